@@ -1,0 +1,66 @@
+# One command each, and the same in CI. `make` alone prints what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
+QUICK := not slow and not services
+
+# `make lock UPGRADE=1` takes newer versions; without it the pinned ones stay wherever they still fit.
+UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check full fix lock clean
+
+help: ## Print this list
+	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Make .venv from the hashed lock file (runs once; the other targets call it)
+
+# Wheels only, and no build isolation: either would fetch build tools that no lock file knows.
+$(STAMP): locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Duly needs Python 3.11 or newer, which '$(PYTHON)' is not: try make install PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "Python's venv module is missing: on Debian or Ubuntu run apt-get install python3-venv"; exit 1; }
+	@echo "install: making $(VENV) from locks/dev.txt, about a minute the first time"
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) --only-binary :all: --require-hashes -r locks/dev.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo "install: done, $(BIN)/duly is ready"
+
+demo: install ## Hand in a document and watch its task run: make demo FILE=tender.pdf
+	@$(BIN)/duly demo $(if $(FILE),--file "$$FILE")
+
+test: install ## Run the tests that need nothing but this machine and a minute
+	@$(BIN)/pytest -m "$(QUICK)"
+
+check: install ## Lint, format, types, import contracts and shape; runs all, fails if one fails
+	@failed=0; \
+	run() { echo "== $$1"; shift; "$$@" || failed=1; }; \
+	run "lint: ruff check" $(BIN)/ruff check --quiet --output-format concise; \
+	run "format: ruff format" $(BIN)/ruff format --check --quiet; \
+	run "types: mypy, strict" $(BIN)/mypy; \
+	run "contracts: import-linter" $(BIN)/lint-imports --no-logo; \
+	run "shape: scripts/shape.py" $(BIN)/python scripts/shape.py; \
+	exit $$failed
+
+full: check ## Everything: check, then all tests, with the slow ones and those that need services
+	@$(BIN)/pytest -m ""
+
+fix: install ## Mend what ruff can mend, and format
+	@$(BIN)/ruff check --fix --quiet || true
+	@$(BIN)/ruff format --quiet
+
+lock: install ## Write the lock files again (UPGRADE=1 takes newer versions)
+	@$(PIP) "uv>=0.9,<1"
+	@$(UV_COMPILE) -o locks/runtime.txt
+	@$(UV_COMPILE) --group dev -o locks/dev.txt
+
+clean: ## Remove .venv, caches and build output; databases and tokens stay
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests scripts -name __pycache__ -type d -prune -exec rm -rf {} +

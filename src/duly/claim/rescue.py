@@ -1,0 +1,76 @@
+"""Takes back what died with a worker: expired sessions, and rows of our own that we do not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from duly.model.events import Emit, EventType
+from duly.model.state import Status
+from duly.store import sessions
+from duly.store.claims import Finish, finish, rescue
+from duly.store.database import Database
+
+
+class Rescuer:
+    """Ends sessions whose lease is over and gives their tasks back; any process may do it."""
+
+    def __init__(self, database: Database, *, emit: Emit) -> None:
+        self._database = database
+        self._emit = emit
+
+    async def tick(self) -> int:
+        """Answers how many tasks were given back."""
+        dead = await self._database.read(sessions.expired)
+        orphaned = await self._database.read(lambda tx: tx.run("orphans"))
+        owed = await self._database.read(lambda tx: tx.run("deliveries_adrift"))
+        if not dead and not orphaned and not owed:
+            return 0
+        for session in dead:
+            self._emit("session.expired", worker_id=session)
+        total = 0
+        while count := await self._database.write(rescue, dead):
+            total += count
+        self._emit("rescue.done", tasks=total, sessions=len(dead))
+        return total
+
+
+class Reconciler:
+    """Hands back rows that run under our session without our knowledge: a claim whose answer was lost."""
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        emit: Emit,
+        held: Callable[[], set[tuple[str, int]]],
+        claiming: Callable[[], bool],
+    ) -> None:
+        self._database = database
+        self._emit = emit
+        self._held = held
+        self._claiming = claiming
+
+    async def tick(self, session: str) -> int:
+        """Answers how many tasks were handed back; none while a claim is in flight."""
+        before = self._held()
+        if self._claiming():
+            return 0
+        rows = await self._database.read(sessions.held_by, session)
+        strangers = [row for row in rows if row not in before and row not in self._held()]
+        if self._claiming() or not strangers:
+            return 0
+        for id_, attempt in strangers:
+            self._emit("task.unknown_claim", task_id=id_, attempt=attempt)
+        await self._database.write_many(finish, [_hand_back(*row) for row in strangers])
+        return len(strangers)
+
+
+def _hand_back(id_: str, attempt: int) -> Finish:
+    return Finish(
+        id=id_,
+        attempt=attempt,
+        target=Status.PENDING,
+        event=EventType.HANDED_BACK,
+        outcome="handed_back",
+        reason="the answer to its claim was lost",
+    )

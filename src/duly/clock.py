@@ -1,0 +1,52 @@
+"""Time as an argument: the host's clock in production, a hand-moved one in tests.
+
+Everything below the composition root asks a `Clock`; nothing else in Duly reads the host's time.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Where `now` comes from. Wall time dates rows; monotonic time measures waits."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970 in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards."""
+        ...
+
+
+class SystemClock:
+    """The host's clock, which is also SQLite's."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        return time.monotonic()
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """ISO 8601 in UTC with a Z, to the millisecond; None stays None."""
+    if milliseconds is None:
+        return None
+    moment = datetime.fromtimestamp(milliseconds / 1000, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_iso(text: str) -> int:
+    """Milliseconds of an ISO 8601 moment. A moment without a zone is refused: it would mean two times.
+
+    Raises:
+        ValueError: not a date and time, or without a zone.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone; write for example {text}Z or {text}+08:00")
+    return int(moment.timestamp() * 1000)

@@ -1,0 +1,176 @@
+"""One frozen `Settings`: file < environment (`DULY_…`) < flags. `duly doctor` prints each with its source.
+
+The file is `duly.toml` in the working folder, or what `DULY_CONFIG` names. An unknown name is an error
+everywhere: a setting that is misspelt must not be silently ignored.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+#: Variables that begin with DULY_ and are not settings.
+NOT_SETTINGS = frozenset(
+    {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
+)
+
+
+class SettingsError(Exception):
+    """One or more settings are wrong; `problems` has a line for each."""
+
+    code = "settings"
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+class Settings(BaseSettings):
+    """All that can be set. Durations are seconds unless the name says otherwise, sizes bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="DULY_", frozen=True, extra="forbid")
+
+    database_url: str = Field("sqlite:///duly.db", description="Where everything is kept.")
+    app: str = Field("", description="Your handlers: module:object, several with commas.")
+    apps: str = Field("", description="Bundled apps by name, several with commas: tender.")
+    host: str = Field("127.0.0.1", description="Address that the API binds.")
+    port: int = Field(8000, ge=0, le=65535, description="Port that the API binds; 0 takes a free one.")
+    auth: Literal["token", "loopback"] = Field(
+        "token", description="token: every call needs a token. loopback: open, only on a loopback bind."
+    )
+    token_file: str = Field("", description="Credentials, made on first start (0600); beside the database.")
+    queues: str = Field("default", description="Queues that the worker serves, with commas.")
+    concurrency: int = Field(64, ge=1, le=10_000, description="Async handlers at once per worker.")
+    threads: int = Field(8, ge=1, le=1000, description="Plain handlers (threads) at once per worker.")
+    processes: int = Field(2, ge=1, le=256, description="Isolated handlers (processes) at once per worker.")
+    lease: float = Field(30, gt=0, description="How long a worker session lives without renewal.")
+    renew: float = Field(10, gt=0, description="How often the supervisor renews the session.")
+    sweep: float = Field(5, gt=0, description="How often lost work is looked for.")
+    poll: float = Field(1, gt=0, description="How often a worker asks for work when no hint arrives.")
+    drain: float = Field(25, ge=0, description="How long running work may go on after SIGTERM.")
+    stuck: float = Field(
+        5, gt=0, description="How long a handler may ignore a stop before its worker is replaced."
+    )
+    wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
+    body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
+    upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")
+    retention_days: float = Field(30, gt=0, description="How long an ended task is kept.")
+    webhook_private: bool = Field(
+        False, description="Whether webhooks may go to private and loopback addresses."
+    )
+    log_format: Literal["logfmt", "json"] = Field("logfmt", description="How log lines are written.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least that is logged."
+    )
+    log_file: str = Field("", description="A file for the log, which rotation may move; empty: stderr.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what `load` gathered: the order of sources stands there, in one place."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @property
+    def queue_names(self) -> tuple[str, ...]:
+        """The served queues, in order."""
+        return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+
+    @property
+    def loopback(self) -> bool:
+        """Whether the API binds an address that only this host reaches."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+
+def load(flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None) -> Settings:
+    """The settings from file, environment and flags; a flag of None was not given.
+
+    Raises:
+        SettingsError: unknown names and wrong values, all of them at once.
+    """
+    return load_with_sources(flags, environ)[0]
+
+
+def load_with_sources(
+    flags: Mapping[str, Any] | None = None, environ: Mapping[str, str] | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """The settings, and for each where it came from: default, a file's name, a variable, or a flag."""
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(Settings.model_fields, "default")
+    problems: list[str] = []
+    for source, given in (
+        *_file(environ, problems),
+        *_variables(environ),
+        *(
+            (f"--{name.replace('_', '-')}", {name: value})
+            for name, value in (flags or {}).items()
+            if value is not None
+        ),
+    ):
+        for name, value in given.items():
+            if name not in Settings.model_fields:
+                problems.append(f"{source}: unknown setting {name!r}{_nearest(name)}")
+            else:
+                values[name], sources[name] = value, source
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        for one in error.errors():
+            name = str(one["loc"][0]) if one["loc"] else "settings"
+            problems.append(f"{sources.get(name, name)}: {name} = {one['input']!r}: {one['msg']}")
+    if problems:
+        raise SettingsError(problems)
+    _check(settings)
+    return settings, sources
+
+
+def _check(settings: Settings) -> None:
+    problems = []
+    if settings.auth == "loopback" and not settings.loopback:
+        problems.append(
+            f"auth = loopback opens everything, so host must be a loopback address, not {settings.host}"
+        )
+    if settings.renew * 2 > settings.lease:
+        problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
+    if not settings.queue_names:
+        problems.append("queues must name at least one queue")
+    if problems:
+        raise SettingsError(problems)
+
+
+def _file(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, dict[str, Any]]]:
+    named = environ.get("DULY_CONFIG")
+    path = Path(named or "duly.toml")
+    if not path.is_file():
+        if named:
+            problems.append(f"DULY_CONFIG: there is no file {named}")
+        return []
+    try:
+        return [(str(path), tomllib.loads(path.read_text("utf-8")))]
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        problems.append(f"{path}: not TOML: {error}")
+        return []
+
+
+def _variables(environ: Mapping[str, str]) -> list[tuple[str, dict[str, Any]]]:
+    names = sorted(name for name in environ if name.startswith("DULY_") and name not in NOT_SETTINGS)
+    return [(name, {name.removeprefix("DULY_").lower(): environ[name]}) for name in names]
+
+
+def _nearest(name: str) -> str:
+    close = difflib.get_close_matches(name, Settings.model_fields, 1)
+    return f"; did you mean {close[0]!r}?" if close else ""

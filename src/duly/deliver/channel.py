@@ -1,0 +1,38 @@
+"""What the outbox asks of a way to send, and what that answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from duly.model.task import Task
+    from duly.store.deliveries import Delivery
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """How one send ended. Not `ok` is tried again by schedule, unless it is `final`.
+
+    `code` is the receiver's status, `retry_after` the seconds it asked for; `recorded` means that the
+    channel has settled the delivery itself, in the transaction that also did the work.
+    """
+
+    ok: bool
+    code: int | None = None
+    error: str | None = None
+    final: bool = False
+    retry_after: float | None = None
+    recorded: bool = False
+
+
+class Channel(Protocol):
+    """One way to reach a user. The body is rendered once; all sends of a delivery have the same bytes."""
+
+    def render(self, task: Task) -> str:
+        """The body that tells of this ended task."""
+        ...
+
+    async def send(self, delivery: Delivery, body: str, task: Task) -> Reply:
+        """Sends the body once. An exception counts as a failed send."""
+        ...

@@ -1,0 +1,174 @@
+"""From pieces of text with positions to paragraphs and table rows, in the order the file draws them.
+
+Pieces on one baseline make a line; lines below each other a block; a block that starts to the right of the
+one before, and not below it, is the next cell of the same row. A row becomes one string, its cells joined by
+tabs; other blocks are cut into paragraphs, their wrapped lines joined, with no space between ideographs.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_NEW_PARAGRAPH = re.compile(
+    r"[★▲■●•◆※☆]|第[一二三四五六七八九十百\d]+[章节条部]|[（(]?[一二三四五六七八九十]{1,3}[、）)．.]"
+    r"|[（(]\d{1,3}[）)]|\d{1,2}(?:\.\d{1,2}){1,3}(?![\d%])|\d{1,3}[、．)）.](?!\d)"
+    r"|[①-⑳]|[-–—] |[a-zA-Z][.)] "
+)
+_NEVER_FIRST = tuple("，。、；：！？）》”％")  # Chinese typesetting starts no line with these
+_SENTENCE_END = "。！？；：.!?;:"
+
+
+@dataclass(slots=True, kw_only=True)
+class Piece:
+    """A run of text as drawn: start position in points from the lower left, font size in points."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+
+    @property
+    def right(self) -> float:
+        """Where it ends, estimated: the widths of the font are not known here."""
+        return self.x + self.size * sum(map(_width, self.text))
+
+    @property
+    def doubt(self) -> float:
+        """By how much `right` may be wrong: an ideograph is one em wide, a Latin letter about half of one."""
+        return 0.12 * self.size * sum(_width(char) for char in self.text if char < "\u2e80")
+
+
+@dataclass(slots=True)
+class _Block:
+    lines: list[Piece] = field(default_factory=list)
+
+    def takes(self, line: Piece) -> bool:
+        last = self.lines[-1]
+        below = 0 < last.y - line.y <= 2.4 * line.size and abs(last.size - line.size) < 0.15 * line.size
+        return below and abs(last.x - line.x) <= 2.6 * line.size  # an indent in or out is no new block
+
+
+def passages(pieces: list[Piece]) -> list[str]:
+    """Paragraphs and table rows of one page, in drawing order."""
+    rows = _rows(_blocks(_lines(pieces)))
+    edges = _edges([line for row in rows if len(row) == 1 for line in row[0].lines])
+    found: list[str] = []
+    for row in rows:
+        if len(row) > 1:
+            found.append("\t".join(_joined([line.text for line in block.lines]) for block in row))
+        else:
+            found.extend(_paragraphs(row[0].lines, edges))
+    return [text for text in found if text.strip()]
+
+
+def _lines(pieces: list[Piece]) -> list[Piece]:
+    lines: list[Piece] = []
+    start = (0.0, 0.0)  # of the piece before
+    for piece in pieces:
+        last = lines[-1] if lines else None
+        here = (piece.x, piece.y)
+        if last and here == start:
+            last.text += piece.text  # only the font changed: such a piece comes with its line's position
+        elif last and abs(last.y - piece.y) < 0.3 * last.size and _follows(last, piece):
+            glue = (
+                " " if piece.x - last.right > 0.2 * last.size and _needs_space(last.text, piece.text) else ""
+            )
+            last.text += glue + piece.text
+        elif not piece.text.strip():
+            continue
+        else:
+            lines.append(Piece(text=piece.text, x=piece.x, y=piece.y, size=piece.size))
+        start = here
+    return lines
+
+
+def _follows(last: Piece, piece: Piece) -> bool:
+    return piece.x > last.x and piece.x - last.right < 0.4 * last.size + last.doubt
+
+
+def _blocks(lines: list[Piece]) -> list[_Block]:
+    blocks: list[_Block] = []
+    for line in lines:
+        if blocks and blocks[-1].takes(line):
+            blocks[-1].lines.append(line)
+        else:
+            blocks.append(_Block([line]))
+    return blocks
+
+
+def _rows(blocks: list[_Block]) -> list[list[_Block]]:
+    rows: list[list[_Block]] = []
+    for block in blocks:
+        if rows and _beside(rows[-1][-1], block):
+            rows[-1].append(block)
+        else:
+            rows.append([block])
+    return rows
+
+
+def _beside(left: _Block, block: _Block) -> bool:
+    size = block.lines[0].size
+    return (
+        block.lines[0].x > left.lines[0].x + size
+        and block.lines[0].y >= left.lines[-1].y - 0.3 * size
+        and block.lines[-1].y <= left.lines[0].y + 0.3 * size
+    )
+
+
+def _edges(lines: list[Piece]) -> tuple[float, float]:
+    """Left and right edge of the running text."""
+    left = min((line.x for line in lines), default=0.0)
+    return left, max((line.right - line.doubt for line in lines), default=0.0)
+
+
+def _paragraphs(lines: list[Piece], edges: tuple[float, float]) -> list[str]:
+    groups = [[lines[0]]]
+    for line in lines[1:]:
+        if _continues(groups[-1][-1], line, edges):
+            groups[-1].append(line)
+        else:
+            groups.append([line])
+    return [_joined([line.text for line in group]) for group in groups]
+
+
+def _continues(last: Piece, line: Piece, edges: tuple[float, float]) -> bool:
+    left, right = edges
+    if _NEW_PARAGRAPH.match(line.text) or line.x - last.x > 0.9 * line.size:
+        return False
+    if line.text[:1] > "\u2e80" and 1.5 * line.size <= line.x - left <= 3 * line.size:
+        return False  # a Chinese paragraph opens two characters in
+    first_word = re.match(r"[!-~]*", line.text)
+    if line.text[:1] in _NEVER_FIRST:
+        return True
+    room = max(3.2 * last.size, (len(first_word.group()) if first_word else 0) * 0.6 * last.size)
+    ends_early = (
+        last.text.rstrip()[-1:] in _SENTENCE_END and last.right + last.doubt < right - 0.5 * last.size
+    )
+    return last.right + last.doubt > right - room and not ends_early
+
+
+def _joined(lines: list[str]) -> str:
+    text = lines[0].strip()
+    for line in (line.strip() for line in lines[1:]):
+        if re.search(r"[a-z]-$", text) and line[:1].islower():
+            text = text[:-1] + line
+        else:
+            text += (" " if _needs_space(text, line) else "") + line
+    return text
+
+
+def _needs_space(left: str, right: str) -> bool:
+    """Between two Latin words, not beside an ideograph; a long number broken over two lines stays one."""
+    a, b = left[-1:], right[:1]
+    if not (a.isascii() and b.isascii()) or a.isspace() or b.isspace():
+        return False
+    return bool(a and b) and not (a in "(/-" or b in ").,;:%/")
+
+
+def _width(char: str) -> float:
+    if ord(char) > 0x2E7F:
+        return 1.0
+    if char.isupper() or char in "mwMW@%":
+        return 0.68
+    return 0.3 if char in " .,;:'il|!" else 0.52

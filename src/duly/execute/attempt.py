@@ -1,0 +1,208 @@
+"""One execution of one task: run, stop in time, turn the outcome into a transition, record it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from duly.execute.journal import Journal
+from duly.execute.offload import Execution, Place
+from duly.failpoints import failpoint
+from duly.model.errors import DulyError, NotReady
+from duly.model.events import Emit, EventType, current_task
+from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped
+from duly.model.policy import RetryPolicy
+from duly.model.state import Status
+from duly.model.task import Claimed
+from duly.registry import TaskType
+from duly.store import lists
+from duly.store.claims import Finish, finish
+from duly.store.database import Database
+
+RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
+    """The transition that an outcome asks for."""
+    match outcome:
+        case Completed(result):
+            return _finish(claimed, Status.COMPLETED, EventType.COMPLETED, result=result)
+        case Snoozed(delay_ms, reason):
+            return _finish(
+                claimed,
+                Status.WAITING,
+                EventType.WAITING,
+                delay_ms=delay_ms,
+                wait_kind="snooze",
+                reason=reason,
+            )
+        case Stopped():
+            return _finish(claimed, Status.CANCELLED, EventType.CANCELLED)
+        case HandedBack(reason):
+            return _finish(
+                claimed, Status.PENDING, EventType.HANDED_BACK, outcome="handed_back", reason=reason
+            )
+        case Failed(retryable=True) if claimed.retry_count < claimed.max_retries:
+            delay = (
+                outcome.after_ms if outcome.after_ms is not None else policy.delay_ms(claimed.retry_count + 1)
+            )
+            return _failure(claimed, outcome, Status.RETRY, EventType.RETRY, delay_ms=delay, charge=1)
+        case Failed():
+            return _failure(claimed, outcome, Status.FAILED, EventType.FAILED, exhausted=outcome.retryable)
+
+
+def _finish(claimed: Claimed, target: Status, event: EventType, **fields: Any) -> Finish:
+    fields.setdefault("outcome", target.value)
+    return Finish(id=claimed.id, attempt=claimed.attempt, target=target, event=event, **fields)
+
+
+def _failure(claimed: Claimed, failed: Failed, target: Status, event: EventType, **fields: Any) -> Finish:
+    return _finish(
+        claimed,
+        target,
+        event,
+        error_code=failed.code,
+        error=failed.message,
+        traceback=failed.traceback,
+        **fields,
+    )
+
+
+class Attempt:
+    """One attempt of one task, from its claim until its outcome is recorded or its lease is lost."""
+
+    def __init__(
+        self, claimed: Claimed, kind: TaskType, database: Database, *, emit: Emit, stuck: float
+    ) -> None:
+        self.claimed = claimed
+        self._kind = kind
+        self._database = database
+        self._emit = emit
+        self._stuck_seconds = stuck
+        self._journal = Journal(database, claimed, emit=emit, lost=self.lose)
+        self._wish: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        #: Set when the handler ignores its stop: what shall be recorded once its process is gone.
+        self.last_word: Finish | None = None
+
+    def cancel(self) -> None:
+        """Somebody asked for a cancel: stop the handler; its task ends as cancelled."""
+        self._end(Stopped())
+
+    def hand_back(self, reason: str) -> None:
+        """The worker must stop: stop the handler; its task goes back, uncharged."""
+        self._end(HandedBack(reason))
+
+    def lose(self) -> None:
+        """The task is no longer ours: stop the handler, record nothing."""
+        self._end(None)
+
+    def _end(self, wish: Outcome | None) -> None:
+        if not self._wish.done():
+            self._wish.set_result(wish)
+
+    async def run(self, place: Place, stuck: Callable[[Attempt], None]) -> None:
+        """Runs the attempt to its end. `stuck` is called if the handler ignores its stop for too long."""
+        current_task.set(self.claimed.id)
+        self._say("attempt.started", task_type=self.claimed.task_type, attempt=self.claimed.attempt)
+        outcome = await self._outcome(place, stuck)
+        if outcome is None:
+            self._say("attempt.lease_lost", attempt=self.claimed.attempt)
+            return
+        await self._close_journal()
+        failpoint("attempt.before_finish")
+        await self._record(conclude(self.claimed, outcome, self._kind.policy))
+
+    async def _outcome(self, place: Place, stuck: Callable[[Attempt], None]) -> Outcome | None:
+        try:
+            steps = await self._steps()
+            arguments = self._kind.bind(json.loads(self.claimed.input))
+        except DulyError as error:
+            return Failed(code=error.code, message=str(error), retryable=isinstance(error, NotReady))
+        execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
+        work = asyncio.create_task(execution.outcome(), name=f"duly-attempt-{self.claimed.id}")
+        watched: set[asyncio.Future[Any]] = {work, self._wish}
+        await asyncio.wait(watched, timeout=self._seconds(), return_when=asyncio.FIRST_COMPLETED)
+        if work.done():
+            return work.result()
+        wish = self._wish.result() if self._wish.done() else self._timed_out()
+        return await self._stop(execution, work, wish, stuck)
+
+    async def _steps(self) -> list[Any]:
+        if self.claimed.attempt == 1:
+            return []
+        steps = await self._database.read(lists.steps, self.claimed.id)
+        if steps:
+            self._say("attempt.replays", steps=len(steps))
+        return steps
+
+    def _seconds(self) -> float:
+        """How long the handler may run: its timeout, cut short by the task's deadline."""
+        limit = self.claimed.timeout_ms
+        if self.claimed.deadline_at is not None:
+            limit = min(limit, self.claimed.deadline_at - self._database.clock.now_ms())
+        return max(0.0, limit / 1000)
+
+    def _timed_out(self) -> Failed:
+        deadline = self.claimed.deadline_at
+        if deadline is not None and self._database.clock.now_ms() >= deadline:
+            return Failed(
+                code="deadline_exceeded", message="The deadline passed while it ran.", retryable=False
+            )
+        seconds = self.claimed.timeout_ms / 1000
+        return Failed(code="timeout", message=f"The attempt took longer than its timeout of {seconds:g} s.")
+
+    async def _stop(
+        self,
+        execution: Execution,
+        work: asyncio.Task[Outcome],
+        wish: Outcome | None,
+        stuck: Callable[[Attempt], None],
+    ) -> Outcome | None:
+        """Stops the handler. A result that it still returned is kept: it was paid for."""
+        execution.stop()
+        await asyncio.wait({work}, timeout=self._stuck_seconds)
+        if not work.done():
+            self._say("attempt.ignores_stop", attempt=self.claimed.attempt, seconds=self._stuck_seconds)
+            if isinstance(wish, Failed):
+                self.last_word = conclude(self.claimed, wish, self._kind.policy)
+                stuck(self)
+            await self._until_stopped(execution, work)
+        ended = work.result()
+        return ended if isinstance(ended, Completed) and wish is not None else wish
+
+    async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome]) -> None:
+        while not work.done():
+            execution.stop()
+            await asyncio.wait({work}, timeout=self._stuck_seconds)
+
+    async def _close_journal(self) -> None:
+        with contextlib.suppress(NotReady):
+            await self._journal.close()
+
+    async def _record(self, end: Finish) -> None:
+        """Records the outcome; as long as the database refuses, it is tried again: the work was paid for."""
+        for number in range(1_000_000):
+            try:
+                status = await self._database.write(finish, end)
+                break
+            except NotReady as error:
+                self._say("attempt.record_failed", error=str(error), tries=number + 1)
+                if not self._database.is_open:
+                    return
+                await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
+        if status is None:
+            self._say("attempt.lease_lost", attempt=end.attempt)
+        else:
+            self._say(
+                f"attempt.{status.value}", attempt=end.attempt, error_code=end.error_code, error=end.error
+            )
+
+    def _say(self, name: str, **fields: Any) -> None:
+        self._emit(
+            name,
+            task_id=self.claimed.id,
+            **{key: value for key, value in fields.items() if value is not None},
+        )

@@ -1,0 +1,161 @@
+"""A handler in a process of its own, which a timeout or a cancel really kills.
+
+The child speaks to its worker over a pipe: (method, arguments) for what its context writes, at last its
+outcome. It dies with its worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import inspect
+import multiprocessing
+import signal
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from typing import Any
+
+from duly.execute.context import BlockingContext, Context, Pen, Threads
+from duly.execute.steps import StepBook
+from duly.execute.verdict import raised, returned
+from duly.model.errors import DulyError
+from duly.model.events import EventType, current_task
+from duly.model.outcome import Failed, Outcome
+from duly.model.task import Claimed, Step
+
+_PR_SET_PDEATHSIG = 1
+_processes = multiprocessing.get_context("spawn")
+
+
+def die_with_parent() -> None:
+    """Asks Linux to kill this process when the thread that started it ends; elsewhere the pipe tells."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class IsolatedRun:
+    """The worker's side: starts the process, serves its writes, kills it on demand."""
+
+    def __init__(
+        self,
+        handler: Callable[..., Any],
+        claimed: Claimed,
+        arguments: Mapping[str, Any],
+        steps: tuple[Step, ...],
+    ) -> None:
+        ours, theirs = _processes.Pipe()
+        self._pipe: Connection = ours
+        self._theirs: Connection = theirs
+        self._process = _processes.Process(
+            target=_main,
+            args=(theirs, handler, claimed, dict(arguments), steps),
+            name=f"duly-task-{claimed.id}",
+        )
+
+    def start(self) -> None:
+        """Starts the process; blocks until it is spawned (tens of milliseconds)."""
+        self._process.start()
+        self._theirs.close()
+
+    def kill(self) -> None:
+        """Kills the process, whatever it does."""
+        if self._process.pid is not None:
+            self._process.kill()
+
+    async def serve(self, pen: Pen, executor: ThreadPoolExecutor) -> Outcome:
+        """Answers the child's writes until it sends its outcome or dies."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                method, arguments = await loop.run_in_executor(executor, self._pipe.recv)
+                if method == "outcome":
+                    outcome: Outcome = arguments[0]
+                    return outcome
+                self._pipe.send(await _answer(pen, method, arguments))
+        except (EOFError, OSError):
+            await loop.run_in_executor(executor, self._process.join)
+            return _death(self._process.exitcode)
+        finally:
+            self.kill()
+            await loop.run_in_executor(executor, self._process.join)
+            self._pipe.close()
+
+
+async def _answer(pen: Pen, method: str, arguments: tuple[Any, ...]) -> tuple[Any, DulyError | None]:
+    try:
+        return await getattr(pen, method)(*arguments), None
+    except DulyError as error:
+        return None, error
+
+
+def _death(code: int | None) -> Failed:
+    if code is not None and code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        return Failed(code="process_died", message=f"The task's process was ended by {name}.")
+    return Failed(code="process_died", message=f"The task's process ended with exit code {code}.")
+
+
+class _Pipe:
+    """The child's pen: each call is one question to the worker and one answer."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def _ask(self, method: str, *arguments: Any) -> Any:
+        with self._lock:
+            self._connection.send((method, arguments))
+            value, error = self._connection.recv()
+        if error is not None:
+            raise error
+        return value
+
+    async def record(self, step: Step) -> None:
+        await asyncio.to_thread(self._ask, "record", step)
+
+    async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
+        await asyncio.to_thread(self._ask, "line", type_, dict(data))
+
+    async def progress(self, value: float, message: str | None) -> None:
+        await asyncio.to_thread(self._ask, "progress", value, message)
+
+    async def text(self, text: str) -> None:
+        await asyncio.to_thread(self._ask, "text", text)
+
+    async def blob(self, sha256: str) -> bytes:
+        data: bytes = await asyncio.to_thread(self._ask, "blob", sha256)
+        return data
+
+
+def _main(
+    connection: Connection,
+    handler: Callable[..., Any],
+    claimed: Claimed,
+    arguments: dict[str, Any],
+    steps: tuple[Step, ...],
+) -> None:
+    """The child's whole life."""
+    die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    current_task.set(claimed.id)
+    context = Context(claimed, _Pipe(connection), StepBook(steps), Threads(ThreadPoolExecutor()))
+    try:
+        outcome = returned(_call(handler, context, arguments))
+    except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
+        outcome = raised(error)
+    connection.send(("outcome", (outcome,)))
+
+
+def _call(handler: Callable[..., Any], context: Context, arguments: dict[str, Any]) -> Any:
+    if inspect.iscoroutinefunction(handler):
+        return asyncio.run(handler(context, **arguments))
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+
+    def run(work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    return handler(BlockingContext(context, run), **arguments)

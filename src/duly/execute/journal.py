@@ -1,0 +1,183 @@
+"""What a running attempt writes: steps at once and surely, everything else gathered for a quarter second.
+
+All of it is fenced. The first refused write marks the journal as lost; from then on nothing is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from duly.failpoints import failpoint
+from duly.model.errors import InvalidInput, LeaseLost, NotReady
+from duly.model.events import Emit, EventType
+from duly.model.task import Claimed, Step
+from duly.store import blobs, journal
+from duly.store.database import Database
+
+GATHER_SECONDS = 0.25
+GATHER_CHARACTERS = 2048
+RETRY_SECONDS = 0.5
+
+
+class Journal:
+    """The pen of one attempt. `lost` is called once, when the store refuses a write of this attempt."""
+
+    def __init__(self, database: Database, claimed: Claimed, *, emit: Emit, lost: Callable[[], None]) -> None:
+        self._database = database
+        self._claimed = claimed
+        self._emit = emit
+        self._lost = lost
+        self._is_lost = False
+        self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
+        self._progress: tuple[float, str | None] | None = None
+        self._text: list[str] = []
+        self._parts = 0
+        self._flushed_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._flushing = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+
+    async def record(self, step: Step) -> None:
+        """Remembers a step; returns when it is on stable storage.
+
+        Raises:
+            LeaseLost: another attempt owns the task; the step was not kept.
+        """
+        failpoint("step.before_record")
+        item = journal.StepRecord(id=self._claimed.id, attempt=self._claimed.attempt, step=step)
+        while True:
+            try:
+                owned = await self._database.write(journal.record_steps, item)
+                break
+            except NotReady as error:
+                self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+        self._check(owned)
+        self._emit(
+            "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms
+        )
+        failpoint("step.recorded")
+
+    async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
+        """Adds a timeline line."""
+        self._lines.append((type_, data))
+        await self._soon()
+
+    async def progress(self, value: float, message: str | None) -> None:
+        """Sets the progress; the latest of a quarter second is written."""
+        self._progress = (value, message)
+        await self._soon()
+
+    async def text(self, text: str) -> None:
+        """Streams output."""
+        self._text.append(text)
+        await self._soon(now=sum(map(len, self._text)) >= GATHER_CHARACTERS)
+
+    async def blob(self, sha256: str) -> bytes:
+        """The bytes of an upload."""
+        data = await self._database.read(blobs.get, sha256)
+        if data is None:
+            raise InvalidInput(f"there is no upload {sha256}", code="unknown_blob")
+        return data
+
+    async def close(self) -> None:
+        """Writes what is still gathered; called before the outcome is recorded."""
+        self._stop_timer()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        if not self._is_lost:
+            await self._flush()
+
+    async def _soon(self, *, now: bool = False) -> None:
+        if self._is_lost:
+            raise LeaseLost
+        loop = asyncio.get_running_loop()
+        wait = self._flushed_at + GATHER_SECONDS - loop.time()
+        if now or wait <= 0:
+            await self._flush()
+            self._check(not self._is_lost)
+        elif self._timer is None:
+            self._timer = loop.call_later(wait, self._flush_later)
+
+    def _flush_later(self) -> None:
+        self._timer = None
+        task = asyncio.create_task(self._flush())
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+
+    async def _flush(self) -> None:
+        async with self._flushing:
+            self._stop_timer()
+            self._flushed_at = asyncio.get_running_loop().time()
+            try:
+                owned = await self._write_lines() and await self._write_text()
+            except NotReady as error:
+                self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
+                return
+            if not owned:
+                self._mark_lost()
+
+    async def _write_lines(self) -> bool:
+        if not self._lines and self._progress is None:
+            return True
+        count, progress = len(self._lines), self._progress
+        events = tuple(self._lines[:count])
+        if progress is not None:
+            events += ((EventType.PROGRESS, {"progress": progress[0], "message": progress[1]}),)
+        item = journal.Lines(
+            id=self._claimed.id,
+            attempt=self._claimed.attempt,
+            events=events,
+            progress=progress[0] if progress else None,
+            message=progress[1] if progress else None,
+        )
+        owned: bool = await self._database.write(journal.append, item)
+        del self._lines[:count]
+        if self._progress is progress:
+            self._progress = None
+        return owned
+
+    async def _write_text(self) -> bool:
+        if not self._text:
+            return True
+        count = len(self._text)
+        item = journal.Part(
+            id=self._claimed.id,
+            attempt=self._claimed.attempt,
+            part=self._parts,
+            text="".join(self._text[:count]),
+        )
+        owned: bool = await self._database.write(journal.stream, item)
+        self._parts += 1
+        del self._text[:count]
+        return owned
+
+    def _check(self, owned: bool) -> None:
+        if not owned:
+            self._mark_lost()
+            raise LeaseLost
+
+    def _mark_lost(self) -> None:
+        if not self._is_lost:
+            self._is_lost = True
+            self._lost()
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+def check_line(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The data of a timeline line as plain JSON, at most 16 KB."""
+    from duly.model import wire
+
+    text = wire.dumps(dict(data), what="a log line's fields")
+    if len(text) > 16_384:
+        raise InvalidInput(
+            "a timeline line may hold at most 16 KB; keep larger things in a step or the result"
+        )
+    plain: Mapping[str, Any] = json.loads(text)
+    return plain

@@ -1,0 +1,162 @@
+"""Three places where a handler can run: the loop, a thread, a process. One face: `outcome` and `stop`.
+
+`outcome()` ends only when the handler's code has truly stopped; `stop()` asks for that, as hard as the
+place allows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Protocol
+
+from duly.execute.context import BlockingContext, Context, Threads
+from duly.execute.isolated import IsolatedRun
+from duly.execute.journal import Journal
+from duly.execute.steps import StepBook
+from duly.execute.verdict import raised, returned
+from duly.model.outcome import Failed, Outcome, Stopped
+from duly.model.task import Claimed, Step
+from duly.registry import TaskType
+
+
+class Execution(Protocol):
+    """A handler that runs somewhere."""
+
+    async def outcome(self) -> Outcome:
+        """Runs the handler to its true end. Never raises what the handler raised."""
+        ...
+
+    def stop(self) -> None:
+        """Asks the handler to stop; may be called more than once."""
+        ...
+
+
+class InLoop:
+    """An async handler on the worker's loop; a stop cancels it. Its plain steps run in threads."""
+
+    def __init__(
+        self, handler: Callable[..., Any], context: Context, arguments: Mapping[str, Any], threads: Threads
+    ) -> None:
+        self._call = (handler, context, arguments)
+        self._context = context
+        self._threads = threads
+        self._task: asyncio.Task[Outcome] | None = None
+
+    async def outcome(self) -> Outcome:
+        self._task = asyncio.create_task(self._run())
+        await asyncio.wait([self._task])
+        while self._threads.running:
+            await asyncio.wait([asyncio.wrap_future(one) for one in tuple(self._threads.running)])
+        return Stopped() if self._task.cancelled() else self._task.result()
+
+    def stop(self) -> None:
+        self._context.cancelled = True
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> Outcome:
+        handler, context, arguments = self._call
+        try:
+            return returned(await handler(context, **arguments))
+        except asyncio.CancelledError as error:
+            if self._context.cancelled:
+                raise
+            return raised(error)
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
+            return raised(error)
+
+
+class InThread:
+    """A plain handler in a thread; a stop can only raise its `cancelled` flag."""
+
+    def __init__(
+        self, handler: Callable[..., Any], context: Context, arguments: Mapping[str, Any], threads: Threads
+    ) -> None:
+        self._call = (handler, context, arguments)
+        self._context = context
+        self._threads = threads
+
+    async def outcome(self) -> Outcome:
+        loop = asyncio.get_running_loop()
+
+        def run(work: Coroutine[Any, Any, Any]) -> Any:
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+        work = self._threads.start(lambda: self._run(BlockingContext(self._context, run)))
+        return await asyncio.shield(asyncio.wrap_future(work))
+
+    def stop(self) -> None:
+        self._context.cancelled = True
+
+    def _run(self, context: BlockingContext) -> Outcome:
+        handler, _, arguments = self._call
+        try:
+            return returned(handler(context, **arguments))
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
+            return raised(error)
+
+
+class InProcess:
+    """A handler in a process of its own; a stop kills it."""
+
+    def __init__(
+        self, run: Callable[[], IsolatedRun], journal: Journal, executor: ThreadPoolExecutor
+    ) -> None:
+        self._make = run
+        self._journal = journal
+        self._executor = executor
+        self._run: IsolatedRun | None = None
+        self._stopped = False
+
+    async def outcome(self) -> Outcome:
+        loop = asyncio.get_running_loop()
+        try:
+            self._run = self._make()
+            await loop.run_in_executor(self._executor, self._run.start)
+        except Exception as error:  # noqa: BLE001 - for instance a handler that cannot be pickled
+            return Failed(code="not_started", message=f"the isolated process: {error}", retryable=False)
+        if self._stopped:
+            self._run.kill()
+        outcome = await self._run.serve(self._journal, self._executor)
+        killed = self._stopped and isinstance(outcome, Failed) and outcome.code == "process_died"
+        return Stopped() if killed else outcome
+
+    def stop(self) -> None:
+        self._stopped = True
+        if self._run is not None:
+            self._run.kill()
+
+
+class Place:
+    """Makes executions: holds the threads of one worker."""
+
+    def __init__(self, *, threads: int, concurrency: int, processes: int) -> None:
+        self._handlers = ThreadPoolExecutor(threads, thread_name_prefix="duly-handler")
+        self._steps = ThreadPoolExecutor(max(8, min(32, concurrency)), thread_name_prefix="duly-step")
+        self._pipes = ThreadPoolExecutor(processes * 2, thread_name_prefix="duly-pipe")
+
+    def execution(
+        self,
+        kind: TaskType,
+        claimed: Claimed,
+        journal: Journal,
+        steps: list[Step],
+        arguments: Mapping[str, Any],
+    ) -> Execution:
+        """An execution of this attempt in its task type's lane."""
+        if kind.lane == "process":
+            remembered = tuple(steps)
+            return InProcess(
+                lambda: IsolatedRun(kind.handler, claimed, arguments, remembered), journal, self._pipes
+            )
+        threads = Threads(self._handlers if kind.lane == "thread" else self._steps)
+        context = Context(claimed, journal, StepBook(steps), threads)
+        place = InThread if kind.lane == "thread" else InLoop
+        return place(kind.handler, context, arguments, threads)
+
+    def close(self) -> None:
+        """Lets the threads end by themselves; one that ignores its stop must not hold the worker."""
+        for executor in (self._handlers, self._steps, self._pipes):
+            executor.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,106 @@
+"""The attempts of one worker: starts them in free slots, tells them of cancels, drains them at the end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+
+from duly.execute.attempt import Attempt
+from duly.execute.offload import Place
+from duly.model.events import Emit
+from duly.model.task import Claimed
+from duly.registry import Registry
+from duly.store import lists
+from duly.store.claims import Finish
+from duly.store.database import Database
+
+#: How long a stopped coroutine or process may take at the end of a drain.
+LAST_SECONDS = 2.0
+
+
+class Runner:
+    """Holds what runs here. `freed` is called whenever a slot becomes free."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        *,
+        emit: Emit,
+        slots: Mapping[str, int],
+        stuck: float,
+        freed: Callable[[], None],
+        replace: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._emit = emit
+        self._slots = slots
+        self._stuck_seconds = stuck
+        self._freed = freed
+        self._replace = replace
+        self._place = Place(threads=slots["thread"], concurrency=slots["loop"], processes=slots["process"])
+        self._attempts: dict[asyncio.Task[None], Attempt] = {}
+
+    def free(self, lane: str) -> int:
+        """How many attempts could start in `lane` now."""
+        used = sum(1 for one in self._attempts.values() if self._registry[one.claimed.task_type].lane == lane)
+        return max(0, self._slots[lane] - used)
+
+    def start(self, claimed: Iterable[Claimed]) -> None:
+        """Starts attempts that were claimed for this worker."""
+        for one in claimed:
+            kind = self._registry[one.task_type]
+            attempt = Attempt(one, kind, self._database, emit=self._emit, stuck=self._stuck_seconds)
+            task = asyncio.create_task(attempt.run(self._place, self._stuck), name=f"duly-task-{one.id}")
+            self._attempts[task] = attempt
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        attempt = self._attempts.pop(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
+        self._freed()
+
+    def _stuck(self, attempt: Attempt) -> None:
+        self._emit("worker.stuck_handler", task_id=attempt.claimed.id)
+        self._replace()
+
+    @property
+    def busy(self) -> int:
+        """How many attempts run."""
+        return len(self._attempts)
+
+    def held(self) -> set[tuple[str, int]]:
+        """(task id, attempt) of all that runs here."""
+        return {(one.claimed.id, one.claimed.attempt) for one in self._attempts.values()}
+
+    def last_words(self) -> list[Finish]:
+        """What to record for handlers that ignore their stop, once this process is gone."""
+        return [one.last_word for one in self._attempts.values() if one.last_word is not None]
+
+    async def look_for_cancels(self) -> None:
+        """Tells running attempts that were asked to stop."""
+        running = {one.claimed.id: one for one in self._attempts.values()}
+        if running:
+            for id_ in await self._database.read(lists.cancelling, list(running)):
+                running[id_].cancel()
+
+    def lose_all(self) -> None:
+        """The session was ended by another process: everything here belongs to others now."""
+        for attempt in list(self._attempts.values()):
+            attempt.lose()
+
+    async def drain(self, seconds: float) -> None:
+        """Lets attempts end by themselves for `seconds`, then stops them and hands their tasks back."""
+        await self._wait(seconds)
+        for attempt in list(self._attempts.values()):
+            attempt.hand_back("the worker stops")
+        await self._wait(LAST_SECONDS)
+        self._place.close()
+
+    async def _wait(self, seconds: float) -> None:
+        waiting = [task for task, attempt in self._attempts.items() if attempt.last_word is None]
+        if waiting:
+            await asyncio.wait(waiting, timeout=seconds)

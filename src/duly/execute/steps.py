@@ -1,0 +1,88 @@
+"""Which recorded step a call means: by name, key and number, checked by a digest of its arguments.
+
+A step takes its number when it is called, not when it is awaited. Branches that run at once and share a
+name would take numbers in another order on replay, so they must tell themselves apart with `key=`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from duly.model import wire
+from duly.model.errors import InvalidInput, ReplayMismatch
+from duly.model.task import Step, check_name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """The identity that a call of `ctx.step` took, and what was recorded there."""
+
+    name: str
+    n: int
+    digest: str
+    recorded: Step | None
+
+    def value(self) -> Any:
+        """The recorded value."""
+        return json.loads(self.recorded.value) if self.recorded else None
+
+
+class StepBook:
+    """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far."""
+
+    def __init__(self, remembered: Iterable[Step]) -> None:
+        self._remembered = {(step.name, step.n): step for step in remembered}
+        self._taken: dict[str, int] = {}
+        self._callers: dict[str, object] = {}
+
+    def take(self, name: str, key: str | None, arguments: Any) -> Place:
+        """The place of the next call of this name.
+
+        Raises:
+            InvalidInput: a bad name, or arguments that are not JSON.
+            ReplayMismatch: the recorded call had other arguments, or branches share a name without `key=`.
+        """
+        full = _full_name(name, key)
+        if key is None:
+            self._check_branch(name)
+        n = self._taken[full] = self._taken.get(full, 0) + 1
+        place = Place(
+            name=full, n=n, digest=_digest(name, arguments), recorded=self._remembered.get((full, n))
+        )
+        if place.recorded is not None and place.recorded.digest != place.digest:
+            raise ReplayMismatch(
+                f"step {full!r} number {n} was recorded with other arguments; "
+                "restore the code, or give concurrent branches a key="
+            )
+        return place
+
+    def _check_branch(self, name: str) -> None:
+        try:
+            caller: object = asyncio.current_task()
+        except RuntimeError:
+            caller = None
+        if self._callers.setdefault(name, caller) is not caller:
+            raise ReplayMismatch(f"step {name!r} is called by several branches; tell them apart with key=")
+
+
+def _full_name(name: str, key: str | None) -> str:
+    check_name(name, "a step's name", 60)
+    if key is None:
+        return name
+    if len(key) > 38:
+        key = hashlib.sha256(key.encode()).hexdigest()[:38]
+    return f"{name}[{key}]"
+
+
+def _digest(name: str, arguments: Any) -> str:
+    try:
+        return wire.digest(arguments)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(
+            f"the arguments of step {name!r} must be JSON ({error}); bind others with functools.partial"
+        ) from None

@@ -1,0 +1,49 @@
+"""What a handler did, as an outcome: the value it returned or the exception it raised."""
+
+from __future__ import annotations
+
+import traceback
+from typing import Any
+
+from duly.model import wire
+from duly.model.errors import DulyError, InvalidInput
+from duly.model.outcome import Completed, Fail, Failed, Outcome, Retry, Snooze, Snoozed
+
+ERROR_LIMIT = 2000
+TRACEBACK_LIMIT = 20_000
+
+
+def returned(value: Any) -> Outcome:
+    """The outcome of a handler that returned."""
+    try:
+        return Completed(wire.dumps(value, what="the result"))
+    except InvalidInput as error:
+        return Failed(code=error.code, message=str(error), retryable=False)
+
+
+def raised(error: BaseException) -> Outcome:
+    """The outcome of a handler that raised."""
+    match error:
+        case Fail():
+            return Failed(code=error.code[:100], message=_clean(str(error)), retryable=False)
+        case Retry():
+            after = None if error.after is None else round(error.after * 1000)
+            return Failed(code=error.code[:100], message=_clean(str(error)), after_ms=after)
+        case Snooze():
+            return Snoozed(round(error.seconds * 1000), _clean(str(error)))
+        case DulyError():
+            return Failed(
+                code=error.code, message=_clean(str(error)), traceback=_trace(error), retryable=False
+            )
+    message = _clean(f"{type(error).__name__}: {error}".rstrip(": "))
+    return Failed(code="handler_error", message=message, traceback=_trace(error))
+
+
+def _trace(error: BaseException) -> str:
+    return _clean("".join(traceback.format_exception(error))[-TRACEBACK_LIMIT:], TRACEBACK_LIMIT)
+
+
+def _clean(text: str, limit: int = ERROR_LIMIT) -> str:
+    """Text that every database keeps: an exception's message may hold anything."""
+    kept = text.replace("\x00", "\N{REPLACEMENT CHARACTER}")[:limit]
+    return kept.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,166 @@
+"""`Caller`: who calls and how, for routes. It submits for him, answers or acknowledges, keeps his uploads."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
+
+from fastapi import Depends, UploadFile
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from duly.http.identity import Principal, PrincipalDep
+from duly.http.parts import parts
+from duly.http.prefer import idempotency_key, preference
+from duly.http.titles import language
+from duly.model.errors import StateConflict, TaskNotFound
+from duly.model.render import task_wire
+from duly.model.state import Status
+from duly.model.task import Target, Task
+from duly.store import blobs, lists
+from duly.submit.admit import Options
+
+CHUNK = 262_144
+POLL_SECONDS = 2
+NAME_BYTES = 255
+_MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
+
+
+class Caller:
+    """One request's caller. A route takes it as a parameter: `async def analyse(caller: CallerDep)`."""
+
+    def __init__(self, request: Request, principal: Principal) -> None:
+        self.request = request
+        self.principal = principal
+        self._parts = parts(request)
+        self._app = self._parts.app
+
+    async def submit(
+        self,
+        task_type: str,
+        input: Any = None,  # noqa: A002 - the word of the API
+        *,
+        max_retries: int | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        deliver: Sequence[Target | Mapping[str, Any] | str] = (),
+        **options: Any,
+    ) -> Response:
+        """Accepts a task for the caller; answers 200 with its end if he waits for it (`Prefer: wait=N`), else 202.
+
+        Args:
+            task_type: a declared task type.
+            input: its handler's arguments as a JSON object.
+            max_retries: None takes the handler's.
+            metadata: kept with the task and shown with it.
+            deliver: where the answer goes besides.
+            **options: see `duly.submit.admit.Options`; `idempotency_key` replaces the request's header.
+
+        Raises:
+            InvalidInput: an unknown type, an input the handler does not take, an option out of range.
+            Forbidden: a user names another owner or tenant.
+            StateConflict: another owner's task holds the unique key.
+        """
+        tenant, owner = self.principal.acting(options.pop("tenant", None), options.pop("owner", None))
+        options.setdefault("idempotency_key", idempotency_key(self.request))
+        given = {"max_retries": max_retries, "metadata": metadata or {}, "deliver": deliver, **options}
+        wanted = preference(self.request, self._app.settings.wait_limit)
+        accepted = Options(tenant=tenant, owner=owner, **given)
+        task = await self._app.client.submit(task_type, {} if input is None else input, accepted)
+        if not self.principal.sees(task):
+            raise StateConflict("another owner's task of this type holds this unique key", code="unique_taken")
+        task = replace(await self.ended(task, wanted.wait), deduplicated=task.deduplicated)
+        return self._acknowledge(task, wanted.applied, replayed=task.deduplicated and bool(accepted.idempotency_key))
+
+    def _acknowledge(self, task: Task, applied: str, *, replayed: bool) -> Response:
+        headers = {"Vary": "Prefer, Accept-Language"}
+        headers |= {"Preference-Applied": applied} if applied else {}
+        headers |= {"Idempotency-Replayed": "true"} if replayed else {}
+        place = f"{self.request.scope.get('root_path', '')}/api/tasks/{task.id}"
+        if task.status.terminal:
+            return self.answer(task, headers={**headers, "Content-Location": place})
+        hint = str(_poll_hint(task, self._app.clock.now_ms()))
+        return self.answer(task, 202, headers={**headers, "Location": place, "Retry-After": hint})
+
+    def answer(self, task: Task, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+        """The task in its wire shape, its error in the caller's language."""
+        body = task_wire(task, language=language(self.request))
+        return JSONResponse(body, status, {"Vary": "Accept-Language", **(headers or {})})
+
+    async def task(self, task_id: str, *, result: bool = True) -> Task:
+        """A task that the caller may see.
+
+        Raises:
+            TaskNotFound: there is none, or it is somebody else's: the same answer.
+        """
+        task = await self._app.database.read(lists.get, task_id, result=result)
+        if task is None or not self.principal.sees(task):
+            raise TaskNotFound(f"there is no task {task_id}")
+        return task
+
+    async def ended(self, task: Task, seconds: float) -> Task:
+        """The task when it has ended, or as it stands after `seconds`, or at once when the server stops."""
+        if seconds <= 0 or task.status.terminal:
+            return task
+        seconds = min(seconds, self._app.settings.wait_limit)
+        waiting = asyncio.create_task(self._app.client.wait(task.id, seconds))
+        stopping = asyncio.create_task(self._parts.stopping.wait())
+        try:
+            await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            return await waiting if waiting.done() else await self._app.client.get(task.id)
+        finally:
+            waiting.cancel()
+            stopping.cancel()
+            await asyncio.gather(waiting, stopping, return_exceptions=True)
+
+    async def upload(self, upload_file: UploadFile) -> dict[str, Any]:
+        """Keeps an upload; the answer goes into a task's input: blob (SHA-256), name, size, content_type.
+
+        Raises:
+            TooLarge: larger than the setting `upload_limit`.
+            InvalidInput: an empty file.
+        """
+        limit = self._app.settings.upload_limit
+        sha256, size = await blobs.put(self._app.database, _chunks(upload_file), limit=limit)
+        kind = (upload_file.content_type or "").partition(";")[0].strip().lower()
+        return {
+            "blob": sha256,
+            "name": display_name(upload_file.filename or ""),
+            "size": size,
+            "content_type": kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream",
+        }
+
+
+async def _caller(request: Request, principal: PrincipalDep) -> Caller:
+    return Caller(request, principal)
+
+
+#: A route's parameter of this type is its caller; without credentials the route is not entered.
+CallerDep = Annotated[Caller, Depends(_caller)]
+
+
+async def _chunks(upload_file: UploadFile) -> AsyncIterator[bytes]:
+    while chunk := await upload_file.read(CHUNK):
+        yield chunk
+
+
+def display_name(given: str) -> str:
+    """A file's name as it may be shown: no folders, no control or direction characters, at most 255 bytes.
+
+    It names nothing on our disk; uploads are kept under their SHA-256.
+    """
+    base = re.split(r"[/\\]", unicodedata.normalize("NFC", given))[-1]
+    kept = "".join(one for one in base if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+    short = kept.strip(" .").encode("utf-8")[:NAME_BYTES].decode("utf-8", "ignore")
+    return short or "file"
+
+
+def _poll_hint(task: Task, now: int) -> int:
+    """Seconds after which it is worth asking again."""
+    if task.status in (Status.SCHEDULED, Status.RETRY, Status.WAITING) and task.due_at is not None:
+        return min(max(POLL_SECONDS, math.ceil((task.due_at - now) / 1000)), 3600)
+    return POLL_SECONDS

@@ -1,0 +1,32 @@
+"""What every route needs and the composition root made: the app, whether it is ready, whether it stops."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from duly.runtime.app import App
+
+Ready = Callable[[], tuple[bool, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """Kept in `api.state.duly`; `stopping` is set when the server begins to drain."""
+
+    app: App
+    ready: Ready
+    stopping: asyncio.Event
+
+
+def parts(connection: HTTPConnection) -> Parts:
+    """The parts behind a request."""
+    return cast("Parts", connection.app.state.duly)
+
+
+PartsDep = Annotated[Parts, Depends(parts)]

@@ -1,0 +1,151 @@
+"""/api/tasks: submit, list, count, look, wait, cancel, retry, and why a task is not running."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from duly.http.caller import CallerDep
+from duly.http.gate import JsonBody, shaped
+from duly.http.identity import Principal
+from duly.http.parts import PartsDep
+from duly.http.prefer import idempotency_key
+from duly.http.titles import language
+from duly.model.errors import InvalidInput
+from duly.model.render import task_wire
+from duly.model.state import Status
+from duly.observe.why import why
+from duly.store import lists
+
+router = APIRouter(prefix="/api/tasks", tags=["tasks"])
+
+Name = Annotated[str, Field(max_length=100)]
+
+
+class TaskRequest(BaseModel):
+    """What to do, for whom, by when, and where the answer goes. Absent and null take the handler's default."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    task_type: str = Field(description="A declared task type.")
+    input: dict[str, Any] | None = Field(None, description="The handler's arguments.")
+    priority: int | None = Field(None, description="1..10, the larger the sooner; 5 when absent.")
+    due: str | float | None = Field(None, description="Not before: ISO 8601 with a zone, or seconds from now.")
+    deadline: str | float | None = Field(None, description="Of no use after: as `due`.")
+    timeout: float | None = Field(None, description="Seconds that one attempt may last.")
+    max_retries: int | None = Field(None, description="Retries after the first attempt: 3 are 4 attempts.")
+    unique: str | None = Field(None, description="One living task of this type and tenant with this key.")
+    tags: list[str] | None = Field(None, description="At most 20.")
+    metadata: dict[str, Any] | None = Field(None, description="Kept and shown with the task.")
+    deliver: list[str | dict[str, Any]] | None = Field(
+        None, description='Where the answer goes: "inbox", a URL, or {channel, url}.'
+    )
+    queue: str | None = Field(None, description="Where it waits, if not in its handler's queue.")
+    idempotency_key: str | None = Field(None, description="As the header Idempotency-Key.")
+    owner: str | None = Field(None, description="For whom; administrators only.")
+    tenant: str | None = Field(None, description="Of which tenant; administrators only.")
+
+
+class Selection(BaseModel):
+    """Which tasks a list or a count means; owner and tenant are for administrators."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status | None = None
+    task_type: Name | None = None
+    queue: Name | None = None
+    tag: Name | None = None
+    owner: Name | None = None
+    tenant: Name | None = None
+
+    def filter(self, principal: Principal) -> lists.Filter:
+        """The store's filter: a user's own tasks, an administrator's choice."""
+        tenant, owner = self.tenant, self.owner
+        if not principal.admin:
+            tenant, owner = principal.acting(tenant, owner)
+        return lists.Filter(
+            tenant=tenant,
+            owner=owner,
+            status=self.status,
+            task_type=self.task_type,
+            queue=self.queue,
+            tag=self.tag,
+        )
+
+
+class Page(Selection):
+    """A selection and the part of it that is asked for, newest first; `before` (an id) pages without counting."""
+
+    limit: int = Field(20, ge=1, le=200)
+    offset: int = Field(0, ge=0, le=10_000)
+    before: Name | None = None
+
+
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": TaskRequest.model_json_schema()}}}}
+
+
+@router.post("", status_code=202, openapi_extra=_BODY)
+async def submit(caller: CallerDep, body: JsonBody) -> Response:
+    """Accept a task: 202 with Location, or 200 with its end when that comes within `Prefer: wait=N`."""
+    wanted = shaped(TaskRequest, body)
+    given = {name: getattr(wanted, name) for name in wanted.model_fields_set if getattr(wanted, name) is not None}
+    header = idempotency_key(caller.request)
+    if header is not None and given.setdefault("idempotency_key", header) != header:
+        raise InvalidInput("the header Idempotency-Key and the body's idempotency_key differ")
+    return await caller.submit(given.pop("task_type"), given.pop("input", {}), **given)
+
+
+@router.get("")
+async def list_(caller: CallerDep, parts: PartsDep, page: Annotated[Page, Query()]) -> Response:
+    """The caller's tasks, newest first, without results."""
+    where = page.filter(caller.principal)
+    found = await parts.app.database.read(
+        lists.page, where, limit=page.limit, offset=page.offset, before=page.before
+    )
+    words = language(caller.request)
+    tasks = [task_wire(task, language=words) for task in found]
+    return JSONResponse({"tasks": tasks, "limit": page.limit, "offset": page.offset})
+
+
+@router.get("/stats")
+async def stats(caller: CallerDep, parts: PartsDep, wanted: Annotated[Selection, Query()]) -> Response:
+    """How many of the caller's tasks stand in each status; zeros too."""
+    return JSONResponse({"stats": await parts.app.database.read(lists.stats, wanted.filter(caller.principal))})
+
+
+@router.get("/{task_id}")
+async def look(
+    caller: CallerDep,
+    task_id: str,
+    wait: Annotated[float, Query(ge=0, allow_inf_nan=False, description="Seconds to wait for its end.")] = 0,
+) -> Response:
+    """The task as it stands, or when it has ended within `wait` seconds."""
+    return caller.answer(await caller.ended(await caller.task(task_id), wait))
+
+
+@router.delete("/{task_id}")
+@router.post("/{task_id}/cancel")
+async def cancel(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
+    """Cancel at once, or ask the running attempt to stop; an ended task stays as it is."""
+    await caller.task(task_id, result=False)
+    return caller.answer(await parts.app.client.cancel(task_id))
+
+
+@router.post("/{task_id}/retry")
+async def retry(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
+    """Give a failed or cancelled task another run; its recorded steps are kept."""
+    await caller.task(task_id, result=False)
+    return caller.answer(await parts.app.client.retry(task_id))
+
+
+@router.get("/{task_id}/why")
+async def why_(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
+    """Why the task stands where it stands."""
+    await caller.task(task_id, result=False)
+    app = parts.app
+    known = frozenset(kind.name for kind in app.registry)
+    said = await why(app.database, task_id, now_ms=app.clock.now_ms(), known_types=known)
+    return JSONResponse(said)

@@ -1,0 +1,59 @@
+"""What went wrong, in a few words of the caller's language; `problems` puts it into a problem's title."""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Literal
+
+from starlette.requests import HTTPConnection
+
+Language = Literal["en", "zh"]
+
+#: A problem's `code` to its title. What is not here is titled by its HTTP status.
+TITLES: dict[str, dict[Language, str]] = {
+    "bad_header": {"en": "A header cannot be read", "zh": "请求头无法解析"},
+    "bad_request": {"en": "The request cannot be read", "zh": "请求无法解析"},
+    "empty_upload": {"en": "The upload is empty", "zh": "上传的文件为空"},
+    "forbidden": {"en": "Not allowed", "zh": "无权执行此操作"},
+    "foreign_host": {"en": "This host name is not served", "zh": "不接受此主机名"},
+    "foreign_origin": {"en": "Pages of other sites may not call this API", "zh": "不接受其他网站发起的请求"},
+    "idempotency_conflict": {"en": "Idempotency key used with another body", "zh": "幂等键已用于不同的请求"},
+    "internal_error": {"en": "Something broke on our side", "zh": "服务器内部错误"},
+    "invalid_input": {"en": "The input cannot be accepted", "zh": "输入无效"},
+    "malformed_json": {"en": "The body is not acceptable JSON", "zh": "请求体不是有效的 JSON"},
+    "method_not_allowed": {"en": "Method not allowed here", "zh": "此地址不支持该请求方法"},
+    "not_allowed": {"en": "Credentials are missing or wrong", "zh": "缺少凭证或凭证无效"},
+    "not_found": {"en": "There is nothing at this address", "zh": "该地址不存在"},
+    "not_ready": {"en": "Not ready", "zh": "服务暂不可用"},
+    "state_conflict": {"en": "The task's state does not allow this", "zh": "任务当前状态不允许此操作"},
+    "task_not_found": {"en": "There is no such task", "zh": "任务不存在"},
+    "too_large": {"en": "Too large", "zh": "内容过大"},
+    "unique_taken": {"en": "Another task holds this unique key", "zh": "唯一键已被其他任务占用"},
+    "unknown_task_type": {"en": "Unknown task type", "zh": "未知的任务类型"},
+    "unsupported_media_type": {"en": "Unsupported media type", "zh": "不支持的内容类型"},
+}
+
+_OTHER_ZH = {400: "请求无效", 401: "缺少凭证或凭证无效", 403: "无权执行此操作", 404: "未找到", 409: "状态冲突"}
+_RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
+
+
+def title(code: str, status: int, language: Language) -> str:
+    """The title of a problem."""
+    if code in TITLES:
+        return TITLES[code][language]
+    if language == "zh":
+        return _OTHER_ZH.get(status, "请求失败" if status < 500 else "服务器错误")
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Error"
+
+
+def language(connection: HTTPConnection) -> Language:
+    """The language that the caller likes best of those we have (RFC 9110, 12.5.4); English when in doubt."""
+    best: Language = "en"
+    weight = 0.0
+    for one in connection.headers.get("accept-language", "")[:1000].split(","):
+        match = _RANGE.fullmatch(one)
+        known = match and {"en": "en", "zh": "zh", "*": "en"}.get(match[1].lower())
+        if match and known and float(match[2] or 1) > weight:
+            best, weight = ("zh" if known == "zh" else "en"), float(match[2] or 1)
+    return best

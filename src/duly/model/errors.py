@@ -1,0 +1,132 @@
+"""One tree of errors; an HTTP problem, a CLI line and a log line are three renderings of the same object.
+
+    DulyError
+    ├── InvalidInput                 what came in cannot be accepted (400 / 422, exit code 2)
+    │   ├── MalformedJson            not JSON, or JSON that the three databases would not all keep
+    │   ├── TooLarge                 over a size limit (413)
+    │   ├── UnknownTaskType          no handler has that name
+    │   └── IdempotencyConflict      the same key with another body (422)
+    ├── NotAllowed                   no or wrong credentials (401 / 403)
+    ├── TaskNotFound                 no such task, or not yours (404)
+    ├── StateConflict                the task's state does not allow it (409)
+    ├── NotReady                     the database cannot be used now (503)
+    │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
+    │   └── SchemaOutdated           run `duly db upgrade`
+    ├── SessionEnded                 this worker's session was ended by another; it takes a new one
+    ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
+    ├── ReplayMismatch               the handler's code no longer matches the recorded steps
+    └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
+
+A wrong setting is `duly.config.SettingsError`: configuration lies below this package.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class DulyError(Exception):
+    """Something went wrong in Duly."""
+
+    #: Stable, for programs: the problem's `code` over HTTP.
+    code = "error"
+    #: The HTTP status that renders it.
+    http_status = 500
+
+    def __init__(self, message: str = "", *, code: str | None = None, **fields: Any) -> None:
+        super().__init__(message or (type(self).__doc__ or "").strip().split("\n")[0])
+        self.message = str(self)
+        self.fields = fields
+        if code is not None:
+            self.code = code
+
+
+class InvalidInput(DulyError):
+    """The input cannot be accepted; correct it and send it again."""
+
+    code = "invalid_input"
+    http_status = 422
+
+
+class MalformedJson(InvalidInput):
+    """The body is not the JSON that Duly accepts."""
+
+    code = "malformed_json"
+    http_status = 400
+
+
+class TooLarge(InvalidInput):
+    """The body is larger than the limit; send a reference or upload a file."""
+
+    code = "too_large"
+    http_status = 413
+
+
+class UnknownTaskType(InvalidInput):
+    """No handler is registered under this name; `duly doctor` lists those that are."""
+
+    code = "unknown_task_type"
+
+
+class IdempotencyConflict(InvalidInput):
+    """This idempotency key was used with another body; send the first body or a new key."""
+
+    code = "idempotency_conflict"
+
+
+class NotAllowed(DulyError):
+    """Credentials are missing or wrong; pass `Authorization: Bearer` with the token file's token."""
+
+    code = "not_allowed"
+    http_status = 401
+
+
+class TaskNotFound(DulyError):
+    """There is no such task."""
+
+    code = "task_not_found"
+    http_status = 404
+
+
+class StateConflict(DulyError):
+    """The task's state does not allow this."""
+
+    code = "state_conflict"
+    http_status = 409
+
+
+class NotReady(DulyError):
+    """The database cannot be used now; the call may be sent again."""
+
+    code = "not_ready"
+    http_status = 503
+
+
+class UnsupportedDatabase(NotReady):
+    """Duly cannot keep its promise on this database."""
+
+    code = "unsupported_database"
+
+
+class SchemaOutdated(NotReady):
+    """The database's schema is not this version's; run `duly db upgrade`."""
+
+    code = "schema_outdated"
+
+
+class SessionEnded(DulyError):
+    """This worker's session has ended; it takes a new one before it claims again."""
+
+    code = "session_ended"
+
+
+class LeaseLost(DulyError):
+    """This attempt no longer owns its task; whatever it writes is discarded."""
+
+    code = "lease_lost"
+
+
+class ReplayMismatch(DulyError):
+    """The handler no longer makes the calls that were recorded; restore the code or start a new task."""
+
+    code = "replay_mismatch"

@@ -1,0 +1,56 @@
+"""Two kinds of events: lines of a task's timeline (stored), and signals between stages (logged).
+
+Stages call an `Emit`; only `observe` subscribes and writes logs.
+"""
+
+from __future__ import annotations
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Protocol
+
+#: The task that the running code belongs to; log lines carry it.
+current_task: ContextVar[str | None] = ContextVar("duly_current_task", default=None)
+
+
+class EventType(StrEnum):
+    """The lines of a task's timeline; `data` holds what each says."""
+
+    ACCEPTED = "accepted"  #: {status}
+    DUE = "due"  #: {} the clock moved it to pending
+    STARTED = "started"  #: {attempt}
+    STEP = "step"  #: {name, n, attempt, duration_ms}
+    PROGRESS = "progress"  #: {progress, message}
+    LOG = "log"  #: {level, message, …}
+    USAGE = "usage"  #: {…} numbers that the handler counted
+    CANCEL_REQUESTED = "cancel_requested"  #: {}
+    LOST = "lost"  #: {attempt, worker} the worker's session ended
+    HANDED_BACK = "handed_back"  #: {attempt, reason}
+    RETRY = "retry"  #: {attempt, error_code, error, due_at}
+    WAITING = "waiting"  #: {kind, due_at, reason}
+    COMPLETED = "completed"  #: {attempt}
+    FAILED = "failed"  #: {attempt, error_code, error}
+    CANCELLED = "cancelled"  #: {}
+    RETRIED = "retried"  #: {} an operator asked for another run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One line of a task's timeline; `seq` ascends from 1 without a gap."""
+
+    task_id: str
+    seq: int
+    at: int
+    type: str
+    data: dict[str, Any]
+
+
+class Emit(Protocol):
+    """How a stage says what happened: `emit("attempt.finished", task_id=…, status=…)`."""
+
+    def __call__(self, name: str, /, **fields: Any) -> None: ...
+
+
+def silent(name: str, /, **fields: Any) -> None:
+    """The emitter that nobody listens to."""

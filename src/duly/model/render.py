@@ -1,0 +1,90 @@
+"""The one shape of a task on every wire: HTTP, webhook, socket. Pure; times become ISO 8601, codes become words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from duly.clock import iso
+
+if TYPE_CHECKING:
+    from duly.model.task import Task
+
+#: What Duly's own error codes mean, English and Chinese. `{error}` is the recorded text, where it says more.
+ERROR_TEXTS = {
+    "timeout": ("The attempt took longer than its timeout.", "执行超过了时限。"),
+    "expired": (
+        "The deadline passed before a worker could start the task.",
+        "截止时间已过，任务尚未能开始执行。",
+    ),
+    "deadline_exceeded": ("The deadline passed before the task was done.", "截止时间已过，任务未能完成。"),
+    "handler_error": ("The handler failed: {error}", "处理程序出错：{error}"),
+    "retry": ("The handler asked for a retry: {error}", "处理程序要求重试：{error}"),
+    "worker_lost": (
+        "The worker died again and again while it ran this task.",
+        "执行该任务的工作进程多次意外终止。",
+    ),
+    "process_died": ("The task's own process died: {error}", "任务的独立进程意外终止：{error}"),
+    "not_started": (
+        "The task's own process could not be started: {error}",
+        "任务的独立进程无法启动：{error}",
+    ),
+    "not_json": ("The result cannot be kept as JSON: {error}", "结果无法保存为 JSON：{error}"),
+    "replay_mismatch": (
+        "The handler no longer makes the calls that were recorded.",
+        "处理程序的代码与已记录的步骤不一致。",
+    ),
+    "unknown_task_type": ("No handler is registered for this task type.", "没有注册该任务类型的处理程序。"),
+    "too_large": ("The value is larger than the limit: {error}", "数据超过大小限制：{error}"),
+    "unknown_blob": ("The uploaded file is not there: {error}", "上传的文件不存在：{error}"),
+}
+
+
+def chinese(language: object) -> bool:
+    """Whether a language tag asks for Chinese (`zh`, `zh-CN`, `zh_Hans`)."""
+    return isinstance(language, str) and language.lower().startswith("zh")
+
+
+def error_text(task: Task, language: str = "en") -> str | None:
+    """The task's error in `language`; an error that is not Duly's own keeps its text."""
+    texts = ERROR_TEXTS.get(task.error_code or "")
+    if texts is None or (task.error and not chinese(language)):
+        return task.error
+    text = texts[1] if chinese(language) else texts[0]
+    return text.replace("{error}", task.error or "").rstrip(" :：")
+
+
+def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
+    """The task as JSON values; `result` is null until it has completed. `language` is for `error`."""
+    return {
+        "id": task.id,
+        "task_type": task.task_type,
+        "status": task.status.value,
+        "priority": task.priority,
+        "retry_count": task.retry_count,
+        "max_retries": task.max_retries,
+        "progress": task.progress,
+        "progress_message": task.progress_message,
+        "queue": task.queue,
+        "owner": task.owner,
+        "tags": list(task.tags),
+        "created_at": iso(task.created_at),
+        "started_at": iso(task.started_at),
+        "completed_at": iso(task.completed_at),
+        "due_at": iso(task.due_at),
+        "deadline_at": iso(task.deadline_at),
+        "result": task.result,
+        "error": error_text(task, language),
+        "error_code": task.error_code,
+        "metadata": _metadata(task),
+        "attempt": task.attempt,
+        "cancel_requested": task.cancel_requested_at is not None,
+    }
+
+
+def _metadata(task: Task) -> dict[str, Any]:
+    metadata = dict(task.metadata)
+    if task.started_at is not None and task.completed_at is not None:
+        metadata["duration_ms"] = task.completed_at - task.started_at
+    if task.exhausted:
+        metadata["retry_exhausted"] = True
+    return metadata

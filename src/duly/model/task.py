@@ -1,0 +1,176 @@
+"""The facts about tasks that travel between the stages; frozen, and checked when they are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from duly.model.errors import InvalidInput
+from duly.model.state import Status
+
+DAY_MS = 86_400_000
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]*")
+CHANNELS = ("webhook", "inbox")
+
+
+def check_name(value: str, what: str, limit: int = 64) -> str:
+    """A name of letters, digits, `_ . : -`, at most `limit` long; it goes into columns and URLs."""
+    if not isinstance(value, str) or len(value) > limit or not _NAME.fullmatch(value):
+        raise InvalidInput(f"{what} must be 1..{limit} letters, digits, '_', '.', ':' or '-', not {value!r}")
+    return value
+
+
+def check_text(value: str, what: str, limit: int) -> str:
+    """Any text without control characters, at most `limit` characters."""
+    if not isinstance(value, str) or len(value) > limit:
+        raise InvalidInput(f"{what} must be text of at most {limit} characters")
+    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
+        raise InvalidInput(f"{what} holds a control character or a lone surrogate")
+    return value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where an answer goes: the task carries it, its delivery commits with the result."""
+
+    channel: str
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        if self.channel not in CHANNELS:
+            raise InvalidInput(f"deliver: unknown channel {self.channel!r}; there are {', '.join(CHANNELS)}")
+        if self.channel == "webhook":
+            check_text(self.url, "deliver: the webhook's url", 2000)
+            if not re.match(r"https?://[^/\s@]+", self.url):
+                raise InvalidInput("deliver: a webhook needs an http:// or https:// url without a user name")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One request to do work, already valid for its task type.
+
+    Times are milliseconds UTC; `priority` is 1..10, the larger the sooner; `unique` lets one living
+    task with this key exist per tenant and type; `input` is JSON text.
+    """
+
+    id: str
+    task_type: str
+    input: str
+    body_hash: str
+    queue: str = "default"
+    tenant: str = ""
+    owner: str = ""
+    priority: int = 5
+    due_at: int | None = None
+    deadline_at: int | None = None
+    timeout_ms: int = 600_000
+    max_retries: int = 3
+    idempotency_key: str | None = None
+    unique: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    deliver: tuple[Target, ...] = ()
+
+    def __post_init__(self) -> None:
+        if isinstance(self.priority, bool) or not 1 <= self.priority <= 10:
+            raise InvalidInput(f"priority must be 1..10, not {self.priority}")
+        if isinstance(self.max_retries, bool) or not 0 <= self.max_retries <= 100:
+            raise InvalidInput(f"max_retries must be 0..100, not {self.max_retries}")
+        if not 1 <= self.timeout_ms <= 366 * DAY_MS:
+            raise InvalidInput("timeout must be more than 0 seconds and at most a year")
+        check_name(self.task_type, "task_type", 100)
+        check_name(self.queue, "queue")
+        check_text(self.tenant, "tenant", 64)
+        check_text(self.owner, "owner", 64)
+        self._check_keys()
+
+    def _check_keys(self) -> None:
+        for what, key in (("idempotency_key", self.idempotency_key), ("unique", self.unique)):
+            if key is not None and not check_text(key, what, 200):
+                raise InvalidInput(f"{what} must not be empty")
+        if len(self.tags) > 20 or len(self.deliver) > 20:
+            raise InvalidInput("a task takes at most 20 tags and 20 deliveries")
+        for tag in self.tags:
+            check_text(tag, "a tag", 64)
+
+    @property
+    def rank(self) -> int:
+        """The claim order's first word: smaller is sooner."""
+        return 11 - self.priority
+
+    @property
+    def unique_key(self) -> str | None:
+        """The unique column's value: one key means another thing for another tenant or type."""
+        return None if self.unique is None else f"{self.tenant}/{self.task_type}/{self.unique}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """A task as it stands in the store. Times are milliseconds UTC; result and metadata are JSON values."""
+
+    id: str
+    task_type: str
+    status: Status
+    queue: str
+    tenant: str
+    owner: str
+    rank: int
+    attempt: int
+    retry_count: int
+    max_retries: int
+    exhausted: bool
+    timeout_ms: int
+    due_at: int | None
+    deadline_at: int | None
+    worker_id: str | None
+    wait_kind: str | None
+    cancel_requested_at: int | None
+    progress: float | None
+    progress_message: str | None
+    error_code: str | None
+    error: str | None
+    metadata: Mapping[str, Any]
+    seq: int
+    created_at: int
+    started_at: int | None
+    completed_at: int | None
+    tags: tuple[str, ...] = ()
+    result: Any = None
+    deduplicated: bool = False
+
+    @property
+    def priority(self) -> int:
+        """1..10, the larger the sooner."""
+        return 11 - self.rank
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """One attempt handed to this worker: (id, attempt) is the fence of all its writes."""
+
+    id: str
+    attempt: int
+    task_type: str
+    queue: str
+    tenant: str
+    owner: str
+    input: str
+    timeout_ms: int
+    deadline_at: int | None
+    retry_count: int
+    max_retries: int
+    metadata: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A remembered step: its number among those of its name, the digest of its arguments, its value."""
+
+    name: str
+    n: int
+    digest: str
+    value: str
+    attempt: int
+    duration_ms: int

@@ -1,0 +1,95 @@
+"""Which handler does which task type, and with what limits. Filled by `@duly.task`, read by everyone."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from duly.model.errors import InvalidInput, UnknownTaskType
+from duly.model.policy import RetryPolicy
+from duly.model.task import check_name
+
+#: Where an attempt runs; each lane has its own number of slots.
+LANES = ("loop", "thread", "process")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskType:
+    """One handler and the defaults of its tasks; `timeout` in seconds."""
+
+    name: str
+    handler: Callable[..., Any]
+    queue: str = "default"
+    timeout: float = 600.0
+    isolate: bool = False
+    policy: RetryPolicy = field(default_factory=RetryPolicy)
+
+    def __post_init__(self) -> None:
+        check_name(self.name, "a task type", 100)
+        check_name(self.queue, "queue")
+        if self.timeout <= 0:
+            raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout}")
+        parameters = list(inspect.signature(self.handler).parameters.values())
+        if not parameters:
+            raise ValueError(f"the handler of {self.name!r} needs a first parameter for the context")
+
+    @property
+    def lane(self) -> str:
+        """`process` when isolated, `loop` for async handlers, `thread` for plain ones."""
+        if self.isolate:
+            return "process"
+        return "loop" if asyncio.iscoroutinefunction(self.handler) else "thread"
+
+    def bind(self, input_: Any) -> dict[str, Any]:
+        """The handler's keyword arguments from the task's input object.
+
+        Raises:
+            InvalidInput: a key is missing or unknown, or the input is not an object.
+        """
+        if not isinstance(input_, dict):
+            raise InvalidInput(f"the input of {self.name!r} must be a JSON object")
+        try:
+            bound = inspect.signature(self.handler).bind(None, **input_)
+        except TypeError as error:
+            raise InvalidInput(f"the input of {self.name!r} does not fit its handler: {error}") from None
+        context, *_ = bound.signature.parameters
+        return {key: value for key, value in input_.items() if key != context}
+
+
+class Registry:
+    """The task types of one program, by name."""
+
+    def __init__(self) -> None:
+        self._types: dict[str, TaskType] = {}
+
+    def add(self, task_type: TaskType) -> None:
+        """Adds a task type; a second one of the same name is a programming error."""
+        known = self._types.get(task_type.name)
+        if known is not None and known.handler is not task_type.handler:
+            raise ValueError(f"two handlers are called {task_type.name!r}")
+        self._types[task_type.name] = task_type
+
+    def include(self, other: Registry) -> None:
+        """Adds all task types of another registry."""
+        for task_type in other:
+            self.add(task_type)
+
+    def __getitem__(self, name: str) -> TaskType:
+        try:
+            return self._types[name]
+        except KeyError:
+            known = ", ".join(sorted(self._types)) or "none: pass --app module:object or --apps NAME"
+            raise UnknownTaskType(f"unknown task type {name!r}; known: {known}", name=name) from None
+
+    def __iter__(self) -> Iterator[TaskType]:
+        return iter(self._types.values())
+
+    def __len__(self) -> int:
+        return len(self._types)
+
+    def lane(self, lane: str) -> list[str]:
+        """The names of the task types that run in `lane`."""
+        return sorted(kind.name for kind in self if kind.lane == lane)

@@ -1,0 +1,65 @@
+"""The API under uvicorn, inside the worker's own event loop, on sockets that the parent opened."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import uvicorn
+
+#: Open requests and streams may take this long at the end.
+GRACE_SECONDS = 3
+KEEP_ALIVE_SECONDS = 30
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to the child, which drains the worker first; says when connections are accepted."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepting.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class ApiServer:
+    """Starts and stops one ASGI application."""
+
+    def __init__(self, api: Any, sockets: list[socket.socket]) -> None:
+        config = uvicorn.Config(
+            api,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ws="none",
+        )
+        self._server = _Server(config)
+        self._sockets = sockets
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when connections are accepted."""
+        self._task = asyncio.create_task(self._server.serve(sockets=self._sockets), name="duly-api")
+        accepting = asyncio.create_task(self._server.accepting.wait())
+        await asyncio.wait({self._task, accepting}, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            accepting.cancel()
+            self._task.result()
+
+    async def stop(self) -> None:
+        """Lets open requests end, closes streams, returns when nothing is served any more."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task

@@ -1,0 +1,49 @@
+"""The composition root: everything concrete is chosen here, in one constructor that reads top to bottom."""
+
+from __future__ import annotations
+
+from duly.clock import Clock, SystemClock
+from duly.config import Settings
+from duly.observe.logs import Log
+from duly.runtime import credentials
+from duly.runtime.declare import Duly
+from duly.store import migrate
+from duly.store.database import Database
+from duly.store.transaction import Terms
+from duly.submit.client import Client
+
+
+class App:
+    """One process's parts: database, client, log. Workers and the API add theirs in `runtime.worker`."""
+
+    def __init__(self, settings: Settings, declared: Duly, *, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.declared = declared
+        self.registry = declared.registry
+        self.clock = clock or SystemClock()
+        self.log = Log(settings.log_format, settings.log_level, settings.log_file)
+        self.emit = self.log.emit
+        self.terms = Terms(
+            lease_ms=round(settings.lease * 1000), retention_ms=round(settings.retention_days * 86_400_000)
+        )
+        self.database = Database(settings.database_url, clock=self.clock, emit=self.emit, terms=self.terms)
+        self.client = Client(self.database, self.registry, emit=self.emit)
+        self._credentials: credentials.Credentials | None = None
+
+    async def start(self) -> None:
+        """Makes or checks the schema and the credentials, and opens the database."""
+        migrate.ensure(self.database)
+        self._credentials = credentials.ensure(self.settings)
+        self.database.open()
+
+    @property
+    def credentials(self) -> credentials.Credentials:
+        """The installation's secrets; they are there once the app has started."""
+        if self._credentials is None:
+            raise RuntimeError("start the app first")
+        return self._credentials
+
+    async def stop(self) -> None:
+        """Finishes what is queued and closes."""
+        await self.client.close()
+        self.database.close()

@@ -1,0 +1,134 @@
+"""The supervised process: worker, API, or both, on one event loop.
+
+`python -m duly.runtime.child` is a worker; `python -m duly.http.serve` passes in the API's factory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from duly.config import Settings, SettingsError
+from duly.execute.isolated import die_with_parent
+from duly.model.errors import DulyError
+from duly.runtime.api import ApiServer
+from duly.runtime.app import App
+from duly.runtime.control import ChildPipe
+from duly.runtime.handover import Handover, received
+from duly.runtime.load import load_declared
+from duly.runtime.worker import Worker
+
+#: Makes the ASGI application: `duly.http.create_api`.
+CreateApi = Callable[..., Any]
+
+#: The exit code after a replacement that the child itself asked for.
+REPLACE = 75
+
+
+class Child:
+    """One life: start the parts, run until a signal or a stuck handler, drain, end."""
+
+    def __init__(self, handover: Handover, pipe: ChildPipe, create_api: CreateApi | None) -> None:
+        self._handover = handover
+        self._pipe = pipe
+        self._create_api = create_api
+        self._settings = Settings(**handover.settings)
+        self._app = App(self._settings, load_declared(self._settings))
+        self._loop = asyncio.get_running_loop()
+        self._over = asyncio.Event()
+        self._code = 0
+        self._worker: Worker | None = None
+
+    async def run(self) -> int:
+        """Runs to the end; answers the exit code."""
+        await self._app.start()
+        self._handle_signals()
+        if self._handover.work:
+            self._worker = Worker(
+                self._app, supervised=lambda session: self._pipe.send(session=session), replace=self._replace
+            )
+            self._pipe.listen(self._on_message)
+            await self._worker.start()
+        else:
+            self._pipe.listen(lambda _: None)
+        if self._handover.once and self._worker is not None:
+            await self._worker.until_idle()
+            self._over.set()
+        await (self._serve(self._create_api) if self._create_api else self._wait())
+        return await self._end()
+
+    def _handle_signals(self) -> None:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._over.set)
+
+    def _replace(self) -> None:
+        """A handler ignores its stop: drain, and let the parent start a new child."""
+        self._code = REPLACE
+        self._over.set()
+
+    def _on_message(self, message: dict[str, Any]) -> None:
+        if "lost" in message and self._worker is not None:
+            work = self._worker.replace_session(message["lost"])
+            asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _wait(self) -> None:
+        self._pipe.send(ready=True)
+        await self._over.wait()
+        await self._drain()
+
+    async def _serve(self, create_api: CreateApi) -> None:
+        sockets = [socket.socket(fileno=descriptor) for descriptor in self._handover.sockets]
+        api = create_api(self._app, ready=self._ready)
+        server = ApiServer(api, sockets)
+        await server.start()
+        self._pipe.send(ready=True)
+        await self._over.wait()
+        await self._drain()
+        await server.stop()
+
+    def _ready(self) -> tuple[bool, str]:
+        if self._over.is_set():
+            return False, "draining"
+        return self._worker.ready if self._worker is not None else (True, "ok")
+
+    async def _drain(self) -> None:
+        if self._worker is not None:
+            await self._worker.drain(self._settings.drain)
+
+    async def _end(self) -> int:
+        if self._worker is not None:
+            await self._worker.stop()
+            words = self._worker.runner.last_words()
+            self._pipe.send(last_words=[dataclasses.asdict(word) for word in words])
+        await self._app.stop()
+        return self._code
+
+
+async def _main(handover: Handover, pipe: ChildPipe, create_api: CreateApi | None) -> int:
+    return await Child(handover, pipe, create_api).run()
+
+
+def main(create_api: CreateApi | None = None) -> None:
+    """The process's entry. Ends without waiting for handlers: one may ignore its stop for ever."""
+    handover = received()
+    die_with_parent()
+    pipe = ChildPipe(socket.socket(fileno=handover.control))
+    try:
+        code = asyncio.new_event_loop().run_until_complete(_main(handover, pipe, create_api))
+    except (DulyError, SettingsError) as error:
+        print(f"duly: {error}", file=sys.stderr)  # noqa: T201 - nothing is there yet that could log
+        code = 2
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,163 @@
+"""`Duly`: what a user's module declares (tasks, routes) and, once opened, how it submits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from duly.model.policy import RetryPolicy
+from duly.model.task import Task
+from duly.registry import Registry, TaskType
+
+if TYPE_CHECKING:
+    from duly.config import Settings
+    from duly.runtime.app import App
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+class Duly:
+    """A set of task types and routes, and a client for them.
+
+    ```python
+    duly = Duly()
+
+    @duly.task("company.report", timeout=600, max_retries=3)
+    async def company_report(ctx, company): ...
+
+    async with duly:                                   # opens sqlite:///duly.db, or DULY_DATABASE_URL
+        task = await duly.submit("company.report", {"company": "ACME"}, wait=20)
+    ```
+
+    Workers run what it declares: `duly worker --app module:duly`.
+    """
+
+    def __init__(self, name: str = "app", *, database_url: str | None = None) -> None:
+        self.name = name
+        self.registry = Registry()
+        self.route_specs: list[str] = []
+        self._flags = {"database_url": database_url}
+        self._app: App | None = None
+
+    def task(
+        self,
+        task_type: str,
+        *,
+        queue: str = "default",
+        timeout: float = 600,
+        max_retries: int = 3,
+        backoff: float = 2,
+        isolate: bool = False,
+    ) -> Callable[[Handler], Handler]:
+        """Declares the handler of a task type and answers it unchanged.
+
+        Args:
+            task_type: the name under which tasks are submitted.
+            queue: where its tasks wait.
+            timeout: seconds an attempt may last; the deadline of a task may cut it short.
+            max_retries: retries after the first attempt (3 retries are 4 attempts).
+            backoff: seconds before the first retry; doubled for each further one, ± 20 %, at most 300.
+            isolate: run each attempt in a process of its own, which a timeout or a cancel really kills.
+        """
+
+        def declare(handler: Handler) -> Handler:
+            policy = RetryPolicy(max_retries=max_retries, base=backoff, cap=max(300.0, backoff))
+            self.registry.add(
+                TaskType(
+                    name=task_type,
+                    handler=handler,
+                    queue=queue,
+                    timeout=timeout,
+                    isolate=isolate,
+                    policy=policy,
+                )
+            )
+            return handler
+
+        return declare
+
+    def routes(self, spec: str) -> None:
+        """Adds HTTP routes by import string (`module:router`); loaded only where the API runs."""
+        self.route_specs.append(spec)
+
+    def include(self, other: Duly) -> None:
+        """Takes over the tasks and routes of another set."""
+        self.registry.include(other.registry)
+        self.route_specs += [spec for spec in other.route_specs if spec not in self.route_specs]
+
+    async def open(self, settings: Settings | None = None) -> App:
+        """Opens the database for submitting; done once, on first use."""
+        if self._app is None:
+            from duly.config import load
+            from duly.runtime.app import App
+
+            app = App(settings or load(self._flags), self)
+            await app.start()
+            self._app = app
+        return self._app
+
+    async def close(self) -> None:
+        """Closes the database."""
+        if self._app is not None:
+            app, self._app = self._app, None
+            await app.stop()
+
+    async def __aenter__(self) -> Duly:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def submit(self, task_type: str, input: Any = None, *, wait: float = 0, **options: Any) -> Task:  # noqa: A002
+        """Accepts a task; the answer means that it is on stable storage.
+
+        Args:
+            task_type: a declared task type.
+            input: the handler's arguments as a JSON object.
+            wait: seconds to wait for the end; the task comes back finished or not.
+            **options: see `duly.submit.admit.Options`: owner, tenant, priority 1..10, due, deadline, timeout,
+                max_retries, idempotency_key, unique, tags, metadata, deliver, queue.
+
+        Raises:
+            InvalidInput: an unknown type, an input the handler does not take, an option out of range.
+        """
+        from duly.submit.admit import Options
+
+        app = await self.open()
+        return await app.client.submit(task_type, input or {}, Options(**options), wait=wait)
+
+    async def submit_many(self, requests: list[tuple[str, Any]], **options: Any) -> list[str]:
+        """Accepts (task type, input) pairs together: all of them, or none if one is invalid."""
+        from duly.submit.admit import Options
+
+        app = await self.open()
+        shared = Options(**options)
+        return await app.client.submit_many([(kind, value, shared) for kind, value in requests])
+
+    def submit_in(self, connection: Any, task_type: str, input: Any = None, **options: Any) -> str:  # noqa: A002
+        """Accepts a task inside your own open transaction; see `Client.submit_in`. Open `Duly` first."""
+        from duly.submit.admit import Options
+
+        if self._app is None:
+            raise RuntimeError("open Duly first: `async with duly:` or `await duly.open()`")
+        return self._app.client.submit_in(connection, task_type, input or {}, Options(**options))
+
+    async def get(self, task_id: str) -> Task:
+        """The task as it stands; `TaskNotFound` if there is none."""
+        return await (await self.open()).client.get(task_id)
+
+    async def wait(self, task_id: str, seconds: float = 60) -> Task:
+        """The task when it has ended, or as it stands after `seconds`."""
+        return await (await self.open()).client.wait(task_id, seconds)
+
+    async def cancel(self, task_id: str) -> Task:
+        """Cancels at once, or asks the running attempt to stop."""
+        return await (await self.open()).client.cancel(task_id)
+
+    async def retry(self, task_id: str) -> Task:
+        """Gives a failed or cancelled task another run; recorded steps are kept."""
+        return await (await self.open()).client.retry(task_id)

@@ -1,0 +1,39 @@
+"""What the command line hands to the supervisor, and the supervisor to its child, in one variable."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "DULY_HANDOVER"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """All that a supervised process needs. The control pipe and the sockets are inherited."""
+
+    mode: str
+    settings: dict[str, Any]
+    database: str
+    work: bool = True
+    once: bool = False
+    control: int = -1
+    sockets: list[int] = field(default_factory=list)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of the next process."""
+        return {**os.environ, VARIABLE: json.dumps(dataclasses.asdict(self))}
+
+    @property
+    def path(self) -> Path:
+        """The database's file."""
+        return Path(self.database)
+
+
+def received() -> Handover:
+    """What the process before this one handed over."""
+    return Handover(**json.loads(os.environ.pop(VARIABLE)))

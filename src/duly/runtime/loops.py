@@ -1,0 +1,73 @@
+"""The one loop that repeats anything: on a hint and after an interval. Errors are said, never fatal."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from duly.model.events import Emit
+
+#: Errors in a row after which a worker calls itself unready.
+UNREADY_AFTER = 3
+BACKOFF_CAP = 5.0
+
+
+class Loop:
+    """Calls `tick` every `interval` seconds (± 20 %), or sooner when `hint()` is called."""
+
+    def __init__(self, name: str, interval: float, tick: Callable[[], Awaitable[Any]], *, emit: Emit) -> None:
+        self.name = name
+        self._interval = interval
+        self._tick = tick
+        self._emit = emit
+        self._hint = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        #: Errors in a row; 0 means that the last tick was good.
+        self.errors = 0
+
+    def start(self) -> None:
+        """Begins to repeat."""
+        self._task = asyncio.create_task(self._run(), name=f"duly-loop-{self.name}")
+
+    def hint(self) -> None:
+        """Something may be there to do: do not wait for the interval."""
+        self._hint.set()
+
+    async def stop(self) -> None:
+        """Stops after the tick that is under way."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def unready(self) -> bool:
+        """Whether it has met error after error."""
+        return self.errors >= UNREADY_AFTER
+
+    async def _run(self) -> None:
+        while True:
+            self._hint.clear()
+            try:
+                await self._tick()
+            except Exception as error:  # noqa: BLE001 - a loop of a worker must not end silently
+                self.errors += 1
+                name = "worker.unready" if self.unready else "loop.failed"
+                self._emit(name, loop=self.name, errors=self.errors, error=repr(error))
+            else:
+                if self.unready:
+                    self._emit("worker.ready_again", loop=self.name, errors=self.errors)
+                self.errors = 0
+            await self._pause()
+
+    async def _pause(self) -> None:
+        seconds = self._interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
+        if self.errors:
+            await asyncio.sleep(min(BACKOFF_CAP, seconds * 2**self.errors))
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._hint.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,75 @@
+"""What the supervising parent does to the database, through the bare driver: renew a lease, bury a child.
+
+No SQLAlchemy here: the parent must stay small, and must work while the child's interpreter is stuck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from duly.clock import Clock
+from duly.model.events import EventType
+from duly.model.state import Status
+from duly.store import sessions, sqlite
+from duly.store.claims import Finish, finish, rescue
+from duly.store.transaction import Terms, Transaction
+
+DatabaseError: type[Exception] = sqlite.driver.Error
+
+
+class Ward:
+    """One small connection, opened on first use and again after an error."""
+
+    def __init__(self, path: Path, terms: Terms, clock: Clock) -> None:
+        self._path = path
+        self._terms = terms
+        self._clock = clock
+        self._connection: Any = None
+
+    def renew(self, session: str) -> bool:
+        """Extends the lease; False: the session was ended by others."""
+        with self._transaction() as tx:
+            return sessions.renew(tx, [session])[0]
+
+    def bury(self, ended: Sequence[str], last_words: Sequence[dict[str, Any]]) -> int:
+        """After a child's death: records what it asked for, ends its sessions, gives its tasks back."""
+        total = 0
+        with self._transaction() as tx:
+            finish(tx, [_finish(one) for one in last_words])
+            count = rescue(tx, [tuple(ended)])[0]
+        while count:
+            total += count
+            with self._transaction() as tx:
+                count = rescue(tx, [()])[0]
+        return total
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Transaction]:
+        if self._connection is None:
+            self._connection = sqlite.connect(self._path, sqlite.examine(self._path).journal)
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+            yield Transaction(cursor, self._clock.now_ms(), terms=self._terms)
+            cursor.execute("COMMIT")
+        except BaseException:
+            self._connection.close()
+            self._connection = None
+            raise
+
+
+def _finish(values: dict[str, Any]) -> Finish:
+    return Finish(**{**values, "target": Status(values["target"]), "event": EventType(values["event"])})
+
+
+def patiently(work: Callable[[], Any], tries: int, failed: Callable[[Exception], None]) -> Any:
+    """Tries `work` a few times: a locked database is busy for seconds. None: it never worked."""
+    for _ in range(tries):
+        try:
+            return work()
+        except DatabaseError as error:
+            failed(error)
+    return None

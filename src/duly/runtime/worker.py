@@ -1,0 +1,146 @@
+"""A worker: session, poller, attempts, rescue, outbox, each a loop on one event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+from duly.claim.poller import Poller
+from duly.claim.rescue import Reconciler, Rescuer
+from duly.claim.session import WorkerSession
+from duly.deliver.channel import Channel
+from duly.deliver.inbox import InboxChannel
+from duly.deliver.outbox import Outbox
+from duly.deliver.webhook import WebhookChannel
+from duly.execute.runner import Runner
+from duly.model.errors import SessionEnded
+from duly.runtime.app import App
+from duly.runtime.loops import Loop
+
+
+class Worker:
+    """Runs what is due. `renewed_by` tells the supervisor of a session; without one it renews itself."""
+
+    def __init__(
+        self,
+        app: App,
+        *,
+        supervised: Callable[[str], None] | None = None,
+        replace: Callable[[], None] = lambda: None,
+    ) -> None:
+        settings, database, emit = app.settings, app.database, app.emit
+        queues = settings.queue_names
+        self._app = app
+        self._emit = emit
+        self.session = WorkerSession(database, queues, emit=emit, opened=supervised or (lambda _: None))
+        self.runner = Runner(
+            database,
+            app.registry,
+            emit=emit,
+            slots={"loop": settings.concurrency, "thread": settings.threads, "process": settings.processes},
+            stuck=settings.stuck,
+            freed=self._freed,
+            replace=replace,
+        )
+        self.poller = Poller(database, app.registry, queues, free=self.runner.free, start=self.runner.start)
+        self.rescuer = Rescuer(database, emit=emit)
+        self.reconciler = Reconciler(
+            database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
+        )
+        channels: dict[str, Channel] = {
+            "webhook": WebhookChannel(app.credentials.webhook_secret, private=settings.webhook_private),
+            "inbox": InboxChannel(database),
+        }
+        self.outbox = Outbox(database, channels=channels, session=lambda: self.session.id, emit=emit)
+        self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
+        self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit)
+        self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit)
+        self._sweeps = Loop("sweep", settings.sweep, self.rescuer.tick, emit=emit)
+        self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
+        self._supervised = supervised is not None
+        self._loops = [self._claims, self._cancels, self._sends, self._sweeps, self._renews]
+        self._forget: Callable[[], None] = lambda: None
+        self._stirred = asyncio.Event()
+
+    async def start(self) -> None:
+        """Opens a session and starts the loops."""
+        await self.session.open()
+        loop = asyncio.get_running_loop()
+        self._forget = self._app.database.subscribe(lambda _: loop.call_soon_threadsafe(self._hint))
+        for one in self._loops:
+            one.start()
+        self._emit("worker.started", worker_id=self.session.id, types=len(self._app.registry))
+
+    def _hint(self) -> None:
+        self._stirred.set()
+        self._claims.hint()
+        self._cancels.hint()
+        self._sends.hint()
+
+    def _freed(self) -> None:
+        self._stirred.set()
+        self._claims.hint()
+
+    @property
+    def ready(self) -> tuple[bool, str]:
+        """Whether the worker is well, and if not, which loop fails."""
+        sick = [one.name for one in self._loops if one.unready]
+        return not sick, f"failing: {', '.join(sick)}" if sick else "ok"
+
+    async def claim(self) -> int:
+        """One round of the poller; a session that was ended is replaced."""
+        try:
+            return await self.poller.tick(self.session.id or await self.session.open())
+        except SessionEnded:
+            await self.replace_session(self.session.id)
+            return 0
+
+    async def replace_session(self, ended: str | None) -> None:
+        """Gives up all attempts of a session that others ended, and takes a new one."""
+        if ended != self.session.id:
+            return
+        self._emit("session.lost", worker_id=ended, attempts=self.runner.busy)
+        self.runner.lose_all()
+        await self.session.open()
+        self._claims.hint()
+
+    async def renew(self) -> None:
+        """Renews the lease unless a supervisor does, and hands back rows that nobody here holds."""
+        session = self.session.id
+        if session is None:
+            return
+        if not self._supervised and not await self.session.renew():
+            await self.replace_session(session)
+            return
+        await self.reconciler.tick(session)
+
+    async def drain(self, seconds: float) -> None:
+        """Claims no more, lets running work end for `seconds`, hands the rest back."""
+        self._emit("worker.draining", running=self.runner.busy, seconds=seconds)
+        await self._claims.stop()
+        await self.runner.drain(seconds)
+        await self.outbox.drain(min(seconds, 5.0))
+
+    async def stop(self) -> None:
+        """Stops the loops; call `drain` before."""
+        self._forget()
+        for one in self._loops:
+            await one.stop()
+        self._emit("worker.stopped", worker_id=self.session.id)
+
+    async def until_idle(self) -> None:
+        """Returns when nothing is due, nothing runs and nothing is being sent."""
+        while True:
+            self._stirred.clear()
+            if not await self.claim() and not self.runner.busy and not await self.outbox.tick():
+                await self.outbox.drain(20)
+                return
+            if self.runner.busy:
+                await self._stir()
+                await self.runner.look_for_cancels()
+
+    async def _stir(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._app.settings.poll):
+                await self._stirred.wait()

@@ -1,0 +1,38 @@
+"""Bodies beside the narrow task row: input, result, traceback, step values. Small ones are text, large ones
+zlib in parts of 1 MB, so that no database's packet limit is met."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from duly.store.transaction import Row, Transaction
+
+SMALL = 4096
+PART = 1_000_000
+
+
+def keep(tx: Transaction, bodies: Iterable[tuple[str, str, str | None]]) -> None:
+    """Writes (task id, kind, text) bodies inside the caller's transaction; None is left out."""
+    rows = [row for id_, kind, text in bodies if text is not None for row in _rows(id_, kind, text)]
+    tx.run_many("data", rows)
+
+
+def _rows(id_: str, kind: str, text: str) -> list[Row]:
+    if len(text) <= SMALL:
+        return [(id_, kind, 0, text, None)]
+    packed = zlib.compress(text.encode(), 1)
+    return [
+        (id_, kind, number, None, packed[start : start + PART])
+        for number, start in enumerate(range(0, len(packed), PART))
+    ]
+
+
+def join(parts: Iterable[tuple[str | None, bytes | None]]) -> str | None:
+    """The text of one body from its (text, data) parts in order; None when there are none."""
+    packed: list[bytes] = []
+    for text, data in parts:
+        if text is not None:
+            return text
+        packed.append(data or b"")
+    return zlib.decompress(b"".join(packed)).decode() if packed else None

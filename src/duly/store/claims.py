@@ -1,0 +1,215 @@
+"""The verbs of a worker around an attempt: claim it, finish it, give it back; and those of the clock."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from duly.model.errors import SessionEnded
+from duly.model.events import EventType
+from duly.model.state import Status
+from duly.model.task import Claimed
+from duly.store import bodies
+from duly.store.transaction import Row, Transaction
+from duly.store.transitions import Change, Facts, apply, facts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lane:
+    """How many tasks of which types a worker can start now."""
+
+    types: tuple[str, ...]
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimRequest:
+    """A worker's question: its living session, its queues, its free slots per lane."""
+
+    session: str
+    queues: tuple[str, ...]
+    lanes: tuple[Lane, ...]
+
+
+def claim(tx: Transaction, items: Sequence[ClaimRequest]) -> list[list[Claimed]]:
+    """Hands each worker at most its free slots, in claim order.
+
+    Raises:
+        SessionEnded: a session was ended by another process; it must take a new one.
+    """
+    return [_claim(tx, item) for item in items]
+
+
+def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
+    if not tx.run("session_alive", session=item.session):
+        raise SessionEnded
+    ids = [row[0] for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane)]
+    if not ids:
+        return []
+    rows = tx.run("claim", ids, session=item.session)
+    inputs = {row[0]: bodies.join([row[1:]]) for row in tx.run("inputs_small", ids)}
+    return [_claimed(row, inputs.get(row[0]) or _input(tx, row[0])) for row in rows]
+
+
+def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane) -> list[Row]:
+    found = [
+        row for queue in item.queues for row in tx.run("candidates", lane.types, queue=queue, free=lane.free)
+    ]
+    return sorted(found, key=lambda row: (row[1], row[2], row[0]))[: lane.free]
+
+
+def _input(tx: Transaction, id_: str) -> str:
+    return bodies.join(tx.run("body", id=id_, kind="input")) or "{}"
+
+
+def _claimed(row: Row, input_: str) -> Claimed:
+    id_, attempt, task_type, queue, tenant, owner, timeout_ms, deadline_at, retries, most, metadata = row
+    return Claimed(
+        id=id_,
+        attempt=attempt,
+        task_type=task_type,
+        queue=queue,
+        tenant=tenant,
+        owner=owner,
+        input=input_,
+        timeout_ms=timeout_ms,
+        deadline_at=deadline_at,
+        retry_count=retries,
+        max_retries=most,
+        metadata=json.loads(metadata),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finish:
+    """How an attempt ended: the state it asks for and all that is recorded with it.
+
+    `delay_ms` counts from the transaction's `now`; `result` and `traceback` are text.
+    """
+
+    id: str
+    attempt: int
+    target: Status
+    event: EventType
+    outcome: str
+    delay_ms: int | None = None
+    wait_kind: str | None = None
+    charge: int = 0
+    error_code: str | None = None
+    error: str | None = None
+    exhausted: bool = False
+    reason: str | None = None
+    result: str | None = None
+    traceback: str | None = None
+
+
+def finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
+    """Records each outcome once, only for the attempt that runs the task; None means *lease lost*.
+
+    A cancel that was accepted while running beats a retry, a suspension and a hand-back, never a result.
+    The same outcome sent again recognises its own work.
+    """
+    known = facts(tx, [item.id for item in items])
+    changes: dict[str, Change] = {}
+    for item in items:
+        one = known.get(item.id)
+        if one is not None and item.id not in changes and _owns(item, one):
+            changes[item.id] = _change(tx, item, one)
+    accepted = [item for item in items if item.id in changes]
+    apply(tx, list(changes.values()))
+    bodies.keep(tx, [(item.id, "result", item.result) for item in accepted])
+    bodies.keep(tx, [(item.id, "traceback", item.traceback) for item in accepted])
+    return [_recorded(item, known.get(item.id), changes) for item in items]
+
+
+def _owns(item: Finish, one: Facts) -> bool:
+    return one.status is Status.RUNNING and one.attempt == item.attempt
+
+
+def _recorded(item: Finish, one: Facts | None, changes: Mapping[str, Change]) -> Status | None:
+    if one is None or one.attempt != item.attempt:
+        return None
+    if item.id in changes:
+        return changes[item.id].target
+    return one.status if one.status is item.target else None
+
+
+def _change(tx: Transaction, item: Finish, one: Facts) -> Change:
+    if one.cancel_requested_at is not None and not item.target.terminal:
+        return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED)
+    due_at = None if item.delay_ms is None else tx.now + item.delay_ms
+    if due_at is not None and one.deadline_at is not None and due_at >= one.deadline_at:
+        return _too_late(item, one)
+    data: dict[str, Any] = {"attempt": one.attempt, "due_at": due_at, "kind": item.wait_kind}
+    data |= {"error_code": item.error_code, "error": item.error, "reason": item.reason}
+    return Change(
+        facts=one,
+        target=item.target,
+        event=item.event,
+        data={key: value for key, value in data.items() if value is not None},
+        outcome=item.outcome,
+        due_at=due_at,
+        wait_kind=item.wait_kind,
+        charge=item.charge,
+        error_code=item.error_code,
+        error=item.error,
+        exhausted=item.exhausted,
+    )
+
+
+def _too_late(item: Finish, one: Facts) -> Change:
+    error = f"The deadline would pass before the next attempt. {item.error or item.reason or ''}".strip()
+    return Change(
+        facts=one,
+        target=Status.FAILED,
+        event=EventType.FAILED,
+        data={"attempt": one.attempt, "error_code": "deadline_exceeded", "error": error},
+        error_code="deadline_exceeded",
+        error=error,
+    )
+
+
+def promote(tx: Transaction, limits: Sequence[int]) -> list[int]:
+    """The clock's move: due tasks become pending, at the head; pending ones past their deadline fail.
+
+    The answer is the number of tasks moved; a call moves at most `limit` per state.
+    """
+    ids = [row[0] for row in tx.run("due", limit=max(limits))]
+    apply(tx, [_due(one) for one in facts(tx, ids).values()])
+    return [len(ids) for _ in limits]
+
+
+def _due(one: Facts) -> Change:
+    if one.status is not Status.PENDING:
+        return Change(facts=one, target=Status.PENDING, event=EventType.DUE)
+    error = "The deadline passed before a worker could start the task."
+    return Change(
+        facts=one,
+        target=Status.FAILED,
+        event=EventType.FAILED,
+        data={"error_code": "expired", "error": error},
+        error_code="expired",
+        error=error,
+    )
+
+
+def rescue(tx: Transaction, sessions: Sequence[tuple[str, ...]]) -> list[int]:
+    """Ends these sessions, then gives back what ended sessions still hold, uncharged; counts the tasks.
+
+    A cancel that was asked for is honoured instead. At most 500 tasks a call: call again until 0.
+    """
+    ending = sorted({session for group in sessions for session in group})
+    tx.run("session_end", ending)
+    tx.run("deliveries_orphaned")
+    ids = [row[0] for row in tx.run("orphans")]
+    apply(tx, [_lost(one) for one in facts(tx, ids).values()])
+    return [len(ids) for _ in sessions]
+
+
+def _lost(one: Facts) -> Change:
+    if one.cancel_requested_at is not None:
+        return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED, outcome="lost")
+    data = {"attempt": one.attempt, "worker": one.worker_id}
+    return Change(facts=one, target=Status.PENDING, event=EventType.LOST, data=data, outcome="lost")

@@ -1,0 +1,153 @@
+"""The verbs with which a running attempt writes: steps, timeline lines, streamed output. All fenced."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from duly.model.events import EventType
+from duly.model.task import Step
+from duly.store import bodies
+from duly.store.transaction import Transaction
+
+
+class Fenced(Protocol):
+    """A write that names the task and the attempt that it belongs to."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def attempt(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRecord:
+    """A step's value (JSON text), to be remembered for all later attempts."""
+
+    id: str
+    attempt: int
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """Timeline lines of one attempt as (type, data), and perhaps its progress (0..1) and message."""
+
+    id: str
+    attempt: int
+    events: tuple[tuple[EventType, Mapping[str, Any]], ...] = ()
+    progress: float | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One chunk of streamed output."""
+
+    id: str
+    attempt: int
+    part: int
+    text: str
+
+
+@dataclass(slots=True)
+class _Timeline:
+    """The numbers that one batch takes from one task."""
+
+    id: str
+    attempt: int
+    seq: int
+    progress: float | None = None
+    message: str | None = None
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, type_: EventType, data: Mapping[str, Any]) -> None:
+        self.seq += 1
+        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+        self.rows.append({"id": self.id, "seq": self.seq, "type": type_, "data": text})
+
+
+def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
+    """Remembers each step once; False means *lease lost*, and nothing was written."""
+    timelines, owned = _fence(tx, items)
+    accepted = [item for item, mine in zip(items, owned, strict=True) if mine]
+    for item in accepted:
+        step = item.step
+        line = {"name": step.name, "n": step.n, "attempt": item.attempt, "duration_ms": step.duration_ms}
+        timelines[item.id].add(EventType.STEP, line)
+    if accepted:
+        tx.run("steps", [_step_row(item) for item in accepted])
+        bodies.keep(tx, [(item.id, step_kind(item.step), item.step.value) for item in accepted])
+    _write(tx, timelines.values())
+    return owned
+
+
+def step_kind(step: Step) -> str:
+    """The kind under which a step's value is kept among the task's bodies."""
+    return f"step/{step.name}/{step.n}"
+
+
+def _step_row(item: StepRecord) -> dict[str, Any]:
+    step = item.step
+    row = {"id": item.id, "attempt": item.attempt, "name": step.name, "n": step.n}
+    return {**row, "digest": step.digest, "duration_ms": step.duration_ms}
+
+
+def append(tx: Transaction, items: Sequence[Lines]) -> list[bool]:
+    """Adds timeline lines and the latest progress; False means *lease lost*."""
+    timelines, owned = _fence(tx, items)
+    for item, mine in zip(items, owned, strict=True):
+        if not mine:
+            continue
+        timeline = timelines[item.id]
+        for type_, data in item.events:
+            timeline.add(type_, data)
+        if item.progress is not None:
+            timeline.progress, timeline.message = item.progress, item.message
+    _write(tx, timelines.values())
+    return owned
+
+
+def stream(tx: Transaction, items: Sequence[Part]) -> list[bool]:
+    """Keeps chunks of streamed output; False means *lease lost*."""
+    _, owned = _fence(tx, items)
+    tx.run(
+        "partials",
+        [
+            {"id": item.id, "attempt": item.attempt, "part": item.part, "text": item.text}
+            for item, mine in zip(items, owned, strict=True)
+            if mine
+        ],
+    )
+    return owned
+
+
+def _fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, _Timeline], list[bool]]:
+    pairs = list(dict.fromkeys((item.id, item.attempt) for item in items))
+    rows = tx.run("fence", [{"id": id_, "attempt": attempt} for id_, attempt in pairs])
+    timelines = {row[0]: _Timeline(*row) for row in rows}
+    owned = [item.id in timelines and timelines[item.id].attempt == item.attempt for item in items]
+    return timelines, owned
+
+
+def _write(tx: Transaction, timelines: Iterable[_Timeline]) -> None:
+    changed = [one for one in timelines if one.rows or one.progress is not None]
+    if not changed:
+        return
+    tx.run("events", [row for one in changed for row in one.rows])
+    tx.run(
+        "touch",
+        [
+            {
+                "id": one.id,
+                "attempt": one.attempt,
+                "seq": one.seq,
+                "progress": one.progress,
+                "message": one.message,
+            }
+            for one in changed
+        ],
+    )

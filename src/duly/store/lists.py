@@ -1,0 +1,200 @@
+"""Everything that is only read: a task with its result, lists, counts, timelines. Plain Core."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from duly.model.events import Event
+from duly.model.state import Status
+from duly.model.task import Step, Task
+from duly.store import bodies, schema
+from duly.store.journal import step_kind
+from duly.store.transaction import Transaction
+
+_COLUMNS = [
+    schema.task.c[name]
+    for name in Task.__dataclass_fields__
+    if name not in ("tags", "result", "deduplicated")
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which tasks a list or a count means. None leaves a word open; tenant and owner None mean all."""
+
+    tenant: str | None = None
+    owner: str | None = None
+    status: Status | None = None
+    task_type: str | None = None
+    queue: str | None = None
+    tag: str | None = None
+
+    def where(self) -> list[sa.ColumnElement[bool]]:
+        """The conditions, for the task table."""
+        table = schema.task.c
+        words = ("tenant", "owner", "status", "task_type", "queue")
+        conditions = [table[word] == getattr(self, word) for word in words if getattr(self, word) is not None]
+        if self.tag is not None:
+            tagged = sa.select(schema.task_tag.c.task_id).where(schema.task_tag.c.tag == self.tag)
+            conditions.append(table.id.in_(tagged))
+        return conditions
+
+
+def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
+    """One task with its tags and, when it has completed, its result."""
+    row = tx.core.execute(sa.select(*_COLUMNS).where(schema.task.c.id == id_)).mappings().first()
+    if row is None:
+        return None
+    body = (
+        bodies.join(tx.run("body", id=id_, kind="result"))
+        if result and row["status"] == "completed"
+        else None
+    )
+    tags = _tags(tx, [id_]).get(id_, ())
+    return _task(row, tags, json.loads(body) if body is not None else None)
+
+
+def page(
+    tx: Transaction, wanted: Filter, *, limit: int = 20, offset: int = 0, before: str | None = None
+) -> list[Task]:
+    """Tasks, newest first, without results; `before` (an id) pages without counting."""
+    query = sa.select(*_COLUMNS).where(*wanted.where()).order_by(schema.task.c.id.desc())
+    if before is not None:
+        query = query.where(schema.task.c.id < before)
+    rows = tx.core.execute(query.limit(limit).offset(offset)).mappings().all()
+    tags = _tags(tx, [row["id"] for row in rows])
+    return [_task(row, tags.get(row["id"], ()), None) for row in rows]
+
+
+def stats(tx: Transaction, wanted: Filter) -> dict[str, int]:
+    """How many tasks stand in each status; zeros too."""
+    query = (
+        sa.select(schema.task.c.status, sa.func.count()).where(*wanted.where()).group_by(schema.task.c.status)
+    )
+    counted = dict(tx.core.execute(query).tuples().all())
+    return {status.value: counted.get(status.value, 0) for status in Status}
+
+
+def statuses(tx: Transaction, ids: Sequence[str]) -> dict[str, Status]:
+    """The status of each task that exists."""
+    query = sa.select(schema.task.c.id, schema.task.c.status).where(schema.task.c.id.in_(ids))
+    return {row[0]: Status(row[1]) for row in tx.core.execute(query)}
+
+
+def cancelling(tx: Transaction, ids: Sequence[str]) -> list[str]:
+    """Which of these running tasks were asked to stop."""
+    table = schema.task.c
+    asked = sa.select(table.id).where(table.id.in_(ids), table.cancel_requested_at.is_not(None))
+    return list(tx.core.execute(asked).scalars())
+
+
+def events(tx: Transaction, id_: str, after: int = 0, limit: int = 1000) -> list[Event]:
+    """A task's timeline after line `after`, in order."""
+    table = schema.event.c
+    query = sa.select(table.seq, table.at, table.type, table.data)
+    query = query.where(table.task_id == id_, table.seq > after).order_by(table.seq).limit(limit)
+    return [
+        Event(task_id=id_, seq=row.seq, at=row.at, type=row.type, data=json.loads(row.data))
+        for row in tx.core.execute(query)
+    ]
+
+
+def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list[tuple[int, int, str]]:
+    """Streamed output (attempt, part, text) of the newest attempt, after the given place."""
+    table = schema.partial.c
+    newest = sa.select(sa.func.max(table.attempt)).where(table.task_id == id_).scalar_subquery()
+    query = sa.select(table.attempt, table.part, table.text).where(
+        table.task_id == id_, table.attempt == newest
+    )
+    rows = tx.core.execute(query.order_by(table.part)).tuples()
+    return [row for row in rows if (row[0], row[1]) > after]
+
+
+def steps(tx: Transaction, id_: str) -> list[Step]:
+    """The remembered steps of a task, in the order they were recorded."""
+    table = schema.step.c
+    query = sa.select(table.name, table.n, table.digest, table.attempt, table.duration_ms)
+    rows = tx.core.execute(query.where(table.task_id == id_).order_by(table.created_at, table.name, table.n))
+    found = [Step(**row, value="") for row in rows.mappings()]
+    return [_with_value(tx, id_, step) for step in found]
+
+
+def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
+    value = bodies.join(tx.run("body", id=id_, kind=step_kind(step)))
+    return Step(
+        name=step.name,
+        n=step.n,
+        digest=step.digest,
+        attempt=step.attempt,
+        duration_ms=step.duration_ms,
+        value=value or "null",
+    )
+
+
+def rows_of(tx: Transaction, table: str, id_: str) -> list[dict[str, Any]]:
+    """The rows of `attempt`, `step` or `delivery` that belong to one task, for views and tests."""
+    chosen = schema.metadata.tables[table]
+    query = sa.select(chosen).where(chosen.c.task_id == id_).order_by(*chosen.primary_key.columns)
+    return [dict(row) for row in tx.core.execute(query).mappings()]
+
+
+def inbox(tx: Transaction, tenant: str, owner: str, after: int = 0, limit: int = 100) -> list[dict[str, Any]]:
+    """An owner's notifications after number `after`, in order."""
+    table = schema.notification
+    query = sa.select(table).where(table.c.tenant == tenant, table.c.owner == owner, table.c.id > after)
+    return [dict(row) for row in tx.core.execute(query.order_by(table.c.id).limit(limit)).mappings()]
+
+
+def living_workers(tx: Transaction) -> list[dict[str, Any]]:
+    """Worker sessions that have not ended, newest first."""
+    table = schema.worker
+    query = sa.select(table).where(table.c.ended_at.is_(None)).order_by(table.c.started_at.desc())
+    return [dict(row) for row in tx.core.execute(query).mappings()]
+
+
+def ahead_of(tx: Transaction, id_: str, most: int = 1000) -> int:
+    """How many pending tasks of the same queue are claimed before this one (counted up to `most`)."""
+    me = sa.alias(schema.task)
+    other = schema.task.c
+    place = sa.tuple_(other.rank, other.fair_at, other.id)
+    mine = sa.select(me.c.rank, me.c.fair_at, me.c.id).where(me.c.id == id_).scalar_subquery()
+    queue = sa.select(me.c.queue).where(me.c.id == id_).scalar_subquery()
+    rows = (
+        sa.select(other.id).where(other.status == "pending", other.queue == queue, place < mine).limit(most)
+    )
+    return int(tx.core.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
+
+
+def next_due(tx: Transaction) -> int | None:
+    """When the clock must act next: the earliest due time of a task or a delivery."""
+    table, delivery = schema.task.c, schema.delivery.c
+    earliest = [
+        sa.select(sa.func.min(table.due_at)).where(table.status == status)
+        for status in ("scheduled", "retry", "waiting", "pending")
+    ]
+    earliest.append(sa.select(sa.func.min(delivery.due_at)).where(delivery.status == "pending"))
+    times = [tx.core.execute(query).scalar() for query in earliest]
+    return min((time for time in times if time is not None), default=None)
+
+
+def _tags(tx: Transaction, ids: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    table = schema.task_tag.c
+    tags: dict[str, tuple[str, ...]] = {}
+    for id_, tag in tx.core.execute(sa.select(table.task_id, table.tag).where(table.task_id.in_(list(ids)))):
+        tags[id_] = (*tags.get(id_, ()), tag)
+    return tags
+
+
+def _task(row: Any, tags: tuple[str, ...], result: Any) -> Task:
+    values = dict(row)
+    values |= {
+        "status": Status(values["status"]),
+        "exhausted": bool(values["exhausted"]),
+        "metadata": json.loads(values["metadata"]),
+    }
+    return Task(**values, tags=tags, result=result)

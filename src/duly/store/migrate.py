@@ -1,0 +1,75 @@
+"""The schema's versions: Alembic scripts in the wheel, and the check at start-up, which needs no Alembic."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from duly.model.errors import InvalidInput, SchemaOutdated
+from duly.store.database import Database
+
+#: The newest migration; a test holds it equal to the folder's head.
+HEAD = "0001"
+
+
+def current(database: Database) -> str | None:
+    """The revision that the file stands at; None for an empty one."""
+    engine = database.engine()
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchone()
+        return None if row is None else str(row[0])
+
+
+def ensure(database: Database) -> None:
+    """Brings a new file to the newest schema; an older one is left for `duly db upgrade`.
+
+    Raises:
+        SchemaOutdated: the file stands at another revision.
+    """
+    revision = current(database)
+    if revision is None:
+        upgrade(database)
+    elif revision != HEAD:
+        raise SchemaOutdated(
+            f"{database.path} stands at revision {revision}, this version needs {HEAD}; run `duly db upgrade`"
+        )
+
+
+def upgrade(database: Database, revision: str = "head") -> None:
+    """Applies migrations up to `revision`."""
+    _run(database, "upgrade", revision)
+
+
+def downgrade(database: Database, revision: str) -> None:
+    """Takes migrations back to `revision` (`base` removes all tables and their rows)."""
+    _run(database, "downgrade", revision)
+
+
+def differences(database: Database) -> list[str]:
+    """What the file's tables lack or have too much, compared with `schema`; empty when equal."""
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    from duly.store.schema import metadata
+
+    with database.engine().connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        return [str(difference) for difference in compare_metadata(context, metadata)]
+
+
+def _run(database: Database, direction: str, revision: str) -> None:
+    from importlib import resources
+
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", str(resources.files("duly.store").joinpath("migrations")))
+    with database.engine().connect() as connection:
+        config.attributes["connection"] = connection
+        try:
+            getattr(command, direction)(config, revision)
+        except CommandError as error:
+            raise InvalidInput(f"migrations: {error}") from None

@@ -1,0 +1,1 @@
+"""Alembic scripts; until the first release they are squashed into one."""

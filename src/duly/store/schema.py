@@ -1,0 +1,221 @@
+"""The tables, once for every database. Times are BIGINT milliseconds UTC, ids UUIDv7 strings.
+
+No partial and no descending index (MariaDB): status comes first instead. Invariants are constraints.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from duly.model.state import Status
+
+metadata = MetaData()
+
+LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+Body: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+
+def _key(length: int) -> TypeEngine[str]:
+    """Text that is compared byte by byte: 'A' and 'a' are two keys on every database."""
+    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def _statuses() -> str:
+    return "status IN (" + ", ".join(f"'{status}'" for status in Status) + ")"
+
+
+task = Table(
+    "task",
+    metadata,
+    Column("id", _key(36), primary_key=True),
+    Column("task_type", _key(100), nullable=False),
+    Column("queue", _key(64), nullable=False),
+    Column("tenant", _key(64), nullable=False, server_default=""),
+    Column("owner", _key(64), nullable=False, server_default=""),
+    Column("status", _key(36), nullable=False),
+    Column("rank", SmallInteger, nullable=False),
+    Column("fair_at", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("retry_count", Integer, nullable=False, server_default="0"),
+    Column("max_retries", Integer, nullable=False),
+    Column("exhausted", SmallInteger, nullable=False, server_default="0"),
+    Column("timeout_ms", BigInteger, nullable=False),
+    Column("deadline_at", BigInteger),
+    Column("worker_id", _key(36)),
+    Column("cancel_requested_at", BigInteger),
+    Column("wait_kind", _key(36)),
+    Column("idempotency_key", _key(200)),
+    Column("body_hash", _key(64), nullable=False),
+    Column("unique_key", _key(400)),
+    Column("progress", Float),
+    Column("progress_message", LongText),
+    Column("error_code", _key(100)),
+    Column("error", LongText),
+    Column("metadata", LongText, nullable=False),
+    Column("seq", Integer, nullable=False, server_default="1"),
+    Column("touched_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
+    Column("completed_at", BigInteger),
+    Column("expires_at", BigInteger),
+    CheckConstraint(_statuses(), name="task_status_known"),
+    CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+    # A running task has an owner to blame, and nothing else has.
+    CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
+    # A terminal task says when it ended; a living one does not claim to have ended.
+    CheckConstraint(
+        "(status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)",
+        name="task_end_has_time",
+    ),
+    # What the clock must wake has a time to be woken at.
+    CheckConstraint("status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"),
+    Index("task_claim", "status", "queue", "rank", "fair_at", "id"),
+    Index("task_ticket", "status", "queue", "rank", "tenant", "owner", "fair_at"),
+    Index("task_clock", "status", "due_at"),
+    Index("task_owner", "tenant", "owner", "id"),
+    Index("task_idempotency", "tenant", "owner", "idempotency_key", unique=True),
+    Index("task_unique", "unique_key", unique=True),
+)
+
+task_tag = Table(
+    "task_tag",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", _key(64), primary_key=True),
+    Index("task_tag_tag", "tag", "task_id"),
+)
+
+# Bodies: input, result, traceback, and `step/<name>/<n>`. Small ones are text, large ones zlib in parts.
+task_data = Table(
+    "task_data",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", _key(200), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("text", LongText),
+    Column("data", Body),
+)
+
+blob = Table(
+    "blob",
+    metadata,
+    Column("sha256", _key(64), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("parts", Integer, nullable=False),
+    Column("data", Body, nullable=False),
+)
+
+partial = Table(
+    "partial",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("text", LongText, nullable=False),
+)
+
+attempt = Table(
+    "attempt",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("worker_id", _key(36), nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("outcome", _key(36)),
+    Column("error_code", _key(100)),
+    Column("error", LongText),
+)
+
+step = Table(
+    "step",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", _key(100), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("attempt", Integer, nullable=False),
+    Column("digest", _key(64), nullable=False),
+    Column("duration_ms", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+
+event = Table(
+    "event",
+    metadata,
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("seq", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("type", _key(36), nullable=False),
+    Column("data", LongText, nullable=False),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", _key(36), primary_key=True),
+    Column("host", _key(255), nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("queues", LongText, nullable=False),
+    Column("started_at", BigInteger, nullable=False),
+    Column("lease_until", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Index("worker_living", "ended_at", "lease_until"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("id", _key(36), primary_key=True),
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", _key(36), nullable=False),
+    Column("target", LongText, nullable=False),
+    # held until the task ends · pending · sending · delivered · dead
+    Column("status", _key(36), nullable=False),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("due_at", BigInteger),
+    Column("worker_id", _key(36)),
+    Column("body", LongText),
+    Column("last_code", Integer),
+    Column("last_error", LongText),
+    Column("created_at", BigInteger, nullable=False),
+    Column("delivered_at", BigInteger),
+    CheckConstraint(
+        "status IN ('held', 'pending', 'sending', 'delivered', 'dead')", name="delivery_status_known"
+    ),
+    CheckConstraint("(status = 'sending') = (worker_id IS NOT NULL)", name="delivery_sending_has_worker"),
+    Index("delivery_task", "task_id", "status"),
+    Index("delivery_clock", "status", "due_at"),
+)
+
+# The inbox has integer ids, as its readers' documents ask; seq ascends within an owner.
+notification = Table(
+    "notification",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
+    Column("delivery_id", _key(36), nullable=False, unique=True),
+    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), nullable=False),
+    Column("tenant", _key(64), nullable=False),
+    Column("owner", _key(64), nullable=False),
+    Column("type", _key(36), nullable=False),
+    Column("body", LongText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("read_at", BigInteger),
+    Index("notification_owner", "tenant", "owner", "id"),
+)

@@ -1,0 +1,47 @@
+"""The verbs of worker sessions: one row per living process, with the lease that all its tasks stand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from duly.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """A worker process as it introduces itself."""
+
+    id: str
+    host: str
+    pid: int
+    queues: tuple[str, ...]
+
+
+def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
+    """Opens sessions with a full lease."""
+    for item in items:
+        tx.run(
+            "session_start",
+            session=item.id,
+            host=item.host,
+            pid=item.pid,
+            queues=",".join(item.queues),
+            lease=tx.terms.lease_ms,
+        )
+    return [None for _ in items]
+
+
+def renew(tx: Transaction, ids: Sequence[str]) -> list[bool]:
+    """Extends leases; False means that the session was ended and a new one must be taken."""
+    return [bool(tx.run("renew", session=id_, lease=tx.terms.lease_ms)) for id_ in ids]
+
+
+def expired(tx: Transaction) -> tuple[str, ...]:
+    """The living sessions whose lease is over."""
+    return tuple(row[0] for row in tx.run("sessions_expired"))
+
+
+def held_by(tx: Transaction, session: str) -> list[tuple[str, int]]:
+    """(task id, attempt) of all that runs under a session."""
+    return [(row[0], row[1]) for row in tx.run("held_by", session=session)]

@@ -1,0 +1,76 @@
+"""What a verb sees: one open write transaction, its `now`, and the SQL files of its database.
+
+Needs only a DB-API cursor, so that the supervising parent can run the same verbs without SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any, Protocol
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """The store's own durations, in milliseconds."""
+
+    lease_ms: int = 30_000
+    retention_ms: int = 30 * 86_400_000
+    key_ttl_ms: int = 86_400_000
+
+
+class Cursor(Protocol):
+    """The part of a DB-API 2.0 cursor that verbs use."""
+
+    description: Any
+
+    def execute(self, operation: str, parameters: Mapping[str, Any], /) -> Any: ...
+
+    def executemany(self, operation: str, parameters: Sequence[Sequence[Any]], /) -> Any: ...
+
+    def fetchall(self) -> list[Row]: ...
+
+
+@cache
+def script(dialect: str, name: str) -> tuple[str, ...]:
+    """The statements of `sql/<dialect>/<name>.sql`, in order; comments are dropped."""
+    text = resources.files("duly.store").joinpath("sql", dialect, f"{name}.sql").read_text("utf-8")
+    code = "\n".join(line.split("--", 1)[0].rstrip() for line in text.splitlines())
+    return tuple(statement.strip() for statement in code.split(";") if statement.strip())
+
+
+class Transaction:
+    """One write transaction. `now` is milliseconds UTC, read after the write lock was taken."""
+
+    def __init__(
+        self, cursor: Cursor, now: int, *, terms: Terms, dialect: str = "sqlite", core: Any = None
+    ) -> None:
+        self._cursor = cursor
+        self._dialect = dialect
+        self.now = now
+        self.terms = terms
+        #: The SQLAlchemy connection of the same transaction; None in the supervising parent.
+        self.core = core
+
+    def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
+        """Runs one SQL file; `batch` becomes its one JSON parameter. Returns the last rows it selected."""
+        values = {**parameters, "now": self.now}
+        if batch is not None:
+            values["batch"] = json.dumps(list(batch), ensure_ascii=False, separators=(",", ":"))
+        rows: list[Row] = []
+        for statement in script(self._dialect, name):
+            self._cursor.execute(statement, values)
+            if self._cursor.description is not None:
+                rows = self._cursor.fetchall()
+        return rows
+
+    def run_many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Runs a file of one statement once per row; for bodies, which JSON cannot carry."""
+        if rows:
+            [statement] = script(self._dialect, name)
+            self._cursor.executemany(statement, rows)

@@ -1,0 +1,97 @@
+"""The one place that moves a task from state to state: checked against the table of `model.state`,
+fenced, numbered, with its timeline and its deliveries, in the caller's transaction."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from duly.model.errors import StateConflict
+from duly.model.events import EventType
+from duly.model.state import Status, allowed
+from duly.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a decision about a task rests on, read under the write lock."""
+
+    id: str
+    status: Status
+    attempt: int
+    seq: int
+    retry_count: int
+    cancel_requested_at: int | None
+    deadline_at: int | None
+    worker_id: str | None
+
+
+def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
+    """The facts of the tasks that exist, by id."""
+    names = tuple(Facts.__dataclass_fields__)
+    found = (dict(zip(names, row, strict=True)) for row in tx.run("facts", dict.fromkeys(ids)))
+    return {row["id"]: Facts(**{**row, "status": Status(row["status"])}) for row in found}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One task's move from the state that was read to `target`, and the event that tells of it."""
+
+    facts: Facts
+    target: Status
+    event: EventType
+    data: dict[str, Any] = field(default_factory=dict)
+    outcome: str | None = None
+    due_at: int | None = None
+    wait_kind: str | None = None
+    charge: int = 0
+    error_code: str | None = None
+    error: str | None = None
+    exhausted: bool = False
+    reset: bool = False
+
+
+def apply(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Writes the changes, at most one per task: timeline, task, attempt, partial output, deliveries.
+
+    Raises:
+        StateConflict: the table of states does not allow a change; nothing is written.
+    """
+    for change in changes:
+        if not allowed(change.facts.status, change.target):
+            raise StateConflict(f"a {change.facts.status} task cannot become {change.target}")
+    if changes:
+        tx.run("events", [_event(change) for change in changes])
+        tx.run("transition", [_row(tx, change) for change in changes])
+
+
+def _event(change: Change) -> dict[str, Any]:
+    data = json.dumps(change.data, ensure_ascii=False, separators=(",", ":"))
+    return {"id": change.facts.id, "seq": change.facts.seq + 1, "type": change.event, "data": data}
+
+
+def _row(tx: Transaction, change: Change) -> dict[str, Any]:
+    before = change.facts
+    ended = change.target.terminal
+    due_at = change.due_at
+    if change.target is Status.PENDING and not change.reset:
+        due_at = before.deadline_at
+    return {
+        "id": before.id,
+        "attempt": before.attempt,
+        "source": before.status,
+        "status": change.target,
+        "outcome": change.outcome or change.target,
+        "seq": before.seq + 1,
+        "due_at": due_at,
+        "wait_kind": change.wait_kind,
+        "retry_count": 0 if change.reset else before.retry_count + change.charge,
+        "exhausted": int(change.exhausted),
+        "error_code": change.error_code,
+        "error": change.error,
+        "completed_at": tx.now if ended else None,
+        "expires_at": tx.now + tx.terms.retention_ms if ended else None,
+        "reset": int(change.reset),
+    }

@@ -1,0 +1,183 @@
+"""The one thread of a process that writes: calls queue up, are merged by verb, and commit in groups.
+
+A future resolves only after its commit. If a group fails it is rolled back and its calls run again one by
+one, each in its own transaction, so that only the failing call gets its error.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from duly.clock import Clock
+from duly.failpoints import failpoint
+from duly.model.errors import NotReady
+from duly.model.events import Emit
+from duly.store.transaction import Transaction
+
+Verb = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+
+GROUP_ITEMS = 100
+GROUP_BYTES = 4 * 1024 * 1024
+IDLE_SECONDS = 0.05
+ALERT_SECONDS = 0.005
+ALERT_FOR = 2.0
+
+
+class Connection(Protocol):
+    """What the writer needs of a database: transactions, and whether others have committed."""
+
+    def begin(self) -> Transaction: ...
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def foreign_commits(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class Call:
+    """One queued call of a verb with its items; `last` runs after all others of its group."""
+
+    verb: Verb
+    items: Sequence[Any]
+    size: int
+    last: bool = False
+    future: Future[Sequence[Any]] = field(default_factory=Future)
+
+
+class Writer:
+    """Runs verbs on its own thread and its own connection; `committed(foreign)` is called after commits."""
+
+    def __init__(
+        self,
+        connect: Callable[[], Connection],
+        *,
+        clock: Clock,
+        emit: Emit,
+        committed: Callable[[bool], None],
+    ) -> None:
+        self._connect = connect
+        self._clock = clock
+        self._emit = emit
+        self._committed = committed
+        self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="duly-writer", daemon=True)
+        self._opened: Future[None] = Future()
+        self._closed = False
+        self._alert_until = 0.0
+
+    def start(self) -> None:
+        """Opens the connection on the writer's thread; raises what opening raised."""
+        self._thread.start()
+        self._opened.result()
+
+    def submit(self, call: Call) -> Future[Sequence[Any]]:
+        """Queues a call; its future resolves after the commit."""
+        if self._closed:
+            call.future.set_exception(NotReady("the database is closed"))
+        else:
+            self._queue.put(call)
+        return call.future
+
+    def close(self) -> None:
+        """Finishes what is queued, then closes the connection."""
+        if not self._closed:
+            self._closed = True
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            connection = self._connect()
+        except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
+            self._opened.set_exception(error)
+            return
+        self._opened.set_result(None)
+        seen = connection.foreign_commits()
+        while True:
+            group, stop = self._gather()
+            if group:
+                self._commit(connection, group)
+            now_seen = self._look(connection, seen)
+            if now_seen != seen:
+                seen = now_seen
+                self._alert_until = self._clock.monotonic() + ALERT_FOR
+                self._committed(True)
+            if stop:
+                connection.close()
+                return
+
+    def _look(self, connection: Connection, seen: int) -> int:
+        try:
+            return connection.foreign_commits()
+        except Exception as error:  # noqa: BLE001 - a wake-up is a hint; the poll is the truth
+            self._emit("store.wake_failed", error=repr(error))
+            return seen
+
+    def _gather(self) -> tuple[list[Call], bool]:
+        """The next group, or nothing when it is time to look for foreign commits."""
+        alert = self._clock.monotonic() < self._alert_until
+        try:
+            call = self._queue.get(timeout=ALERT_SECONDS if alert else IDLE_SECONDS)
+        except queue.Empty:
+            return [], False
+        group: list[Call] = []
+        count = size = 0
+        while call is not None:
+            group.append(call)
+            count, size = count + len(call.items), size + call.size
+            if count >= GROUP_ITEMS or size >= GROUP_BYTES:
+                return group, False
+            try:
+                call = self._queue.get_nowait()
+            except queue.Empty:
+                return group, False
+        return group, True
+
+    def _commit(self, connection: Connection, group: list[Call]) -> None:
+        group.sort(key=lambda call: call.last)
+        try:
+            answers = self._transact(connection, group)
+        except Exception as error:  # noqa: BLE001 - each call gets its own verdict below
+            if len(group) == 1:
+                self._fail(group[0], error)
+                return
+            self._emit("store.group_split", calls=len(group), error=repr(error))
+            for call in group:
+                self._commit(connection, [call])
+            return
+        failpoint("store.committed")
+        for call, answer in zip(group, answers, strict=True):
+            call.future.set_result(answer)
+        self._committed(False)
+
+    def _fail(self, call: Call, error: Exception) -> None:
+        self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
+        call.future.set_exception(error)
+
+    def _transact(self, connection: Connection, group: list[Call]) -> list[Sequence[Any]]:
+        """Runs a group in one transaction, each verb once with the items of all its calls."""
+        answers: dict[int, Sequence[Any]] = {}
+        tx = connection.begin()
+        try:
+            for verb in dict.fromkeys(call.verb for call in group):
+                calls = [call for call in group if call.verb is verb]
+                results = verb(tx, [item for call in calls for item in call.items])
+                start = 0
+                for call in calls:
+                    answers[id(call)] = results[start : start + len(call.items)]
+                    start += len(call.items)
+            failpoint("store.before_commit")
+            connection.commit()
+        except BaseException:
+            connection.rollback()
+            raise
+        return [answers[id(call)] for call in group]

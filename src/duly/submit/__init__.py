@@ -1,0 +1,1 @@
+"""1 accept: `admit` checks a request, `client` keeps it, `answer` waits for its end."""

@@ -1,0 +1,149 @@
+"""Turns what a caller asks for into a `Submission` that is valid for its task type, or says why not."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import uuid_utils
+
+from duly.clock import parse_iso
+from duly.model import wire
+from duly.model.errors import InvalidInput, TooLarge
+from duly.model.task import Submission, Target
+from duly.registry import Registry, TaskType
+
+INPUT_LIMIT = 1_048_576
+METADATA_LIMIT = 16_384
+
+Moment = dt.datetime | dt.timedelta | str | float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a caller may say about a task besides its type and input; None takes the handler's default.
+
+    `due` and `deadline`: a moment with a zone, ISO 8601 text, a timedelta, or seconds from now.
+    """
+
+    tenant: str = ""
+    owner: str = ""
+    queue: str | None = None
+    priority: int = 5
+    due: Moment = None
+    deadline: Moment = None
+    timeout: float | None = None
+    max_retries: int | None = None
+    idempotency_key: str | None = None
+    unique: str | None = None
+    tags: Sequence[str] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    deliver: Sequence[Target | Mapping[str, Any] | str] = ()
+
+
+def admit(registry: Registry, task_type: str, input_: Any, options: Options, now: int) -> Submission:
+    """The submission of one task.
+
+    Raises:
+        InvalidInput: an unknown task type, an input that its handler does not take, an option out of range.
+    """
+    kind = registry[task_type]
+    kind.bind(input_)
+    text = wire.dumps(input_, what="the input")
+    if len(text.encode()) > INPUT_LIMIT:
+        raise TooLarge(
+            f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
+        )
+    if len(wire.dumps(dict(options.metadata), what="metadata")) > METADATA_LIMIT:
+        raise TooLarge(f"metadata is larger than {METADATA_LIMIT} bytes")
+    return Submission(
+        id=str(uuid_utils.uuid7()),
+        task_type=kind.name,
+        input=text,
+        body_hash=wire.digest([kind.name, input_]),
+        queue=options.queue or kind.queue,
+        tenant=options.tenant,
+        owner=options.owner,
+        priority=_integer(options.priority, "priority"),
+        due_at=moment(options.due, now, "due"),
+        deadline_at=_deadline(options.deadline, now),
+        timeout_ms=_timeout(kind, options),
+        max_retries=_integer(
+            kind.policy.max_retries if options.max_retries is None else options.max_retries, "max_retries"
+        ),
+        idempotency_key=options.idempotency_key,
+        unique=options.unique,
+        tags=tuple(options.tags),
+        metadata=dict(options.metadata),
+        deliver=tuple(target(one) for one in options.deliver),
+    )
+
+
+def moment(value: Moment, now: int, what: str) -> int | None:
+    """Milliseconds UTC of a moment in one of the forms that `Options` allows."""
+    match value:
+        case None:
+            return None
+        case dt.timedelta():
+            return now + round(value.total_seconds() * 1000)
+        case dt.datetime() if value.tzinfo is None:
+            raise InvalidInput(f"{what} needs a time zone: {value.isoformat()} means two times")
+        case dt.datetime():
+            return round(value.timestamp() * 1000)
+        case bool():
+            raise InvalidInput(f"{what} must be a moment, not {value}")
+        case int() | float() if abs(value) < 1e10:
+            return now + round(value * 1000)
+        case str():
+            return _parse(value, what)
+    raise InvalidInput(f"{what} must be an ISO 8601 moment or seconds from now, not {value!r}")
+
+
+def _parse(text: str, what: str) -> int:
+    try:
+        return parse_iso(text)
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(f"{what} is not an ISO 8601 moment: {error}") from None
+
+
+def _deadline(value: Moment, now: int) -> int | None:
+    deadline = moment(value, now, "deadline")
+    if deadline is not None and deadline <= now:
+        raise InvalidInput("deadline lies in the past")
+    return deadline
+
+
+def _timeout(kind: TaskType, options: Options) -> int:
+    timeout = kind.timeout if options.timeout is None else options.timeout
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e9:
+        raise InvalidInput(f"timeout must be more than 0 seconds, not {timeout!r}")
+    return max(1, round(timeout * 1000))
+
+
+def _integer(value: Any, what: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(f"{what} must be a whole number, not {value!r}")
+    return value
+
+
+def target(value: Target | Mapping[str, Any] | str) -> Target:
+    """A target from `"inbox"`, a webhook's URL, or `{"channel": …, "url": …}`."""
+    match value:
+        case Target():
+            return value
+        case "inbox":
+            return Target(channel="inbox")
+        case str():
+            return Target(channel="webhook", url=value)
+        case Mapping():
+            unknown = set(value) - {"channel", "url"}
+            if (
+                unknown
+                or not isinstance(value.get("channel"), str)
+                or not isinstance(value.get("url", ""), str)
+            ):
+                raise InvalidInput("deliver: a target is {channel, url}")
+            return Target(channel=value["channel"], url=value.get("url", ""))
+    raise InvalidInput("deliver: a target is 'inbox', a URL, or {channel, url}")

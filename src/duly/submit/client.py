@@ -1,0 +1,114 @@
+"""Accepts tasks and steers them from outside; an answer means that it is on stable storage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from duly.model.errors import IdempotencyConflict, StateConflict, TaskNotFound
+from duly.model.events import Emit
+from duly.model.state import Status
+from duly.model.task import Submission, Task
+from duly.registry import Registry
+from duly.store import lists, submissions
+from duly.store.database import Database, join_caller
+from duly.store.submissions import Accepted
+from duly.submit.admit import Options, admit
+from duly.submit.answer import Ends
+
+
+class Client:
+    """Submits, waits, cancels and retries, through one database."""
+
+    def __init__(self, database: Database, registry: Registry, *, emit: Emit) -> None:
+        self._database = database
+        self._registry = registry
+        self._emit = emit
+        self._ends = Ends(database)
+
+    async def submit(self, task_type: str, input_: Any, options: Options, *, wait: float = 0) -> Task:
+        """The accepted task; after `wait` seconds at most, finished or not.
+
+        Raises:
+            InvalidInput: see `admit`; `IdempotencyConflict` when the key stands for another body.
+        """
+        submission = admit(self._registry, task_type, input_, options, self._database.clock.now_ms())
+        accepted = await self._database.write(submissions.submit, submission)
+        self._check(submission, accepted)
+        if wait > 0:
+            await self._ends.wait(accepted.id, wait)
+        task = await self.get(accepted.id)
+        return task if accepted.created else replace(task, deduplicated=True)
+
+    async def submit_many(self, requests: Sequence[tuple[str, Any, Options]]) -> list[str]:
+        """The ids of tasks that are accepted together: all of them, or none if one is invalid."""
+        now = self._database.clock.now_ms()
+        items = [admit(self._registry, *request, now) for request in requests]
+        accepted = await self._database.write_many(submissions.submit, items)
+        for submission, one in zip(items, accepted, strict=True):
+            self._check(submission, one)
+        return [one.id for one in accepted]
+
+    def submit_in(self, connection: Any, task_type: str, input_: Any, options: Options) -> str:
+        """Accepts a task inside the caller's own open transaction; it exists when that commits.
+
+        `connection` is a DB-API or SQLAlchemy connection to the same database. On SQLite the transaction
+        must have begun with BEGIN IMMEDIATE, and nothing of Duly may be awaited before it commits.
+        """
+        tx = join_caller(connection, self._database.clock, self._database.terms)
+        submission = admit(self._registry, task_type, input_, options, tx.now)
+        [accepted] = submissions.submit(tx, [submission])
+        self._check(submission, accepted)
+        return accepted.id
+
+    def _check(self, submission: Submission, accepted: Accepted) -> None:
+        if not accepted.same_body:
+            raise IdempotencyConflict(key=submission.idempotency_key, task_id=accepted.id)
+        name = "task.accepted" if accepted.created else "task.deduplicated"
+        self._emit(name, task_id=accepted.id, task_type=submission.task_type, owner=submission.owner)
+
+    async def get(self, id_: str) -> Task:
+        """The task as it stands.
+
+        Raises:
+            TaskNotFound: there is none.
+        """
+        task = await self._database.read(lists.get, id_)
+        if task is None:
+            raise TaskNotFound(f"there is no task {id_}")
+        return task
+
+    async def wait(self, id_: str, seconds: float) -> Task:
+        """The task as it stands when it has ended, or after `seconds`."""
+        await self._ends.wait(id_, seconds)
+        return await self.get(id_)
+
+    async def cancel(self, id_: str) -> Task:
+        """Cancels the task, or asks its running attempt to stop; an ended task stays as it is."""
+        return await self._steer(submissions.cancel, id_)
+
+    async def retry(self, id_: str) -> Task:
+        """Gives a failed or cancelled task another run, with its recorded steps and all its retries.
+
+        Raises:
+            StateConflict: the task is in another state.
+        """
+        return await self._steer(submissions.retry, id_, before=self._retryable)
+
+    def _retryable(self, id_: str, status: Status) -> None:
+        if status not in (Status.FAILED, Status.CANCELLED):
+            raise StateConflict(f"task {id_} is {status}; only a failed or cancelled task can be retried")
+
+    async def _steer(self, verb: Any, id_: str, before: Callable[[str, Status], None] | None = None) -> Task:
+        status: Status | None = await self._database.write(verb, id_)
+        if status is None:
+            raise TaskNotFound(f"there is no task {id_}")
+        if before is not None:
+            before(id_, status)
+        self._emit(f"task.{verb.__name__}", task_id=id_)
+        return await self.get(id_)
+
+    async def close(self) -> None:
+        """Ends the waiting."""
+        await self._ends.close()

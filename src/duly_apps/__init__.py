@@ -1,0 +1,1 @@
+"""Products built on Duly, each alone in its folder; none imports another."""

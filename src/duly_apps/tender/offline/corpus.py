@@ -1,0 +1,121 @@
+"""The document as the rules see it: without running heads and tables of contents, with exact quotes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from duly_apps.tender.language import Language, language_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from duly.documents import Document, Passage
+
+_DOTTED = re.compile(r"[.．…·。]{4,}\s*\d{0,4}$")
+_CONTENTS_LINE = re.compile(r"^\D.{1,60}[\t .…·．]+\d{1,4}$")
+_CONTENTS_TITLE = re.compile(r"^(目\s*录|(table of )?contents)$", re.IGNORECASE)
+_SENTENCE_END = re.compile(r"[。；！？]|[.;!?](?=\s|$)")
+_HEADING = re.compile(
+    r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、|\d{1,2}(\.\d{1,2})*[.、．]?\s*\D|[A-Z]"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One fact. `start` and `end` bound its quote in the document; `normal` is the value for a machine."""
+
+    key: str
+    value: str
+    start: int
+    end: int
+    normal: Any = None
+    label: str = ""
+
+
+class Corpus:
+    """The passages worth searching, the language, and the way from a match to its quote."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.language: Language = language_of(document.text)
+        self.passages = tuple(_kept(document))
+
+    def matches(self, pattern: re.Pattern[str]) -> Iterator[tuple[Passage, re.Match[str]]]:
+        """Every match in reading order; none crosses a passage."""
+        return ((p, m) for p in self.passages for m in pattern.finditer(p.text))
+
+    def sentence(self, passage: Passage, start: int, end: int) -> tuple[int, int]:
+        """The sentence around `start:end` of the passage, as document offsets; of a table row, the row."""
+        if "\t" in passage.text:
+            return passage.start, passage.end
+        before = [m.end() for m in _SENTENCE_END.finditer(passage.text, 0, start)]
+        after = _SENTENCE_END.search(passage.text, max(end - 1, start))
+        first = before[-1] if before else 0
+        first += len(passage.text[first:]) - len(passage.text[first:].lstrip())
+        return passage.start + first, passage.start + (after.end() if after else len(passage.text))
+
+    def section(self, title: re.Pattern[str]) -> list[Passage]:
+        """The passages under the first heading that matches, up to the next heading of its kind."""
+        for number, passage in enumerate(self.passages):
+            if title.search(passage.text) and is_heading(passage.text):
+                body = _until_next(passage.text, self.passages[number + 1 :])
+                if body:
+                    return body
+        return []
+
+
+def is_heading(text: str) -> bool:
+    """A short line that opens like a heading and does not end like a sentence."""
+    return (
+        len(text) <= 60 and "\t" not in text and bool(_HEADING.match(text)) and text[-1] not in "。；;，,.:："
+    )
+
+
+def _until_next(title: str, passages: tuple[Passage, ...]) -> list[Passage]:
+    body: list[Passage] = []
+    for passage in passages:
+        if is_heading(passage.text) and _rank(passage.text) in {_rank(title), "第#"}:
+            break
+        body.append(passage)
+    return body
+
+
+def _rank(heading: str) -> str:
+    """The form of its number: 第#, #、, #.#; A for a heading without one."""
+    number = re.match(
+        r"第[一二三四五六七八九十\d]+|[（(]?[一二三四五六七八九十]{1,3}[、）)]|\d+(?:\.\d+)*|[A-Z]", heading
+    )
+    shape = re.sub(r"[一二三四五六七八九十]+|\d+", "#", number.group()) if number else ""
+    return "A" if shape.isalpha() and shape != "第#" else shape
+
+
+def _kept(document: Document) -> Iterator[Passage]:
+    running = _running(document)
+    shown: set[str] = set()
+    in_contents = False
+    for passage in document.passages:
+        shape = _shape(passage.text)
+        in_contents = bool(_CONTENTS_TITLE.match(passage.text)) or (
+            in_contents and (shape in running or bool(_CONTENTS_LINE.match(passage.text)))
+        )
+        if _DOTTED.search(passage.text) or in_contents or (shape in running and shape in shown):
+            continue
+        shown.add(shape)
+        yield passage
+
+
+def _running(document: Document) -> set[str]:
+    """Heads and feet: the same line, but for its numbers, on two pages in five, and on three at least."""
+    pages: defaultdict[str, set[int]] = defaultdict(set)
+    for passage in document.passages:
+        if passage.page is not None and len(passage.text) < 100:
+            pages[_shape(passage.text)].add(passage.page)
+    least = max(3, (document.pages or 0) * 0.4)
+    return {shape for shape, on in pages.items() if len(on) >= least}
+
+
+def _shape(text: str) -> str:
+    return re.sub(r"\d+", "#", text)

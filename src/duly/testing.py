@@ -137,7 +137,7 @@ async def harness(
         app = App(Settings(**values), declared, clock=clock)
         await app.start()
         one = Harness(app, clock)
-        await one.worker.session.open()
+        await one.worker.session.current()
         try:
             yield one
         finally:

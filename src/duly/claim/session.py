@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 from collections.abc import Callable
@@ -23,10 +24,22 @@ class WorkerSession:
         self._queues = queues
         self._emit = emit
         self._opened = opened
+        self._opening = asyncio.Lock()
         self.id: str | None = None
 
-    async def open(self) -> str:
-        """Takes a new session with a full lease."""
+    async def current(self) -> str:
+        """The living session; a new one if there is none."""
+        async with self._opening:
+            return self.id or await self._open()
+
+    def end(self, session: str) -> bool:
+        """Forgets a session that others ended; False if it is not the current one."""
+        if session != self.id:
+            return False
+        self.id = None
+        return True
+
+    async def _open(self) -> str:
         session = sessions.Session(
             id=str(uuid_utils.uuid7()), host=socket.gethostname(), pid=os.getpid(), queues=self._queues
         )

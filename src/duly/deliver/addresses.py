@@ -1,4 +1,4 @@
-"""Where a webhook may go: its host is resolved once, every address is checked, and only those are connected to.
+"""Where a webhook may go: a host is resolved once, every address checked, and only those are connected to.
 
 `ipaddress.is_global` alone is not enough: it lets multicast, NAT64 of loopback, 6to4 and IPv4-compatible
 addresses pass, and answers differently between Python versions.
@@ -58,7 +58,7 @@ _PRIVATE = _networks(
 )
 
 
-class Forbidden(Exception):  # noqa: N818 - reads as the sentence it is: the address is forbidden
+class Forbidden(Exception):
     """This target must not be called; sending again would not help."""
 
 

@@ -1,4 +1,4 @@
-"""The inbox channel: a line for the task's owner, written once, in the transaction that settles its delivery."""
+"""The inbox channel: a line for the task's owner, written once, in the transaction that settles it."""
 
 from __future__ import annotations
 

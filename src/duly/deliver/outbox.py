@@ -51,14 +51,14 @@ class Outbox:
         return len(self._sends)
 
     async def tick(self) -> int:
-        """Claims what is due, as far as there is room, and starts sending it; answers how many. Never raises."""
+        """Claims what is due, as far as there is room, starts to send it, answers how many. Never raises."""
         if self._claim is None or self._claim.done():
             # A task of its own: a caller that is cancelled must not lose what the claim brought.
             self._claim = asyncio.create_task(self._claim_and_start(), name="duly-outbox-claim")
         return await asyncio.shield(self._claim)
 
     async def drain(self, seconds: float) -> None:
-        """Waits for the sends in flight, claiming no more; after `seconds` cuts them off, to be sent again."""
+        """Waits for the sends in flight, claiming no more; after `seconds` cuts them off."""
         self._draining = True
         try:
             if self._claim is not None:
@@ -74,7 +74,7 @@ class Outbox:
         if session is None or room <= 0 or self._draining:
             return 0
         try:
-            # Looking first: a claim that finds nothing would still commit, and every commit is a hint to look.
+            # Look first: a claim that finds nothing would still commit, and every commit is a hint to look.
             if not await self._database.read(deliveries.due, room):
                 return 0
             claimed = await self._database.write(deliveries.claim_deliveries, (session, room))

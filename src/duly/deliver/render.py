@@ -59,7 +59,11 @@ def _message(task: Task, *, zh: bool) -> str:
     if task.started_at is None or task.completed_at is None:
         return f"{task.task_type} 已完成。" if zh else f"{task.task_type} is done."
     seconds = (task.completed_at - task.started_at) / 1000
-    return f"{task.task_type} 已完成，用时 {seconds:.1f} 秒。" if zh else f"{task.task_type} is done ({seconds:.1f} s)."
+    return (
+        f"{task.task_type} 已完成，用时 {seconds:.1f} 秒。"
+        if zh
+        else f"{task.task_type} is done ({seconds:.1f} s)."
+    )
 
 
 def _json(value: Any) -> str:

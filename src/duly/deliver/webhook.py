@@ -155,4 +155,3 @@ async def _beginning(response: httpx2.Response) -> str:
         if len(held) >= READ_BYTES:
             break
     return held[:READ_BYTES].decode("utf-8", "replace")
-

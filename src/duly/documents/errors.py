@@ -29,7 +29,7 @@ class DocumentError(Exception):
         self.detail = detail
 
 
-class EmptyDocument(DocumentError):  # noqa: N818 - says what the document is
+class EmptyDocument(DocumentError):
     """The file is empty or holds no text."""
 
     code = "empty_document"
@@ -37,7 +37,7 @@ class EmptyDocument(DocumentError):  # noqa: N818 - says what the document is
     message_zh = "文件为空：其中没有任何文字。"
 
 
-class UnsupportedDocument(DocumentError):  # noqa: N818 - says what the document is
+class UnsupportedDocument(DocumentError):
     """The file is of a kind that is not read; convert it to PDF or DOCX."""
 
     code = "unsupported_document"
@@ -45,7 +45,7 @@ class UnsupportedDocument(DocumentError):  # noqa: N818 - says what the document
     message_zh = "不支持这种文件格式，请上传 PDF、DOCX 或纯文本文件。"
 
 
-class CorruptDocument(DocumentError):  # noqa: N818 - says what the document is
+class CorruptDocument(DocumentError):
     """The file is damaged; export or download it again."""
 
     code = "corrupt_document"
@@ -53,7 +53,7 @@ class CorruptDocument(DocumentError):  # noqa: N818 - says what the document is
     message_zh = "文件已损坏或不完整，请重新导出或下载后再上传。"
 
 
-class EncryptedDocument(DocumentError):  # noqa: N818 - says what the document is
+class EncryptedDocument(DocumentError):
     """The file needs a password; send it without one."""
 
     code = "encrypted_document"
@@ -61,7 +61,7 @@ class EncryptedDocument(DocumentError):  # noqa: N818 - says what the document i
     message_zh = "文件已加密，请去除密码后再上传。"
 
 
-class DocumentTooLarge(DocumentError):  # noqa: N818 - says what the document is
+class DocumentTooLarge(DocumentError):
     """The file is over a limit (pages, characters, unpacked size, memory or time); send it in parts."""
 
     code = "document_too_large"
@@ -69,7 +69,7 @@ class DocumentTooLarge(DocumentError):  # noqa: N818 - says what the document is
     message_zh = "文件过大，超出安全读取的限制，请拆分后再上传。"
 
 
-class NeedsOcr(DocumentError):  # noqa: N818 - says what the document is
+class NeedsOcr(DocumentError):
     """The pages are pictures; run character recognition on them first."""
 
     code = "needs_ocr"
@@ -77,7 +77,7 @@ class NeedsOcr(DocumentError):  # noqa: N818 - says what the document is
     message_zh = "该文件是扫描件，页面只有图像没有文字，请先做文字识别（OCR）。"
 
 
-class TextUnreadable(DocumentError):  # noqa: N818 - says what the document is
+class TextUnreadable(DocumentError):
     """The text inside is garbage although it looks right; print it to a new PDF or run OCR."""
 
     code = "text_unreadable"

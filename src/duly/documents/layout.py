@@ -84,7 +84,7 @@ def _lines(pieces: list[Piece]) -> list[Piece]:
 
 
 def _follows(last: Piece, piece: Piece) -> bool:
-    return piece.x > last.x and piece.x - last.right < 0.4 * last.size + last.doubt
+    return piece.x > last.x and piece.x - last.right < 0.6 * last.size + last.doubt
 
 
 def _blocks(lines: list[Piece]) -> list[_Block]:

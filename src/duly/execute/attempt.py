@@ -10,6 +10,7 @@ from typing import Any
 
 from duly.execute.journal import Journal
 from duly.execute.offload import Execution, Place
+from duly.execute.verdict import raised
 from duly.failpoints import failpoint
 from duly.model.errors import DulyError, NotReady
 from duly.model.events import Emit, EventType, current_task
@@ -71,6 +72,19 @@ def _failure(claimed: Claimed, failed: Failed, target: Status, event: EventType,
     )
 
 
+def _unrecordable(end: Finish, error: DulyError) -> Finish:
+    """What is recorded instead of an outcome that the database refuses."""
+    return Finish(
+        id=end.id,
+        attempt=end.attempt,
+        target=Status.FAILED,
+        event=EventType.FAILED,
+        outcome="failed",
+        error_code=error.code,
+        error=f"The outcome could not be kept: {error}",
+    )
+
+
 class Attempt:
     """One attempt of one task, from its claim until its outcome is recorded or its lease is lost."""
 
@@ -126,7 +140,7 @@ class Attempt:
         watched: set[asyncio.Future[Any]] = {work, self._wish}
         await asyncio.wait(watched, timeout=self._seconds(), return_when=asyncio.FIRST_COMPLETED)
         if work.done():
-            return work.result()
+            return await self._ended(work)
         wish = self._wish.result() if self._wish.done() else self._timed_out()
         return await self._stop(execution, work, wish, stuck)
 
@@ -170,8 +184,14 @@ class Attempt:
                 self.last_word = conclude(self.claimed, wish, self._kind.policy)
                 stuck(self)
             await self._until_stopped(execution, work)
-        ended = work.result()
+        ended = await self._ended(work)
         return ended if isinstance(ended, Completed) and wish is not None else wish
+
+    async def _ended(self, work: asyncio.Task[Outcome]) -> Outcome:
+        try:
+            return await work
+        except Exception as error:  # noqa: BLE001 - a defect of ours must not leave the task running for ever
+            return raised(error)
 
     async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome]) -> None:
         while not work.done():
@@ -184,6 +204,7 @@ class Attempt:
 
     async def _record(self, end: Finish) -> None:
         """Records the outcome; as long as the database refuses, it is tried again: the work was paid for."""
+        status: Status | None = None
         for number in range(1_000_000):
             try:
                 status = await self._database.write(finish, end)
@@ -193,6 +214,9 @@ class Attempt:
                 if not self._database.is_open:
                     return
                 await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
+            except DulyError as error:
+                self._say("attempt.record_refused", error=str(error))
+                end = _unrecordable(end, error)
         if status is None:
             self._say("attempt.lease_lost", attempt=end.attempt)
         else:

@@ -50,7 +50,7 @@ class Caller:
         deliver: Sequence[Target | Mapping[str, Any] | str] = (),
         **options: Any,
     ) -> Response:
-        """Accepts a task for the caller; answers 200 with its end if he waits for it (`Prefer: wait=N`), else 202.
+        """Accepts a task for the caller: 200 with its end if that comes within `Prefer: wait=N`, else 202.
 
         Args:
             task_type: a declared task type.
@@ -72,9 +72,13 @@ class Caller:
         accepted = Options(tenant=tenant, owner=owner, **given)
         task = await self._app.client.submit(task_type, {} if input is None else input, accepted)
         if not self.principal.sees(task):
-            raise StateConflict("another owner's task of this type holds this unique key", code="unique_taken")
+            raise StateConflict(
+                "another owner's task of this type holds this unique key", code="unique_taken"
+            )
         task = replace(await self.ended(task, wanted.wait), deduplicated=task.deduplicated)
-        return self._acknowledge(task, wanted.applied, replayed=task.deduplicated and bool(accepted.idempotency_key))
+        return self._acknowledge(
+            task, wanted.applied, replayed=task.deduplicated and bool(accepted.idempotency_key)
+        )
 
     def _acknowledge(self, task: Task, applied: str, *, replayed: bool) -> Response:
         headers = {"Vary": "Prefer, Accept-Language"}
@@ -154,7 +158,9 @@ def display_name(given: str) -> str:
     It names nothing on our disk; uploads are kept under their SHA-256.
     """
     base = re.split(r"[/\\]", unicodedata.normalize("NFC", given))[-1]
-    kept = "".join(one for one in base if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
+    kept = "".join(
+        one for one in base if unicodedata.category(one) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
+    )
     short = kept.strip(" .").encode("utf-8")[:NAME_BYTES].decode("utf-8", "ignore")
     return short or "file"
 

@@ -104,7 +104,7 @@ def is_head(request: Request) -> bool:
 
 
 class LoopbackOnly:
-    """With `auth = loopback`: only loopback names as Host, only loopback pages as Origin (DNS rebinding, CSRF)."""
+    """Only loopback names as Host, only loopback pages as Origin: against DNS rebinding and foreign pages."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -126,7 +126,9 @@ def _foreign(scope: Scope) -> Response | None:
     origins = connection.headers.getlist("origin")
     local = [one.partition("://")[2] for one in origins if one.lower().startswith(("http://", "https://"))]
     if origins and not (len(local) == len(origins) and _is_loopback(local)):
-        return problem(connection, 403, "foreign_origin", "auth = loopback answers to pages of this host only")
+        return problem(
+            connection, 403, "foreign_origin", "auth = loopback answers to pages of this host only"
+        )
     return None
 
 
@@ -171,7 +173,9 @@ async def _refusal(scope: Scope, headers: Headers, limit: int, *, form: bool) ->
     length = headers.get("content-length", "0")
     if length.isdecimal() and (len(length) > 18 or int(length) > limit):
         closing = {"Connection": "close"}
-        return problem(connection, 413, "too_large", f"the body is larger than {limit} bytes", headers=closing)
+        return problem(
+            connection, 413, "too_large", f"the body is larger than {limit} bytes", headers=closing
+        )
     try:
         if form:
             identify(connection)

@@ -31,7 +31,7 @@ async def livez() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request, parts: PartsDep) -> Response:
-    """Whether new work may be sent here: not draining, parts ready, the database reads and takes its write lock."""
+    """Whether work may be sent here: not draining, all parts well, the database reads and takes its lock."""
     reason = await _unready(parts)
     if reason:
         return problem(request, 503, "not_ready", reason, headers={"Retry-After": "1"})

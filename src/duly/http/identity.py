@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 
 from duly.clock import SystemClock
 from duly.http.parts import parts
-from duly.model.errors import InvalidInput, NotAllowed, NotReady
+from duly.model.errors import InvalidInput, NotAllowed
 from duly.model.task import Task, check_text
 from duly.runtime.credentials import Credentials
 
@@ -93,8 +93,6 @@ def identify(connection: HTTPConnection) -> Principal:
     app = parts(connection).app
     if app.settings.auth == "loopback":
         return ADMIN
-    if app.credentials is None:
-        raise NotReady("the app has not been started: there are no credentials")
     given = connection.headers.getlist("authorization")
     if not given:
         raise NotAllowed
@@ -111,7 +109,10 @@ def _user(token: str, credentials: Credentials, now: float) -> Principal:
     try:
         claims = _claims(token, credentials.jwt_secret)
         _check_times(claims, now)
-        owner, tenant = check_text(claims["sub"], "sub", 64), check_text(claims.get("tenant", ""), "tenant", 64)
+        owner, tenant = (
+            check_text(claims["sub"], "sub", 64),
+            check_text(claims.get("tenant", ""), "tenant", 64),
+        )
     except (jwt.PyJWTError, InvalidInput, ValueError, TypeError, RecursionError):
         raise NotAllowed(presented=True) from None
     if not owner:

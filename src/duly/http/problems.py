@@ -75,7 +75,7 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem response; `type` is stable, `title` in the caller's language, `errors` point into the input."""
+    """A problem; `type` is stable, `title` in the caller's language, `errors` point into the input."""
     words = language(connection)
     body: dict[str, Any] = {
         "type": f"/problems/{code.replace('_', '-')}",
@@ -98,15 +98,21 @@ async def on_duly_error(connection: HTTPConnection, error: Exception) -> Respons
         return await _close(connection)
     match error:
         case NotAllowed(http_status=401):
-            challenge = 'Bearer realm="duly"' + (', error="invalid_token"' if error.fields.get("presented") else "")
-            return problem(connection, 401, error.code, error.message, headers={"WWW-Authenticate": challenge})
+            challenge = 'Bearer realm="duly"' + (
+                ', error="invalid_token"' if error.fields.get("presented") else ""
+            )
+            return problem(
+                connection, 401, error.code, error.message, headers={"WWW-Authenticate": challenge}
+            )
         case NotReady():
             parts(connection).app.emit("http.unready", path=connection.scope["path"], error=error.message)
             detail = NotReady().message
             return problem(connection, 503, error.code, detail, headers={"Retry-After": "1"})
         case DulyError(http_status=status) if status >= 500:
             raise error
-    return problem(connection, error.http_status, error.code, error.message, errors=error.fields.get("errors", ()))
+    return problem(
+        connection, error.http_status, error.code, error.message, errors=error.fields.get("errors", ())
+    )
 
 
 async def on_http_exception(connection: HTTPConnection, error: Exception) -> Response | None:
@@ -175,9 +181,12 @@ def allowed(connection: HTTPConnection) -> list[str]:
 
 def unexpected(request: Request) -> Response:
     """The 500 that says nothing about our insides; they are in the log."""
-    return problem(request, 500, "internal_error", "The server met an error it did not expect; it is in its log.")
+    return problem(
+        request, 500, "internal_error", "The server met an error it did not expect; it is in its log."
+    )
 
 
-async def _close(connection: HTTPConnection) -> None:
+async def _close(connection: HTTPConnection) -> Response | None:
     if isinstance(connection, WebSocket):
         await connection.close(1008)
+    return None

@@ -1,4 +1,6 @@
-"""The supervised process with the API: `python -m duly.http.serve`, started by the supervisor."""
+"""`python -m duly.http.serve`: the supervised process that serves the API (and works, unless told not to)."""
+
+from __future__ import annotations
 
 from duly.http.api import create_api
 from duly.runtime.child import main

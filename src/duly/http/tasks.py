@@ -26,14 +26,16 @@ Name = Annotated[str, Field(max_length=100)]
 
 
 class TaskRequest(BaseModel):
-    """What to do, for whom, by when, and where the answer goes. Absent and null take the handler's default."""
+    """What to do, for whom, by when, and where the answer goes. Null is as good as absent."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     task_type: str = Field(description="A declared task type.")
     input: dict[str, Any] | None = Field(None, description="The handler's arguments.")
     priority: int | None = Field(None, description="1..10, the larger the sooner; 5 when absent.")
-    due: str | float | None = Field(None, description="Not before: ISO 8601 with a zone, or seconds from now.")
+    due: str | float | None = Field(
+        None, description="Not before: ISO 8601 with a zone, or seconds from now."
+    )
     deadline: str | float | None = Field(None, description="Of no use after: as `due`.")
     timeout: float | None = Field(None, description="Seconds that one attempt may last.")
     max_retries: int | None = Field(None, description="Retries after the first attempt: 3 are 4 attempts.")
@@ -77,21 +79,28 @@ class Selection(BaseModel):
 
 
 class Page(Selection):
-    """A selection and the part of it that is asked for, newest first; `before` (an id) pages without counting."""
+    """A selection and which part of it, newest first; `before` (an id) pages without counting."""
 
     limit: int = Field(20, ge=1, le=200)
     offset: int = Field(0, ge=0, le=10_000)
     before: Name | None = None
 
 
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": TaskRequest.model_json_schema()}}}}
+_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": TaskRequest.model_json_schema()}},
+    }
+}
 
 
 @router.post("", status_code=202, openapi_extra=_BODY)
 async def submit(caller: CallerDep, body: JsonBody) -> Response:
     """Accept a task: 202 with Location, or 200 with its end when that comes within `Prefer: wait=N`."""
     wanted = shaped(TaskRequest, body)
-    given = {name: getattr(wanted, name) for name in wanted.model_fields_set if getattr(wanted, name) is not None}
+    given = {
+        name: getattr(wanted, name) for name in wanted.model_fields_set if getattr(wanted, name) is not None
+    }
     header = idempotency_key(caller.request)
     if header is not None and given.setdefault("idempotency_key", header) != header:
         raise InvalidInput("the header Idempotency-Key and the body's idempotency_key differ")
@@ -113,7 +122,9 @@ async def list_(caller: CallerDep, parts: PartsDep, page: Annotated[Page, Query(
 @router.get("/stats")
 async def stats(caller: CallerDep, parts: PartsDep, wanted: Annotated[Selection, Query()]) -> Response:
     """How many of the caller's tasks stand in each status; zeros too."""
-    return JSONResponse({"stats": await parts.app.database.read(lists.stats, wanted.filter(caller.principal))})
+    return JSONResponse(
+        {"stats": await parts.app.database.read(lists.stats, wanted.filter(caller.principal))}
+    )
 
 
 @router.get("/{task_id}")
@@ -143,9 +154,15 @@ async def retry(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
 
 @router.get("/{task_id}/why")
 async def why_(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
-    """Why the task stands where it stands."""
+    """Why the task stands where it stands: reasons in order of weight, in the caller's language."""
     await caller.task(task_id, result=False)
-    app = parts.app
-    known = frozenset(kind.name for kind in app.registry)
+    app, zh = parts.app, language(caller.request) == "zh"
+    known = {kind.name for kind in app.registry}
     said = await why(app.database, task_id, now_ms=app.clock.now_ms(), known_types=known)
-    return JSONResponse(said)
+    reasons = [
+        {"code": one.code, "text": one.text_zh if zh else one.text_en, "data": one.data}
+        for one in said.reasons
+    ]
+    summary = reasons[0]["text"] if reasons else said.summary
+    body = {"task_id": said.task_id, "status": said.status, "summary": summary, "reasons": reasons}
+    return JSONResponse(body, headers={"Vary": "Accept-Language"})

@@ -34,7 +34,13 @@ TITLES: dict[str, dict[Language, str]] = {
     "unsupported_media_type": {"en": "Unsupported media type", "zh": "不支持的内容类型"},
 }
 
-_OTHER_ZH = {400: "请求无效", 401: "缺少凭证或凭证无效", 403: "无权执行此操作", 404: "未找到", 409: "状态冲突"}
+_OTHER_ZH = {
+    400: "请求无效",
+    401: "缺少凭证或凭证无效",
+    403: "无权执行此操作",
+    404: "未找到",
+    409: "状态冲突",
+}
 _RANGE = re.compile(r"\s*([A-Za-z]{1,8}|\*)(?:-[A-Za-z0-9-]*)?\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 
 

@@ -64,6 +64,8 @@ class Retry(DulyError):
     code = "retry"
 
     def __init__(self, message: str = "", *, after: float | None = None, code: str = "retry") -> None:
+        if after is not None and not 0 <= after <= 366 * 86_400:
+            raise ValueError(f"a retry comes after 0 seconds to a year, not {after!r}")
         super().__init__(message or "The handler asked for a retry.", code=code)
         self.after = after
 

@@ -1,4 +1,4 @@
-"""The one shape of a task on every wire: HTTP, webhook, socket. Pure; times become ISO 8601, codes become words."""
+"""The one shape of a task on every wire (HTTP, webhook, socket): times as ISO 8601, error codes as words."""
 
 from __future__ import annotations
 

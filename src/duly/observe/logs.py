@@ -22,35 +22,41 @@ LEVELS = {
     "error": logging.ERROR,
 }
 
-#: The level of an event, by its whole name or else by its last word; what is in neither is info.
+#: The level of an event: by its whole name, else by its last word, else by the end of that word
+#: (`attempt.record_failed` is `failed`). What is nowhere is info.
 LEVEL_OF = {
+    "attempt.broken": "error",
+    "attempt.ignores_stop": "warning",
+    "attempt.replays": "debug",
+    "attempt.retry": "warning",
+    "attempt.started": "debug",
+    "journal.waiting": "warning",
+    "step.recorded": "debug",
     "store.call_failed": "error",
     "store.group_split": "warning",
     "store.wake_failed": "debug",
+    "task.unknown_claim": "warning",
+    "worker.stuck_handler": "error",
+    "beat": "debug",
+    "claimed": "debug",
     "crashed": "error",
     "dead": "error",
     "error": "error",
-    "killed": "error",
-    "stuck": "error",
-    "cut_short": "warning",
     "expired": "warning",
     "failed": "warning",
-    "lost": "warning",
-    "refused": "warning",
-    "stolen": "warning",
-    "unready": "warning",
-    "warning": "warning",
-    "beat": "debug",
-    "claimed": "debug",
     "idle": "debug",
+    "killed": "error",
+    "lost": "warning",
     "polled": "debug",
     "progress": "debug",
     "promoted": "debug",
+    "refused": "warning",
     "renewed": "debug",
-    "sent": "debug",
     "step": "debug",
+    "stuck": "error",
     "swept": "debug",
-    "woken": "debug",
+    "unready": "warning",
+    "warning": "warning",
 }
 
 #: Libraries that would tell of each request; in a process of ours they speak from warning upwards.
@@ -115,7 +121,9 @@ class Log:
 
 def level_of(name: str) -> int:
     """The logging level of an event."""
-    return LEVELS[LEVEL_OF.get(name) or LEVEL_OF.get(name.rpartition(".")[2], "info")]
+    last = name.rpartition(".")[2]
+    found = (LEVEL_OF.get(key) for key in (name, last, last.rpartition("_")[2]))
+    return LEVELS[next((level for level in found if level), "info")]
 
 
 class _Ours:

@@ -20,15 +20,12 @@ from duly.model.errors import DulyError
 from duly.runtime.api import ApiServer
 from duly.runtime.app import App
 from duly.runtime.control import ChildPipe
-from duly.runtime.handover import Handover, received
+from duly.runtime.handover import REPLACE, Handover, received
 from duly.runtime.load import load_declared
 from duly.runtime.worker import Worker
 
 #: Makes the ASGI application: `duly.http.create_api`.
 CreateApi = Callable[..., Any]
-
-#: The exit code after a replacement that the child itself asked for.
-REPLACE = 75
 
 
 class Child:

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 VARIABLE = "DULY_HANDOVER"
+#: The exit code of a child that wants to be replaced: a handler ignores its stop.
+REPLACE = 75
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from duly.clock import Clock, SystemClock
 from duly.model.events import Emit
 from duly.observe.logs import Log
 from duly.runtime.control import Pipe
-from duly.runtime.handover import Handover, received
+from duly.runtime.handover import REPLACE, Handover, received
 from duly.runtime.ward import DatabaseError, Ward, patiently
 from duly.store.transaction import Terms
 
@@ -85,6 +85,8 @@ class Supervisor:
                 return 0
             if code in FINAL_CODES:
                 return code
+            if code == REPLACE:
+                continue
             failures = 0 if self._clock.monotonic() - born > GOOD_LIFE else failures
             self._rest(BACKOFF[min(failures, len(BACKOFF) - 1)])
             failures += 1

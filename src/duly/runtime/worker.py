@@ -65,7 +65,7 @@ class Worker:
 
     async def start(self) -> None:
         """Opens a session and starts the loops."""
-        await self.session.open()
+        await self.session.current()
         loop = asyncio.get_running_loop()
         self._forget = self._app.database.subscribe(lambda _: loop.call_soon_threadsafe(self._hint))
         for one in self._loops:
@@ -90,20 +90,20 @@ class Worker:
 
     async def claim(self) -> int:
         """One round of the poller; a session that was ended is replaced."""
+        session = await self.session.current()
         try:
-            return await self.poller.tick(self.session.id or await self.session.open())
+            return await self.poller.tick(session)
         except SessionEnded:
-            await self.replace_session(self.session.id)
+            await self.replace_session(session)
             return 0
 
-    async def replace_session(self, ended: str | None) -> None:
+    async def replace_session(self, ended: str) -> None:
         """Gives up all attempts of a session that others ended, and takes a new one."""
-        if ended != self.session.id:
-            return
-        self._emit("session.lost", worker_id=ended, attempts=self.runner.busy)
-        self.runner.lose_all()
-        await self.session.open()
-        self._claims.hint()
+        if self.session.end(ended):
+            self._emit("session.lost", worker_id=ended, attempts=self.runner.busy)
+            self.runner.lose_all()
+            await self.session.current()
+            self._claims.hint()
 
     async def renew(self) -> None:
         """Renews the lease unless a supervisor does, and hands back rows that nobody here holds."""

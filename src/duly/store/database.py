@@ -174,14 +174,14 @@ class Database:
         try:
             return await asyncio.wrap_future(self._call(verb, items, last=last))
         except sqlite.driver.Error as error:
-            raise _not_ready(error) from error
+            raise _refused(error) from error
 
     def write_blocking(self, verb: Verb, items: Sequence[Any]) -> Sequence[Any]:
         """`write_many` for threads without a loop."""
         try:
             return self._call(verb, items, last=False).result()
         except sqlite.driver.Error as error:
-            raise _not_ready(error) from error
+            raise _refused(error) from error
 
     def _call(self, verb: Verb, items: Sequence[Any], *, last: bool) -> Future[Sequence[Any]]:
         if self._readers is None:
@@ -201,8 +201,10 @@ class Database:
         try:
             with self._reader() as connection:
                 return query(connection.snapshot(), *args, **kwargs)
-        except (sqlite.driver.Error, sa.exc.DBAPIError) as error:
-            raise _not_ready(error) from error
+        except sqlite.driver.Error as error:
+            raise _refused(error) from error
+        except sa.exc.DBAPIError as error:
+            raise _refused(error.orig or error) from error
 
     @contextlib.contextmanager
     def _reader(self) -> Iterator[SqliteConnection]:
@@ -229,5 +231,8 @@ def join_caller(connection: Any, clock: Clock, terms: Terms) -> Transaction:
     return Transaction(raw.cursor(), clock.now_ms(), terms=terms)
 
 
-def _not_ready(error: Exception) -> DulyError:
-    return NotReady(f"the database refused: {error}")
+def _refused(error: BaseException) -> DulyError:
+    """A busy or full database may be asked again; a refused row may not: that is a defect of ours."""
+    if isinstance(error, sqlite.driver.OperationalError):
+        return NotReady(f"the database cannot do it now: {error}")
+    return DulyError(f"the database refused: {error}", code="refused_by_database")

@@ -61,7 +61,9 @@ def _claimed(tx: Transaction, session: str, limit: int) -> list[Delivery]:
     ids = [row[0] for row in tx.run("delivery_due", limit=limit)]
     rows = tx.run("delivery_claim", ids, session=session) if ids else []
     return [
-        Delivery(id=row[0], task_id=row[1], channel=row[2], target=json.loads(row[3]), attempt=row[4], body=row[5])
+        Delivery(
+            id=row[0], task_id=row[1], channel=row[2], target=json.loads(row[3]), attempt=row[4], body=row[5]
+        )
         for row in rows
     ]
 

@@ -111,8 +111,8 @@ def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list
     query = sa.select(table.attempt, table.part, table.text).where(
         table.task_id == id_, table.attempt == newest
     )
-    rows = tx.core.execute(query.order_by(table.part)).tuples()
-    return [row for row in rows if (row[0], row[1]) > after]
+    unseen = sa.tuple_(table.attempt, table.part) > after
+    return list(tx.core.execute(query.where(unseen).order_by(table.part)).tuples())
 
 
 def steps(tx: Transaction, id_: str) -> list[Step]:

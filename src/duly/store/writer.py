@@ -72,6 +72,8 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="duly-writer", daemon=True)
         self._opened: Future[None] = Future()
         self._closed = False
+        self._connection: Connection
+        self._seen: int | None = None
         self._alert_until = 0.0
 
     def start(self) -> None:
@@ -84,6 +86,7 @@ class Writer:
         if self._closed:
             call.future.set_exception(NotReady("the database is closed"))
         else:
+            call.future.set_running_or_notify_cancel()  # a caller that gives up does not take its write back
             self._queue.put(call)
         return call.future
 
@@ -96,31 +99,30 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            connection = self._connect()
+            self._connection = self._connect()
         except BaseException as error:  # noqa: BLE001 - handed to the thread that waits in start()
             self._opened.set_exception(error)
             return
         self._opened.set_result(None)
-        seen = connection.foreign_commits()
-        while True:
+        stop = False
+        while not stop:
             group, stop = self._gather()
             if group:
-                self._commit(connection, group)
-            now_seen = self._look(connection, seen)
-            if now_seen != seen:
-                seen = now_seen
-                self._alert_until = self._clock.monotonic() + ALERT_FOR
-                self._committed(True)
-            if stop:
-                connection.close()
-                return
+                self._commit(group)
+            self._look()
+        self._connection.close()
 
-    def _look(self, connection: Connection, seen: int) -> int:
+    def _look(self) -> None:
+        """Notices commits of other connections: a hint, so an error here is only said."""
         try:
-            return connection.foreign_commits()
-        except Exception as error:  # noqa: BLE001 - a wake-up is a hint; the poll is the truth
+            seen = self._connection.foreign_commits()
+        except Exception as error:  # noqa: BLE001 - the poll is the truth
             self._emit("store.wake_failed", error=repr(error))
-            return seen
+            return
+        if seen != self._seen:
+            self._seen = seen
+            self._alert_until = self._clock.monotonic() + ALERT_FOR
+            self._committed(True)
 
     def _gather(self) -> tuple[list[Call], bool]:
         """The next group, or nothing when it is time to look for foreign commits."""
@@ -142,17 +144,17 @@ class Writer:
                 return group, False
         return group, True
 
-    def _commit(self, connection: Connection, group: list[Call]) -> None:
+    def _commit(self, group: list[Call]) -> None:
         group.sort(key=lambda call: call.last)
         try:
-            answers = self._transact(connection, group)
+            answers = self._transact(group)
         except Exception as error:  # noqa: BLE001 - each call gets its own verdict below
             if len(group) == 1:
                 self._fail(group[0], error)
                 return
             self._emit("store.group_split", calls=len(group), error=repr(error))
             for call in group:
-                self._commit(connection, [call])
+                self._commit([call])
             return
         failpoint("store.committed")
         for call, answer in zip(group, answers, strict=True):
@@ -163,11 +165,11 @@ class Writer:
         self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
         call.future.set_exception(error)
 
-    def _transact(self, connection: Connection, group: list[Call]) -> list[Sequence[Any]]:
+    def _transact(self, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group in one transaction, each verb once with the items of all its calls."""
         answers: dict[int, Sequence[Any]] = {}
-        tx = connection.begin()
         try:
+            tx = self._connection.begin()
             for verb in dict.fromkeys(call.verb for call in group):
                 calls = [call for call in group if call.verb is verb]
                 results = verb(tx, [item for call in calls for item in call.items])
@@ -176,8 +178,17 @@ class Writer:
                     answers[id(call)] = results[start : start + len(call.items)]
                     start += len(call.items)
             failpoint("store.before_commit")
-            connection.commit()
+            self._connection.commit()
         except BaseException:
-            connection.rollback()
+            self._roll_back()
             raise
         return [answers[id(call)] for call in group]
+
+    def _roll_back(self) -> None:
+        """Leaves no transaction half open: a connection that cannot roll back is replaced."""
+        try:
+            self._connection.rollback()
+        except Exception as error:  # noqa: BLE001 - whatever the driver says, the connection is done for
+            self._emit("store.reconnected", error=repr(error))
+            self._connection.close()
+            self._connection = self._connect()

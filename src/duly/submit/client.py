@@ -42,7 +42,11 @@ class Client:
         return task if accepted.created else replace(task, deduplicated=True)
 
     async def submit_many(self, requests: Sequence[tuple[str, Any, Options]]) -> list[str]:
-        """The ids of tasks that are accepted together: all of them, or none if one is invalid."""
+        """The ids of tasks that are accepted together: all of them, or none if one is invalid.
+
+        Raises:
+            IdempotencyConflict: a key stands for another body; the other tasks of the call are accepted.
+        """
         now = self._database.clock.now_ms()
         items = [admit(self._registry, *request, now) for request in requests]
         accepted = await self._database.write_many(submissions.submit, items)

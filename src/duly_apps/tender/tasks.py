@@ -32,7 +32,7 @@ async def bidding_analysis(
 
     await ctx.progress(0.02, f"reading {name}")
     document = Document.from_json(await ctx.step("read", read_source))
-    ctx.log("document read", pages=document.pages, characters=len(document.text))
+    await ctx.log("document read", pages=document.pages, characters=len(document.text))
     return await analyse(ctx, document, name, OfflineAnalyser())
 
 
@@ -53,7 +53,12 @@ async def analyse(ctx: Context, document: Document, name: str, analyser: Analyse
         await ctx.progress(0.1 + 0.8 * number / len(analyser.sections), f"{tab['title']}: {found}")
     summary = await ctx.step("summary", summarise, document.sha256)
     await ctx.emit(summary)
-    about = {"name": name, "kind": document.kind, "sha256": document.sha256, "pages": document.pages}
+    about: JsonObject = {
+        "name": name,
+        "kind": document.kind,
+        "sha256": document.sha256,
+        "pages": document.pages,
+    }
     about |= {"characters": len(document.text), "warnings": list(document.warnings)}
     about["language"] = language_of(document.text)
     return {"summary": summary, "tabs": tabs, **analyser.provenance(document), "document": about}

@@ -76,7 +76,9 @@ def test_what_the_english_sample_lacks_is_null(results: dict[str, Any]) -> None:
     assert absent == ["agency", "documents"]
 
 
-@pytest.mark.parametrize(("name", "first"), [("smart-campus-zh.pdf", "项目概况"), ("water-meters-en.docx", "Project")])
+@pytest.mark.parametrize(
+    ("name", "first"), [("smart-campus-zh.pdf", "项目概况"), ("water-meters-en.docx", "Project")]
+)
 def test_tabs_come_in_order_and_in_the_language(results: dict[str, Any], name: str, first: str) -> None:
     """Seven tabs in their fixed order, titled in the language of the document."""
     assert [tab["key"] for tab in results[name].values()] == TABS
@@ -86,8 +88,14 @@ def test_tabs_come_in_order_and_in_the_language(results: dict[str, Any], name: s
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("smart-campus-zh.pdf", ["江州市第一中学智慧校园建设项目", "人民币380万元", "2025年11月20日9时30分", "合计100分"]),
-        ("water-meters-en.docx", ["Smart Water Meters", "USD 1.2 million", "20 November 2025 at 10:00", "100 points"]),
+        (
+            "smart-campus-zh.pdf",
+            ["江州市第一中学智慧校园建设项目", "人民币380万元", "2025年11月20日9时30分", "合计100分"],
+        ),
+        (
+            "water-meters-en.docx",
+            ["Smart Water Meters", "USD 1.2 million", "20 November 2025 at 10:00", "100 points"],
+        ),
     ],
 )
 def test_the_summary_is_filled_from_findings(

@@ -8,8 +8,6 @@ import pytest
 from duly.documents import Document, from_text
 from duly_apps.tender.offline.engine import OfflineAnalyser
 
-TENDER = "本次招标的项目由采购人自行组织实施，投标人应当认真阅读全部内容。"
-
 
 def analyse(text: str | Document, tab: str, key: str) -> list[dict[str, Any]]:
     """The items of one key."""
@@ -45,7 +43,9 @@ def yuan(amount: float) -> dict[str, Any]:
 )
 def test_amounts_are_normalised(text: str, amount: float | None) -> None:
     """Digits, 万元, capital numerals and units in the label come to one number of yuan."""
-    assert one(text, "budget", "budget") == (yuan(amount) if amount else {"amount": 3_800_000, "currency": "TWD"})
+    assert one(text, "budget", "budget") == (
+        yuan(amount) if amount else {"amount": 3_800_000, "currency": "TWD"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -153,17 +153,24 @@ def test_a_table_of_contents_is_no_finding() -> None:
 
 def test_a_running_head_counts_once() -> None:
     """A head repeated on each page is one place, not one per page."""
-    parts = [(text, page, None) for page in range(1, 6) for text in ("★2.1 必须满足的条款", f"第{page}页正文。")]
+    parts = [
+        (text, page, None) for page in range(1, 6) for text in ("★2.1 必须满足的条款", f"第{page}页正文。")
+    ]
     assert len(analyse(Document.of("pdf", parts, pages=5), "risks", "starred")) == 1
 
 
 @pytest.mark.parametrize(
     "text",
-    ["细微偏差不作废标处理。", "上述情形不视为无效投标。", "Late payment shall not be rejected.", "第三节 否决投标的情形"],
+    [
+        "细微偏差不作废标处理。",
+        "上述情形不视为无效投标。",
+        "Late payment shall not be rejected.",
+        "第三节 否决投标的情形",
+    ],
 )
 def test_what_is_not_rejected_is_no_risk(text: str) -> None:
     """A negated consequence and a heading are no grounds for rejection."""
-    assert one(TENDER + "\n" + text if text[0] > "z" else text, "risks", "rejection") is None
+    assert one(text, "risks", "rejection") is None
 
 
 def test_a_mention_of_stars_is_no_starred_clause() -> None:
@@ -174,7 +181,8 @@ def test_a_mention_of_stars_is_no_starred_clause() -> None:
 @pytest.mark.parametrize(("points", "is_100"), [((60, 40), True), ((60, 30), False)])
 def test_the_points_are_added_up(points: tuple[int, int], is_100: bool) -> None:
     """The total is computed from the rows, and says whether it makes 100."""
-    table = f"评审因素\t评分标准\t分值\n价格\t低价优先\t{points[0]}\n技术\t方案\t{points[1]}分\n合计\t\t{sum(points)}"
+    rows = [f"价格\t低价优先\t{points[0]}", f"技术\t方案\t{points[1]}分", f"合计\t\t{sum(points)}"]
+    table = "\n".join(["评审因素\t评分标准\t分值", *rows])
     total = one(table, "scoring", "total")
     assert (total["sum"], total["criteria"], total["is_100"]) == (sum(points), 2, is_100)
 
@@ -186,7 +194,8 @@ def test_points_in_headings_are_criteria() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["今天天气很好，我们去公园散步，看到了许多花和树。", "The cat sat on the mat and looked at the moon."]
+    "text",
+    ["今天天气很好，我们去公园散步，看到了许多花和树。", "The cat sat on the mat and looked at the moon."],
 )
 def test_what_is_no_tender_gives_nothing(text: str) -> None:
     """A text without any of it gives nulls in all seven tabs, and a summary that says so."""

@@ -13,13 +13,19 @@ def column(*lines: str, x: float = MARGIN, top: float = 700.0, step: float = 16.
 def test_a_chinese_sentence_broken_over_lines_is_one() -> None:
     """Wrapped lines are joined without a space."""
     lines = column("投标文件应当在截止时间前通过交易平台加密上传，逾期上传的", "投标文件，平台将自动拒收。")
-    assert passages(lines) == ["投标文件应当在截止时间前通过交易平台加密上传，逾期上传的投标文件，平台将自动拒收。"]
+    assert passages(lines) == [
+        "投标文件应当在截止时间前通过交易平台加密上传，逾期上传的投标文件，平台将自动拒收。"
+    ]
 
 
 def test_an_english_sentence_broken_over_lines_keeps_its_space() -> None:
     """Latin words on two lines stay two words; a hyphenated one becomes whole."""
-    lines = column("The supplier shall deliver the meters within nine months and pro-", "vide training to the staff")
-    assert passages(lines) == ["The supplier shall deliver the meters within nine months and provide training to the staff"]
+    lines = column(
+        "The supplier shall deliver the meters within nine months and pro-", "vide training to the staff"
+    )
+    assert passages(lines) == [
+        "The supplier shall deliver the meters within nine months and provide training to the staff"
+    ]
 
 
 def test_a_numbered_item_starts_a_paragraph() -> None:
@@ -37,7 +43,11 @@ def test_an_indented_line_starts_a_paragraph() -> None:
 
 def test_a_table_row_is_one_passage() -> None:
     """Cells beside each other are joined by tabs, wrapped cells made whole first."""
-    row = [*column("价格", x=70), *column("满足要求且投标价", "格最低的得满分", x=150, top=708), *column("30", x=400)]
+    row = [
+        *column("价格", x=70),
+        *column("满足要求且投标价", "格最低的得满分", x=150, top=708),
+        *column("30", x=400),
+    ]
     following = column("技术", x=70, top=650) + column("20", x=400, top=650)
     assert passages(row + following) == ["价格\t满足要求且投标价格最低的得满分\t30", "技术\t20"]
 

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from duly.documents import Document, from_text, split
 
 SENTENCES = st.text(alphabet="采购投标，。；\n\t a.B1", min_size=0, max_size=400)
-PARTS = st.lists(st.tuples(SENTENCES.map(lambda t: t.replace("\n", " ")), st.integers(1, 9), st.none()), max_size=12)
+PARTS = st.lists(
+    st.tuples(SENTENCES.map(lambda t: t.replace("\n", " ")), st.integers(1, 9), st.none()), max_size=12
+)
 
 
 @given(PARTS)
@@ -56,6 +58,6 @@ def test_an_offset_outside_is_an_error(offset: int) -> None:
 
 
 def test_no_control_character_gets_in() -> None:
-    """What a strict JSON gate refuses (NUL, escape, a lone surrogate) is dropped before offsets are counted."""
+    """What a strict JSON gate refuses (NUL, escape, a lone surrogate) is dropped before offsets count."""
     document = Document.of("pdf", [("a\x00b\x1b\ud800c", 1, None)], pages=1)
     assert document.text == document.passages[0].text == "abc"

@@ -19,11 +19,10 @@ from duly.documents import (
 )
 from duly_apps.tender.samples import sample
 
-
 Make = Callable[..., bytes]
 ENGLISH = (
-    "Tenders received after the deadline shall be rejected. The supplier shall deliver the meters within nine "
-    "months from the date of contract signature and shall provide training to the staff of the Authority."
+    "Tenders received after the deadline shall be rejected. The supplier shall deliver the meters within "
+    "nine months from the date of contract signature and shall train the staff of the Authority."
 )
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
 

@@ -21,6 +21,7 @@ _SENTENCE_END = re.compile(r"[。；！？]|[.;!?](?=\s|$)")
 _HEADING = re.compile(
     r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、|\d{1,2}(\.\d{1,2})*[.、．]?\s*\D|[A-Z]"
 )
+_REACH = 600  # characters: no sentence is looked for further away, so that one endless line costs no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +50,15 @@ class Corpus:
 
     def sentence(self, passage: Passage, start: int, end: int) -> tuple[int, int]:
         """The sentence around `start:end` of the passage, as document offsets; of a table row, the row."""
-        if "\t" in passage.text:
+        if "\t" in passage.text and len(passage.text) < 2 * _REACH:
             return passage.start, passage.end
-        before = [m.end() for m in _SENTENCE_END.finditer(passage.text, 0, start)]
-        after = _SENTENCE_END.search(passage.text, max(end - 1, start))
-        first = before[-1] if before else 0
-        first += len(passage.text[first:]) - len(passage.text[first:].lstrip())
-        return passage.start + first, passage.start + (after.end() if after else len(passage.text))
+        earliest, latest = max(0, start - _REACH), min(len(passage.text), end + _REACH)
+        before = [m.end() for m in _SENTENCE_END.finditer(passage.text, earliest, start)]
+        after = _SENTENCE_END.search(passage.text, max(end - 1, start), latest)
+        first = before[-1] if before else earliest
+        while passage.text[first].isspace():
+            first += 1
+        return passage.start + first, passage.start + (after.end() if after else latest)
 
     def section(self, title: re.Pattern[str]) -> list[Passage]:
         """The passages under the first heading that matches, up to the next heading of its kind."""

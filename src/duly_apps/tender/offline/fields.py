@@ -48,7 +48,7 @@ def labelled(corpus: Corpus, key: str, label: str, parse: Parser) -> Finding | N
     """The first place where `label` is followed by something that `parse` accepts."""
     pattern = re.compile(rf"(?<![\w《“])(?:{label})" if parse is phrase else label, re.IGNORECASE)
     for passage, match in corpus.matches(pattern):
-        value = parse(passage.text[match.end() :])
+        value = parse(passage.text[match.end() : match.end() + 600])
         if value:
             start, end = corpus.sentence(passage, match.start(), match.end() + value.end)
             return Finding(key=key, value=value.text, normal=value.normal, start=start, end=end)

@@ -33,6 +33,7 @@ _AMOUNT = re.compile(
 )
 _NUMERALS = ("零〇", "一壹", "二贰貳两", "三叁參", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖")
 _DIGITS = {char: value for value, chars in enumerate(_NUMERALS) for char in chars}
+_ABSURD = 10**15  # beyond any tender, and still exact in JSON
 _TENS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _WRITTEN = re.compile(
     r"(?:人民币)?\s*(?:[（(]大写[）)])?[：:]?\s*"
@@ -54,7 +55,7 @@ def amounts(text: str) -> Iterator[Money]:
     """The amounts in `text`, in order. A number without a currency or 元 is not one."""
     found = [m for match in _AMOUNT.finditer(text) if (m := _from_digits(match))]
     found += [_from_words(match) for match in _WRITTEN.finditer(text)]
-    return iter(sorted(found, key=lambda money: money.start))
+    return iter(sorted((m for m in found if m.amount < _ABSURD), key=lambda money: money.start))
 
 
 def bare(text: str, unit_words: str) -> Money | None:

@@ -23,7 +23,7 @@ _MOST = 20
 
 def qualification(corpus: Corpus) -> list[Finding]:
     """The requirements in their order, then whether consortia may bid."""
-    found = []
+    found: list[Finding] = []
     for passage in corpus.section(_TITLE):
         number = _ITEM.match(passage.text)
         if number and not is_heading(passage.text) and len(found) < _MOST:

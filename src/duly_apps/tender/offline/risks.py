@@ -51,7 +51,7 @@ def _sentences(corpus: Corpus, key: str, pattern: re.Pattern[str]) -> Iterator[F
             span in seen
             or introduces
             or is_heading(passage.text)
-            or _NEGATED.search(passage.text[: match.start()])
+            or _NEGATED.search(passage.text[max(0, match.start() - 16) : match.start()])
         ):
             continue
         seen.add(span)

@@ -1,20 +1,276 @@
-"""The first schema, as `duly.store.schema` declares it."""
+"""The first schema; a test holds it equal to `duly.store.schema`."""
 
+import sqlalchemy as sa
 from alembic import op
-
-from duly.store.schema import metadata
+from sqlalchemy.dialects import mysql
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
 
+TABLES = (
+    "task_tag",
+    "task_data",
+    "step",
+    "partial",
+    "notification",
+    "event",
+    "delivery",
+    "attempt",
+    "worker",
+    "task",
+    "blob",
+)
+
 
 def upgrade() -> None:
     """Creates all tables."""
-    metadata.create_all(op.get_bind())
+    _blob()
+    _task()
+    _task_indexes()
+    _worker()
+    _attempt()
+    _delivery()
+    _event()
+    _notification()
+    _partial()
+    _step()
+    _task_data()
+    _task_tag()
 
 
 def downgrade() -> None:
     """Drops all tables, with their rows."""
-    metadata.drop_all(op.get_bind())
+    for table in TABLES:
+        op.drop_table(table)
+
+
+def _key(length: int) -> sa.types.TypeEngine[str]:
+    return sa.String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def _text() -> sa.types.TypeEngine[str]:
+    return sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+def _body() -> sa.types.TypeEngine[bytes]:
+    return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+
+def _blob() -> None:
+    op.create_table(
+        "blob",
+        sa.Column("sha256", _key(64), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column("data", _body(), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", "part"),
+    )
+
+
+def _task() -> None:
+    op.create_table(
+        "task",
+        sa.Column("id", _key(36), nullable=False),
+        sa.Column("task_type", _key(100), nullable=False),
+        sa.Column("queue", _key(64), nullable=False),
+        sa.Column("tenant", _key(64), server_default="", nullable=False),
+        sa.Column("owner", _key(64), server_default="", nullable=False),
+        sa.Column("status", _key(36), nullable=False),
+        sa.Column("rank", sa.SmallInteger(), nullable=False),
+        sa.Column("fair_at", sa.BigInteger(), nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("retry_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("max_retries", sa.Integer(), nullable=False),
+        sa.Column("exhausted", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("timeout_ms", sa.BigInteger(), nullable=False),
+        sa.Column("deadline_at", sa.BigInteger(), nullable=True),
+        sa.Column("worker_id", _key(36), nullable=True),
+        sa.Column("cancel_requested_at", sa.BigInteger(), nullable=True),
+        sa.Column("wait_kind", _key(36), nullable=True),
+        sa.Column("idempotency_key", _key(200), nullable=True),
+        sa.Column("body_hash", _key(64), nullable=False),
+        sa.Column("unique_key", _key(400), nullable=True),
+        sa.Column("progress", sa.Float(), nullable=True),
+        sa.Column("progress_message", _text(), nullable=True),
+        sa.Column("error_code", _key(100), nullable=True),
+        sa.Column("error", _text(), nullable=True),
+        sa.Column("metadata", _text(), nullable=False),
+        sa.Column("seq", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("touched_at", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=True),
+        sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("expires_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
+        sa.CheckConstraint(
+            "(status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)",
+            name="task_end_has_time",
+        ),
+        sa.CheckConstraint(
+            "status IN ('scheduled', 'pending', 'blocked', 'running', 'retry', 'waiting', "
+            "'completed', 'failed', 'cancelled')",
+            name="task_status_known",
+        ),
+        sa.CheckConstraint(
+            "status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"
+        ),
+        sa.CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+
+
+def _task_indexes() -> None:
+    op.create_index("task_claim", "task", ["status", "queue", "rank", "fair_at", "id"])
+    op.create_index("task_clock", "task", ["status", "due_at"])
+    op.create_index("task_idempotency", "task", ["tenant", "owner", "idempotency_key"], unique=True)
+    op.create_index("task_owner", "task", ["tenant", "owner", "id"])
+    op.create_index("task_ticket", "task", ["status", "queue", "rank", "tenant", "owner", "fair_at"])
+    op.create_index("task_unique", "task", ["unique_key"], unique=True)
+
+
+def _worker() -> None:
+    op.create_table(
+        "worker",
+        sa.Column("id", _key(36), nullable=False),
+        sa.Column("host", _key(255), nullable=False),
+        sa.Column("pid", sa.Integer(), nullable=False),
+        sa.Column("queues", _text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("lease_until", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("worker_living", "worker", ["ended_at", "lease_until"])
+
+
+def _attempt() -> None:
+    op.create_table(
+        "attempt",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("worker_id", _key(36), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("outcome", _key(36), nullable=True),
+        sa.Column("error_code", _key(100), nullable=True),
+        sa.Column("error", _text(), nullable=True),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "attempt"),
+    )
+
+
+def _delivery() -> None:
+    op.create_table(
+        "delivery",
+        sa.Column("id", _key(36), nullable=False),
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("channel", _key(36), nullable=False),
+        sa.Column("target", _text(), nullable=False),
+        sa.Column("status", _key(36), nullable=False),
+        sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("due_at", sa.BigInteger(), nullable=True),
+        sa.Column("worker_id", _key(36), nullable=True),
+        sa.Column("body", _text(), nullable=True),
+        sa.Column("last_code", sa.Integer(), nullable=True),
+        sa.Column("last_error", _text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("delivered_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "(status = 'sending') = (worker_id IS NOT NULL)", name="delivery_sending_has_worker"
+        ),
+        sa.CheckConstraint(
+            "status IN ('held', 'pending', 'sending', 'delivered', 'dead')", name="delivery_status_known"
+        ),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    op.create_index("delivery_clock", "delivery", ["status", "due_at"])
+    op.create_index("delivery_task", "delivery", ["task_id", "status"])
+
+
+def _event() -> None:
+    op.create_table(
+        "event",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False),
+        sa.Column("type", _key(36), nullable=False),
+        sa.Column("data", _text(), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "seq"),
+    )
+
+
+def _notification() -> None:
+    op.create_table(
+        "notification",
+        sa.Column(
+            "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False
+        ),
+        sa.Column("delivery_id", _key(36), nullable=False),
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("tenant", _key(64), nullable=False),
+        sa.Column("owner", _key(64), nullable=False),
+        sa.Column("type", _key(36), nullable=False),
+        sa.Column("body", _text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("read_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("delivery_id"),
+    )
+    op.create_index("notification_owner", "notification", ["tenant", "owner", "id"])
+
+
+def _partial() -> None:
+    op.create_table(
+        "partial",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("text", _text(), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "attempt", "part"),
+    )
+
+
+def _step() -> None:
+    op.create_table(
+        "step",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("name", _key(100), nullable=False),
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("digest", _key(64), nullable=False),
+        sa.Column("duration_ms", sa.BigInteger(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "name", "n"),
+    )
+
+
+def _task_data() -> None:
+    op.create_table(
+        "task_data",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("kind", _key(200), nullable=False),
+        sa.Column("part", sa.Integer(), nullable=False),
+        sa.Column("text", _text(), nullable=True),
+        sa.Column("data", _body(), nullable=True),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "kind", "part"),
+    )
+
+
+def _task_tag() -> None:
+    op.create_table(
+        "task_tag",
+        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("tag", _key(64), nullable=False),
+        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("task_id", "tag"),
+    )
+    op.create_index("task_tag_tag", "task_tag", ["tag", "task_id"])

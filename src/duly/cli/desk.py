@@ -1,0 +1,107 @@
+"""What commands ask, whether the answer comes from the database or over HTTP: all answers are the API's JSON."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Protocol
+
+from duly.cli.options import Place
+from duly.cli.shell import Refusal
+
+Json = dict[str, Any]
+
+#: How many of the newest tasks are searched for an id that was given by its end.
+SEARCHED = 200
+SHORTEST_END = 6
+FULL_ID = 36
+
+
+class Desk(Protocol):
+    """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
+
+    async def submit(self, task_type: str, input_: Json, options: Mapping[str, Any]) -> Json:
+        """The accepted task; `options` are the API's request fields."""
+        ...
+
+    async def upload(self, file: Path) -> Json:
+        """Keeps a file; answers what goes into a task's input: blob, name, size, content_type."""
+        ...
+
+    async def get(self, id_: str) -> Json:
+        """The task as it stands."""
+        ...
+
+    async def page(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """Tasks, newest first, without results."""
+        ...
+
+    async def stats(self, wanted: Mapping[str, str]) -> Json:
+        """How many tasks stand in each status."""
+        ...
+
+    async def timeline(self, id_: str) -> list[Json]:
+        """The task's events: seq, type, at, data."""
+        ...
+
+    async def deliveries(self, id_: str) -> list[Json] | None:
+        """What the task owes and to whom; None where this cannot be asked."""
+        ...
+
+    async def why(self, id_: str) -> Json:
+        """Why the task stands where it stands: summary, reasons."""
+        ...
+
+    async def cancel(self, id_: str) -> Json:
+        """Cancels at once, or asks the running attempt to stop."""
+        ...
+
+    async def retry(self, id_: str) -> Json:
+        """Gives a failed or cancelled task another run."""
+        ...
+
+    def follow(self, id_: str) -> AsyncIterator[Json]:
+        """Events as they happen, and `partial` output between them; ends when the task has ended."""
+        ...
+
+
+def opened(place: Place, language: str, *, create: bool = False, handlers: bool = False) -> AbstractAsyncContextManager[Desk]:
+    """The desk that the options and the environment name.
+
+    Args:
+        place: the command's options.
+        language: of the texts in the answers, `en` or `zh`.
+        create: whether a database that is not there is made.
+        handlers: whether the command needs the task types that `--app` and `--apps` declare.
+    """
+    if place.url and place.database_url:
+        raise Refusal("--url and --database-url name two places; give one of them")
+    url = place.url or ("" if place.database_url else os.environ.get("DULY_URL", ""))
+    if url:
+        from duly.cli.remote import connected
+
+        return connected(url, place, language)
+    from duly.cli.local import at_database
+
+    return at_database(place, language, create=create, handlers=handlers)
+
+
+async def resolved(desk: Desk, text: str) -> str:
+    """A full id from one that was given by its end, as `duly ls` shows it.
+
+    Raises:
+        Refusal: no task or several of the newest end like this.
+    """
+    text = text.strip().lstrip("…").lower()
+    if len(text) == FULL_ID:
+        return text
+    if len(text) < SHORTEST_END:
+        raise Refusal(f"{text!r} is too short for a task's id: give all of it, or its last {SHORTEST_END} characters")
+    ends = [task["id"] for task in await desk.page({}, SEARCHED) if task["id"].endswith(text)]
+    if len(ends) == 1:
+        return str(ends[0])
+    if not ends:
+        raise Refusal(f"there is no task {text}, nor one of the newest {SEARCHED} whose id ends like this")
+    raise Refusal(f"{len(ends)} tasks have an id that ends in {text}: {', '.join(ends[:4])}")

@@ -1,0 +1,40 @@
+"""What a timeline says about attempts and steps: the same facts on both desks, for both tell the timeline."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Any
+
+Json = dict[str, Any]
+
+#: The events that end an attempt, and the outcome that each means.
+ENDS = ("completed", "failed", "cancelled", "retry", "waiting", "lost", "handed_back")
+
+
+def attempts(events: Iterable[Json]) -> list[Json]:
+    """Each attempt with its times, outcome and error; a running one has no outcome yet."""
+    found: list[Json] = []
+    for event in events:
+        if event["type"] == "started":
+            found.append({"attempt": event["data"].get("attempt"), "started_at": event["at"], **_OPEN})
+        elif event["type"] in ENDS and found and found[-1]["outcome"] is None:
+            data = event["data"]
+            reason = data.get("error") or data.get("reason")
+            found[-1] |= {"ended_at": event["at"], "outcome": event["type"], "error": reason}
+            found[-1]["error_code"] = data.get("error_code")
+    return found
+
+
+_OPEN = {"ended_at": None, "outcome": None, "error_code": None, "error": None}
+
+
+def steps(events: Iterable[Json]) -> list[Json]:
+    """The remembered steps: name, n, the attempt that computed it, how long that took, when it was recorded."""
+    return [{**event["data"], "at": event["at"]} for event in events if event["type"] == "step"]
+
+
+def computed_twice(events: Iterable[Json]) -> list[str]:
+    """The steps that were recorded more than once; Duly's promise is that there are none."""
+    counted = Counter((step["name"], step["n"]) for step in steps(events))
+    return [f"{name}#{n}" for (name, n), times in counted.items() if times > 1]

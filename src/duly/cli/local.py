@@ -1,0 +1,163 @@
+"""The desk at the database itself: the same parts as a server's, without a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import mimetypes
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from duly.cli.desk import Json
+from duly.cli.options import Place
+from duly.cli.shell import Refusal
+from duly.clock import iso
+from duly.config import load
+from duly.deliver import live
+from duly.model.errors import InvalidInput, TooLarge
+from duly.model.render import task_wire
+from duly.model.state import Status
+from duly.model.task import Task
+from duly.observe.why import why
+from duly.runtime.app import App
+from duly.runtime.declare import Duly
+from duly.runtime.load import load_declared
+from duly.store import blobs, lists
+from duly.store.database import sqlite_path
+from duly.submit.admit import Options
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from duly.model.events import Event
+
+CHUNK = 262_144
+PAGE = 1000
+
+
+@asynccontextmanager
+async def at_database(place: Place, language: str, *, create: bool, handlers: bool) -> AsyncIterator[LocalDesk]:
+    """Opens the database of the settings; a reading command does not make one that is not there."""
+    settings = load(place.flags())
+    path = sqlite_path(settings.database_url)
+    if not create and not path.exists():
+        raise Refusal(f"there is no database {path}; `duly serve` or `duly submit` makes one, --database-url names another")
+    declared = load_declared(settings) if handlers else Duly("none")
+    # The command's own answer is what the user wants to read; doctor shows the warnings.
+    app = App(settings.model_copy(update={"log_level": "error"}), declared)
+    await app.start()
+    try:
+        yield LocalDesk(app, language)
+    finally:
+        await app.stop()
+
+
+class LocalDesk:
+    """Answers from the store, in the API's words."""
+
+    def __init__(self, app: App, language: str) -> None:
+        self._app = app
+        self._database = app.database
+        self._language = language
+
+    async def submit(self, task_type: str, input_: Json, options: Mapping[str, Any]) -> Json:
+        """The accepted task, on stable storage."""
+        return self._wire(await self._app.client.submit(task_type, input_, Options(**options)))
+
+    async def upload(self, file: Path) -> Json:
+        """Keeps the file's bytes under their SHA-256."""
+        limit = self._app.settings.upload_limit
+        try:
+            sha256, size = await blobs.put(self._database, _chunks(file), limit=limit)
+        except TooLarge:
+            raise TooLarge(f"{file} is larger than {limit} bytes (upload_limit)") from None
+        except InvalidInput:
+            raise Refusal(f"{file} is empty") from None
+        kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        return {"blob": sha256, "name": file.name, "size": size, "content_type": kind}
+
+    async def get(self, id_: str) -> Json:
+        """The task as it stands."""
+        return self._wire(await self._app.client.get(id_))
+
+    async def page(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """Tasks, newest first, without results."""
+        found = await self._database.read(lists.page, _filter(wanted), limit=limit)
+        return [self._wire(task) for task in found]
+
+    async def stats(self, wanted: Mapping[str, str]) -> Json:
+        """How many tasks stand in each status."""
+        return {"stats": await self._database.read(lists.stats, _filter(wanted))}
+
+    async def timeline(self, id_: str) -> list[Json]:
+        """The task's events, all of them."""
+        found: list[Json] = []
+        while True:
+            after = found[-1]["seq"] if found else 0
+            page = await self._database.read(lists.events, id_, after, PAGE)
+            found += [_event(event) for event in page]
+            if len(page) < PAGE:
+                return found
+
+    async def deliveries(self, id_: str) -> list[Json] | None:
+        """The task's deliveries, whatever became of them."""
+        return [_delivery(row) for row in await self._database.read(lists.rows_of, "delivery", id_)]
+
+    async def why(self, id_: str) -> Json:
+        """Why the task stands where it stands; which handlers exist is for the workers to know."""
+        said = await why(self._database, id_, now_ms=self._app.clock.now_ms())
+        return cast("Json", json.loads(json.dumps(dataclasses.asdict(said))))
+
+    async def cancel(self, id_: str) -> Json:
+        """Cancels at once, or asks the running attempt to stop."""
+        return self._wire(await self._app.client.cancel(id_))
+
+    async def retry(self, id_: str) -> Json:
+        """Gives a failed or cancelled task another run."""
+        return self._wire(await self._app.client.retry(id_))
+
+    async def follow(self, id_: str) -> AsyncIterator[Json]:
+        """Events as they are committed, by whichever process."""
+        events = cast("AsyncGenerator[live.LiveEvent]", live.follow(self._database, id_))
+        async with aclosing(events):
+            async for event in events:
+                if event.type != live.PING:
+                    yield _event(event)
+
+    def _wire(self, task: Task) -> Json:
+        return task_wire(task, language=self._language)
+
+
+async def _chunks(file: Path) -> AsyncIterator[bytes]:
+    with file.open("rb") as source:
+        while chunk := source.read(CHUNK):
+            yield chunk
+
+
+def _filter(wanted: Mapping[str, str]) -> lists.Filter:
+    words: dict[str, Any] = dict(wanted)
+    if "status" in words:
+        words["status"] = _status(words["status"])
+    return lists.Filter(**words)
+
+
+def _status(text: str) -> Status:
+    try:
+        return Status(text)
+    except ValueError:
+        raise Refusal(f"there is no status {text!r}; there are: {', '.join(Status)}") from None
+
+
+def _event(event: Event | live.LiveEvent) -> Json:
+    return {"seq": event.seq, "type": str(event.type), "at": iso(event.at), "data": event.data}
+
+
+def _delivery(row: Mapping[str, Any]) -> Json:
+    target = json.loads(row["target"])
+    kept = {name: row[name] for name in ("id", "channel", "status", "attempt", "last_code", "last_error")}
+    times = {name: iso(row[name]) for name in ("due_at", "created_at", "delivered_at")}
+    return {**kept, "url": target.get("url", ""), **times}
+
+

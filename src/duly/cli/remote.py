@@ -1,0 +1,170 @@
+"""The desk behind the API of a running server: the same questions over HTTP, refusals as one line."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import httpx2
+
+from duly.cli import sse
+from duly.cli.desk import Json
+from duly.cli.options import Place
+from duly.cli.shell import Refusal
+from duly.config import SettingsError, load
+
+TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
+#: A stream is silent for at most the server's ping; this is several of them.
+SILENCE = httpx2.Timeout(5.0, read=60.0)
+RECONNECTS = 5
+PAGE = 1000
+
+
+@asynccontextmanager
+async def connected(url: str, place: Place, language: str) -> AsyncIterator[HttpDesk]:
+    """A desk at the server's address, with the token from DULY_TOKEN or the token file."""
+    headers = {"Accept-Language": language}
+    if token := token_for(place):
+        headers["Authorization"] = f"Bearer {token}"
+    try:
+        client = httpx2.AsyncClient(base_url=url, headers=headers, timeout=TIMEOUT, trust_env=False)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise Refusal(f"{url} is not an address: {error}") from None
+    async with client:
+        yield HttpDesk(client, url)
+
+
+def token_for(place: Place) -> str:
+    """DULY_TOKEN; else what the token file holds, if this user may read it; else nothing."""
+    if token := os.environ.get("DULY_TOKEN"):
+        return token
+    from duly.runtime import credentials
+
+    try:
+        return credentials.read(load(place.flags())).token
+    except (SettingsError, OSError):
+        return ""
+
+
+class HttpDesk:
+    """Answers what the server answers."""
+
+    def __init__(self, client: httpx2.AsyncClient, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def submit(self, task_type: str, input_: Json, options: Mapping[str, Any]) -> Json:
+        """The accepted task, on the server's stable storage."""
+        return await self._ask("POST", "/api/tasks", {"task_type": task_type, "input": input_, **options})
+
+    async def upload(self, file: Path) -> Json:
+        """The task API takes JSON only; files go to the routes of an app."""
+        raise Refusal(
+            f"{file.name}: over --url only an app's own route takes files; give --database-url, or use that route"
+        )
+
+    async def get(self, id_: str) -> Json:
+        """The task as it stands."""
+        return await self._ask("GET", f"/api/tasks/{id_}")
+
+    async def page(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """Tasks, newest first, without results."""
+        answer = await self._ask("GET", "/api/tasks", query={**wanted, "limit": str(limit)})
+        return cast("list[Json]", answer["tasks"])
+
+    async def stats(self, wanted: Mapping[str, str]) -> Json:
+        """How many tasks stand in each status."""
+        return await self._ask("GET", "/api/tasks/stats", query=wanted)
+
+    async def timeline(self, id_: str) -> list[Json]:
+        """The task's events, all of them."""
+        found: list[Json] = []
+        while True:
+            after = found[-1]["seq"] if found else 0
+            query = {"after": str(after), "limit": str(PAGE)}
+            page = (await self._ask("GET", f"/api/tasks/{id_}/events", query=query))["events"]
+            found += page
+            if len(page) < PAGE:
+                return found
+
+    async def deliveries(self, id_: str) -> list[Json] | None:  # noqa: ARG002 - the desk's signature
+        """None: the API does not tell of them."""
+        return None
+
+    async def why(self, id_: str) -> Json:
+        """Why the task stands where it stands."""
+        return await self._ask("GET", f"/api/tasks/{id_}/why")
+
+    async def cancel(self, id_: str) -> Json:
+        """Cancels at once, or asks the running attempt to stop."""
+        return await self._ask("POST", f"/api/tasks/{id_}/cancel")
+
+    async def retry(self, id_: str) -> Json:
+        """Gives a failed or cancelled task another run."""
+        return await self._ask("POST", f"/api/tasks/{id_}/retry")
+
+    async def follow(self, id_: str) -> AsyncIterator[Json]:
+        """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
+        after, left = 0, RECONNECTS
+        while True:
+            try:
+                async for event in self._stream(id_, after):
+                    after, left = event["seq"] or after, RECONNECTS
+                    yield event
+                if (await self.get(id_))["completed_at"]:
+                    return
+            except httpx2.TransportError as error:
+                if not left:
+                    raise self._unreachable(error) from None
+            left -= 1
+
+    async def _stream(self, id_: str, after: int) -> AsyncIterator[Json]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+        path = f"/api/tasks/{id_}/events"
+        async with self._client.stream("GET", path, headers=headers, timeout=SILENCE) as response:
+            if response.status_code >= 400:
+                await response.aread()
+                raise self._refused(response)
+            async for event in sse.events(response.aiter_lines()):
+                yield _event(event)
+
+    async def _ask(
+        self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
+    ) -> Json:
+        try:
+            response = await self._client.request(method, path, json=body, params=dict(query or {}))
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
+        if response.status_code >= 400:
+            raise self._refused(response)
+        try:
+            answer = response.json()
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise Refusal(f"{self._url}{path} answers no JSON object: is it a Duly server?")
+        return answer
+
+    def _unreachable(self, error: Exception) -> Refusal:
+        return Refusal(f"{self._url} cannot be reached ({error or type(error).__name__}); is `duly serve` running there?")
+
+    def _refused(self, response: httpx2.Response) -> Refusal:
+        try:
+            problem = response.json()
+            said = str(problem["detail"])
+        except (ValueError, KeyError, TypeError):
+            said = f"{self._url} answered {response.status_code} {response.reason_phrase}"
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            said += " Give the token in DULY_TOKEN, or run this where the token file can be read."
+        return Refusal(said)
+
+
+def _event(event: sse.ServerEvent) -> Json:
+    data = json.loads(event.text)
+    if event.id:
+        return cast("Json", data)
+    return {"seq": None, "type": event.name, "at": None, "data": data}

@@ -1,0 +1,39 @@
+"""Reads server-sent events off a stream of lines, as the standard's section 9.2 asks; comments are dropped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class ServerEvent:
+    """One event: its name, its text, and the id to resume after (empty: none)."""
+
+    name: str = "message"
+    id: str = ""
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The data lines together."""
+        return "\n".join(self.lines)
+
+
+async def events(lines: AsyncIterator[str]) -> AsyncIterator[ServerEvent]:
+    """The events of a stream; one that is cut off in its middle is dropped, as the standard says."""
+    event = ServerEvent()
+    async for line in lines:
+        if not line:
+            if event.lines:
+                yield event
+            event = ServerEvent()
+            continue
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "event":
+            event.name = value
+        elif name == "id":
+            event.id = value
+        elif name == "data":
+            event.lines.append(value)

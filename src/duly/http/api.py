@@ -1,0 +1,84 @@
+"""`create_api` joins the routes, ours and the user's, behind one edge. Its lifecycle is `runtime`'s."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+from importlib.metadata import version
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+
+from duly.config import SettingsError
+from duly.http import health, inbox, tasks, timeline
+from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
+from duly.http.identity import Bearer, Principal, authenticate
+from duly.http.parts import Parts, Ready
+from duly.http.problems import HANDLERS, RESPONSES
+from duly.runtime.app import App
+
+#: Pages of apps lie here; they are open to read, for a page cannot send a token before it is loaded.
+PAGES = "/apps/"
+
+
+def create_api(
+    app: App, *, ready: Ready = lambda: (True, ""), stopping: asyncio.Event | None = None
+) -> FastAPI:
+    """The ASGI application of a started app.
+
+    Args:
+        app: a started `duly.runtime.app.App`; its lifecycle is not touched.
+        ready: whether the other parts of the process are well, and if not, why.
+        stopping: set it to end streams and waits before the server closes; also `api.state.stopping`.
+
+    Raises:
+        SettingsError: routes that were declared and cannot be loaded.
+    """
+    api = FastAPI(
+        title="Duly",
+        version=version("duly"),
+        summary="Accepted at once, done for sure, delivered to where the user is.",
+        docs_url="/docs",
+        redoc_url=None,
+        redirect_slashes=False,
+        middleware=_edge(app),
+        exception_handlers=HANDLERS,
+        responses=RESPONSES,
+        form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
+    )
+    api.state.stopping = stopping or asyncio.Event()
+    api.state.duly = Parts(app=app, ready=ready, stopping=api.state.stopping)
+    for router in (health.router, timeline.router, tasks.router, inbox.router):
+        api.include_router(router)
+    for spec in app.declared.route_specs:
+        api.include_router(_load(spec), dependencies=[Depends(Closed())])
+    return api
+
+
+def _edge(app: App) -> list[Middleware]:
+    """Outermost first."""
+    settings = app.settings
+    loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
+    limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
+    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, limits]
+
+
+class Closed(Bearer):
+    """Closes a user's routes: without credentials only pages of apps can be read."""
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        if connection.scope.get("method") == "GET" and connection.scope["path"].startswith(PAGES):
+            return Principal()
+        return await authenticate(connection)
+
+
+def _load(spec: str) -> APIRouter:
+    module, _, name = spec.partition(":")
+    try:
+        router = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise SettingsError([f"routes {spec}: {error}"]) from error
+    if not isinstance(router, APIRouter):
+        raise SettingsError([f"routes {spec}: a {type(router).__name__}, not an APIRouter"])
+    return router

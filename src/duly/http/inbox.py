@@ -1,0 +1,47 @@
+"""/api/notifications: what was delivered into the caller's inbox."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import JSONResponse, Response
+
+from duly.clock import iso
+from duly.http.identity import PrincipalDep
+from duly.http.parts import PartsDep
+from duly.store import lists
+
+router = APIRouter(prefix="/api/notifications", tags=["inbox"])
+
+
+class Reading(BaseModel):
+    """From where, how much, and (for administrators) in whose inbox."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    after: int = Field(0, ge=0, le=2**53 - 1)
+    limit: int = Field(100, ge=1, le=200)
+    owner: str | None = Field(None, max_length=64)
+    tenant: str | None = Field(None, max_length=64)
+
+
+@router.get("")
+async def read(principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Reading, Query()]) -> Response:
+    """The notifications after number `after`, oldest first; ids ascend."""
+    tenant, owner = principal.acting(wanted.tenant, wanted.owner)
+    rows = await parts.app.database.read(lists.inbox, tenant, owner, wanted.after, wanted.limit)
+    return JSONResponse({"notifications": [_wire(row) for row in rows]})
+
+
+def _wire(row: dict[str, Any]) -> dict[str, Any]:
+    times = {"created_at": iso(row["created_at"]), "read_at": iso(row["read_at"])}
+    return {
+        **json.loads(row["body"]),
+        "id": row["id"],
+        "task_id": row["task_id"],
+        "type": row["type"],
+        **times,
+    }

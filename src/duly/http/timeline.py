@@ -1,0 +1,63 @@
+"""/api/tasks/{id}/events: a task's timeline as a list, or live as server-sent events with partial output."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Query
+from starlette.responses import JSONResponse, Response
+
+from duly.clock import iso
+from duly.deliver.live import PARTIAL, LiveEvent, follow
+from duly.http import sse
+from duly.http.caller import CallerDep
+from duly.http.edge import is_head
+from duly.http.parts import PartsDep
+from duly.http.prefer import last_event_id
+from duly.model.events import Event
+from duly.store import lists
+
+router = APIRouter(prefix="/api/tasks", tags=["tasks"])
+
+After = Annotated[int, Query(ge=0, le=2**31, description="Only events after this number.")]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+@router.get("/{task_id}/events")
+async def events(
+    caller: CallerDep, parts: PartsDep, task_id: str, after: After = 0, limit: Limit = 1000
+) -> Response:
+    """The events after number `after`; live with `Accept: text/event-stream`, resumed by Last-Event-ID."""
+    request = caller.request
+    task = await caller.task(task_id, result=False)
+    if sse.MEDIA_TYPE not in request.headers.get("accept", ""):
+        found = await parts.app.database.read(lists.events, task_id, after, limit)
+        return JSONResponse({"events": [_wire(event) for event in found]})
+    after = max(after, last_event_id(request))
+    if task.status.terminal and after >= task.seq:
+        return Response(status_code=204)  # an EventSource reconnects after any other answer
+    if is_head(request):
+        return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
+    live = cast("AsyncGenerator[LiveEvent]", follow(parts.app.database, task_id, after=after))
+    return sse.response(sse.stream(_frames(live), parts.stopping))
+
+
+async def _frames(events: AsyncGenerator[LiveEvent]) -> AsyncGenerator[str]:
+    """Numbered events carry their number as id, to resume from; partial output has none."""
+    async with aclosing(events):
+        async for event in events:
+            if event.seq is not None:
+                yield sse.encode(event.type, _json(_wire(event)), event.seq)
+            elif event.type == PARTIAL:
+                yield sse.encode(PARTIAL, _json(event.data))
+
+
+def _wire(event: Event | LiveEvent) -> dict[str, Any]:
+    return {"seq": event.seq, "type": event.type, "at": iso(event.at), "data": event.data}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,119 @@
+"""The words of `why`: one line per reason in English and Chinese, and spans of time as people say them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+#: code: (English, Chinese). Names in braces come from the reason's data.
+PHRASES = {
+    "type_unknown": (
+        "No handler for {task_type} is registered in this process.",
+        "本进程没有注册 {task_type} 的处理程序。",
+    ),
+    "no_worker": (
+        "No worker is running. Start one: duly worker.",
+        "没有正在运行的工作进程。请启动：duly worker。",
+    ),
+    "queue_not_served": (
+        "None of the {workers} running workers serves the queue {queue}.",
+        "正在运行的 {workers} 个工作进程都不处理队列 {queue}。",
+    ),
+    "next": (
+        "It is next in the queue {queue}, which {workers} workers serve.",
+        "它是队列 {queue} 的下一个任务，该队列有 {workers} 个工作进程。",
+    ),
+    "position": (
+        "{ahead}{plus} tasks of the queue {queue} come before it; {workers} workers serve that queue.",
+        "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
+    ),
+    "lost": (
+        "The worker of attempt {attempt} died; the task was given back, uncharged.",
+        "第 {attempt} 次执行的工作进程已终止；任务已退回队列，不计入重试。",
+    ),
+    "handed_back": (
+        "The worker of attempt {attempt} gave the task back, uncharged.",
+        "第 {attempt} 次执行被工作进程退回，不计入重试。",
+    ),
+    "blocked": ("Its limit is full; it starts when a place is free.", "并发限额已满，有空位时开始执行。"),
+    "scheduled": ("It is scheduled for {at}, in {span}.", "计划于 {at} 开始，还有 {span}。"),
+    "retry": (
+        "Attempt {attempt} failed; retry {retry} of {max_retries} is due in {span}.",
+        "第 {attempt} 次执行失败；第 {retry} 次重试（最多 {max_retries} 次）将在 {span}后进行。",
+    ),
+    "snoozed": ("It sleeps until {at}, for {span} more.", "已暂缓到 {at}，还有 {span}。"),
+    "waiting": ("It waits: {kind}.", "正在等待：{kind}。"),
+    "running": (
+        "Attempt {attempt} has been running for {span} on {host} (process {pid}).",
+        "第 {attempt} 次执行已在 {host}（进程 {pid}）上运行 {span}。",
+    ),
+    "progress": ("Progress: {percent} %.", "进度：{percent} %。"),
+    "last_event": ("Last sign of life: {type}, {span} ago.", "最近一次动态：{type}，{span}前。"),
+    "cancel_requested": (
+        "A cancel was asked for {span} ago; the attempt has not stopped yet.",
+        "{span}前已请求取消；本次执行尚未停止。",
+    ),
+    "lease_expired": (
+        "The lease of its worker ran out {span} ago; the task will be rescued within seconds.",
+        "其工作进程的租约已于 {span}前过期；任务将在数秒内被收回。",
+    ),
+    "session_ended": (
+        "The worker of attempt {attempt} has ended; the task will be rescued within seconds.",
+        "第 {attempt} 次执行的工作进程已结束；任务将在数秒内被收回。",
+    ),
+    "deadline": (
+        "If it is not done by {at}, in {span}, it fails.",
+        "若在 {at}（还有 {span}）前未完成，则失败。",
+    ),
+    "completed": ("It completed {span} ago.", "已于 {span}前完成。"),
+    "failed": (
+        "It failed {span} ago after {attempt} attempts.",
+        "已于 {span}前失败（共执行 {attempt} 次）。",
+    ),
+    "cancelled": ("It was cancelled {span} ago.", "已于 {span}前取消。"),
+    "delivery_due": (
+        "Its answer to {target} ({channel}) is being sent next.",
+        "发往 {target}（{channel}）的结果即将发送。",
+    ),
+    "delivery_retry": (
+        "Its answer to {target} ({channel}) failed {sends} times; the next try is in {span}.",
+        "发往 {target}（{channel}）的结果已失败 {sends} 次；{span}后再试。",
+    ),
+    "delivery_sending": (
+        "Its answer to {target} ({channel}) is being sent now.",
+        "发往 {target}（{channel}）的结果正在发送。",
+    ),
+    "delivery_dead": (
+        "Its answer to {target} ({channel}) was given up after {sends} sends.",
+        "发往 {target}（{channel}）的结果在发送 {sends} 次后已放弃。",
+    ),
+}
+
+_UNITS = ((86_400, "d", "天"), (3_600, "h", "小时"), (60, "min", "分钟"), (1, "s", "秒"))
+
+
+def phrase(code: str, data: Mapping[str, Any], *, zh: bool) -> str:
+    """The reason's one line: `span_ms` becomes {span} in words, `detail` stands at the end."""
+    words = {key: one_line(value) if isinstance(value, str) else value for key, value in data.items()}
+    text = PHRASES[code][zh].format(**words, span=span(int(data.get("span_ms") or 0), zh=zh))
+    if words.get("detail"):
+        return f"{text[:-1]}{'：' if zh else ': '}{words['detail']}{text[-1]}"
+    return text
+
+
+def span(milliseconds: int, *, zh: bool = False) -> str:
+    """A length of time in its two largest units: `2 h 3 min`, `12 s`."""
+    rest, parts = max(0, milliseconds) // 1000, []
+    for seconds, en, chinese in _UNITS:
+        count, rest = divmod(rest, seconds)
+        if count:
+            parts.append(f"{count} {chinese if zh else en}")
+    return " ".join(parts[:2]) or ("不到 1 秒" if zh else "less than 1 s")
+
+
+def one_line(text: str, limit: int = 300) -> str:
+    """Any text on one line, without what is not printable and without its final full stop."""
+    flat = " ".join("".join(one if one.isprintable() else " " for one in text[: limit + 1]).split())
+    return (flat if len(flat) <= limit else f"{flat[:limit]}…").rstrip(".。")

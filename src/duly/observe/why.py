@@ -1,0 +1,246 @@
+"""Why a task stands where it stands: one call, the reasons in order of weight, in words a person can use."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from duly.clock import iso
+from duly.model.errors import TaskNotFound
+from duly.model.events import EventType
+from duly.model.render import error_text
+from duly.model.state import Status
+from duly.observe.masking import masked_text
+from duly.observe.phrases import phrase
+from duly.store import lists
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container
+
+    from duly.model.events import Event
+    from duly.model.task import Task
+    from duly.store.database import Database
+    from duly.store.transaction import Transaction
+
+AHEAD_MOST = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One reason: a stable code for programs, a line for people in two languages, the facts behind it."""
+
+    code: str
+    text_en: str
+    text_zh: str
+    data: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Why a task is where it is; `summary` is the weightiest reason in English."""
+
+    task_id: str
+    status: Status
+    summary: str
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Facts:
+    """All that the reasons rest on, read in one view of the database."""
+
+    task: Task
+    now: int
+    known: Container[str] | None
+    ahead: int = 0
+    last: Event | None = None
+    workers: list[dict[str, Any]] = field(default_factory=list)
+    attempts: list[dict[str, Any]] = field(default_factory=list)
+    deliveries: list[dict[str, Any]] = field(default_factory=list)
+    reasons: list[Reason] = field(default_factory=list)
+
+    def say(self, code: str, zh: dict[str, Any] | None = None, /, **data: Any) -> None:
+        """Adds a reason; `zh` has what reads differently in Chinese."""
+        english, chinese = phrase(code, data, zh=False), phrase(code, {**data, **(zh or {})}, zh=True)
+        self.reasons.append(Reason(code=code, text_en=english, text_zh=chinese, data=data))
+
+    @property
+    def living(self) -> list[dict[str, Any]]:
+        """The workers whose lease still runs."""
+        return [worker for worker in self.workers if worker["lease_until"] >= self.now]
+
+
+async def why(
+    database: Database, task_id: str, *, now_ms: int, known_types: Container[str] | None = None
+) -> Why:
+    """Says why a task stands where it stands.
+
+    Args:
+        database: an open database.
+        task_id: the task.
+        now_ms: milliseconds UTC.
+        known_types: the task types this process has handlers for, if it should say when one is missing.
+
+    Raises:
+        TaskNotFound: there is no such task.
+    """
+    facts = await database.read(_facts, task_id, now_ms, known_types)
+    if facts is None:
+        raise TaskNotFound(f"there is no task {task_id}")
+    _REASONS[facts.task.status](facts)
+    _deadline(facts)
+    _deliveries(facts)
+    reasons = tuple(facts.reasons)
+    return Why(task_id=task_id, status=facts.task.status, summary=reasons[0].text_en, reasons=reasons)
+
+
+def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) -> _Facts | None:
+    task = lists.get(tx, id_, result=False)
+    if task is None:
+        return None
+    events = lists.events(tx, id_, task.seq - 1)
+    return _Facts(
+        task=task,
+        now=now,
+        known=known,
+        ahead=lists.ahead_of(tx, id_, AHEAD_MOST) if task.status is Status.PENDING else 0,
+        last=events[-1] if events else None,
+        workers=lists.living_workers(tx),
+        attempts=lists.rows_of(tx, "attempt", id_),
+        deliveries=lists.rows_of(tx, "delivery", id_),
+    )
+
+
+def _pending(facts: _Facts) -> None:
+    task, before = facts.task, len(facts.reasons)
+    _nobody(facts)
+    serving = [one for one in facts.living if task.queue in one["queues"].split(",")]
+    if len(facts.reasons) == before:
+        plus = "+" if facts.ahead >= AHEAD_MOST else ""
+        code = "position" if facts.ahead else "next"
+        facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(serving))
+    last = facts.last
+    if last is not None and last.type in (EventType.LOST, EventType.HANDED_BACK):
+        facts.say(last.type, attempt=task.attempt, detail=last.data.get("reason"))
+
+
+def _nobody(facts: _Facts) -> None:
+    """Says what keeps every worker from taking the task."""
+    task = facts.task
+    if facts.known is not None and task.task_type not in facts.known:
+        facts.say("type_unknown", task_type=task.task_type)
+    if not facts.living:
+        facts.say("no_worker")
+    elif not any(task.queue in one["queues"].split(",") for one in facts.living):
+        facts.say("queue_not_served", queue=task.queue, workers=len(facts.living))
+
+
+def _blocked(facts: _Facts) -> None:
+    facts.say("blocked")
+
+
+def _scheduled(facts: _Facts) -> None:
+    facts.say("scheduled", **_until(facts))
+    _nobody(facts)
+
+
+def _retry(facts: _Facts) -> None:
+    task = facts.task
+    counts = {"attempt": task.attempt, "retry": task.retry_count, "max_retries": task.max_retries}
+    facts.say("retry", _error_zh(task), **counts, **_until(facts), **_error(task))
+    _nobody(facts)
+
+
+def _waiting(facts: _Facts) -> None:
+    told = facts.last.data if facts.last is not None else {}
+    if facts.task.due_at is not None:
+        facts.say("snoozed", **_until(facts), kind=facts.task.wait_kind, detail=told.get("reason"))
+    else:
+        facts.say("waiting", kind=facts.task.wait_kind or "?", detail=told.get("reason"))
+    _nobody(facts)
+
+
+def _running(facts: _Facts) -> None:
+    task, now = facts.task, facts.now
+    worker = next((one for one in facts.workers if one["id"] == task.worker_id), None)
+    if worker is None:
+        facts.say("session_ended", attempt=task.attempt)
+    elif worker["lease_until"] < now:
+        facts.say("lease_expired", span_ms=now - worker["lease_until"])
+    if task.cancel_requested_at is not None:
+        facts.say("cancel_requested", span_ms=now - task.cancel_requested_at)
+    if worker is not None:
+        since = facts.attempts[-1]["started_at"] if facts.attempts else now
+        place = {"host": worker["host"], "pid": worker["pid"]}
+        facts.say("running", attempt=task.attempt, since=iso(since), span_ms=now - since, **place)
+    if task.progress is not None:
+        facts.say("progress", percent=round(100 * task.progress), detail=task.progress_message)
+    if facts.last is not None:
+        facts.say("last_event", type=facts.last.type, span_ms=now - facts.last.at)
+
+
+def _ended(facts: _Facts) -> None:
+    task = facts.task
+    ago = {"span_ms": facts.now - (task.completed_at or facts.now), "attempt": task.attempt}
+    if task.status is Status.FAILED:
+        facts.say("failed", _error_zh(task), **ago, **_error(task))
+    else:
+        facts.say(task.status.value, **ago)
+
+
+def _deadline(facts: _Facts) -> None:
+    deadline = facts.task.deadline_at
+    if deadline is not None and not facts.task.status.terminal:
+        facts.say("deadline", at=iso(deadline), span_ms=deadline - facts.now)
+
+
+def _deliveries(facts: _Facts) -> None:
+    for row in facts.deliveries:
+        code = {"pending": "delivery_due", "sending": "delivery_sending", "dead": "delivery_dead"}.get(
+            row["status"]
+        )
+        if code is None:
+            continue
+        if code == "delivery_due" and row["attempt"]:
+            code = "delivery_retry"
+        wait = {"span_ms": row["due_at"] - facts.now} if row["due_at"] is not None else {}
+        detail = masked_text(row["last_error"] or "")
+        sends = {"sends": row["attempt"], "delivery_id": row["id"], "last_code": row["last_code"]}
+        facts.say(code, **_target(row, facts.task), **sends, **wait, detail=detail)
+
+
+def _target(row: dict[str, Any], task: Task) -> dict[str, str]:
+    """Channel and host; the rest of a URL may be a secret."""
+    try:
+        host = urlsplit(json.loads(row["target"]).get("url", "")).hostname
+    except ValueError:
+        host = "?"
+    return {"channel": row["channel"], "target": host or task.owner or row["channel"]}
+
+
+def _until(facts: _Facts) -> dict[str, Any]:
+    due = facts.task.due_at or facts.now
+    return {"at": iso(due), "span_ms": due - facts.now}
+
+
+def _error(task: Task) -> dict[str, Any]:
+    return {"error_code": task.error_code, "detail": error_text(task) or task.error_code}
+
+
+def _error_zh(task: Task) -> dict[str, Any]:
+    return {"detail": error_text(task, "zh") or task.error_code}
+
+
+_REASONS: dict[Status, Callable[[_Facts], None]] = {
+    Status.SCHEDULED: _scheduled,
+    Status.PENDING: _pending,
+    Status.BLOCKED: _blocked,
+    Status.RUNNING: _running,
+    Status.RETRY: _retry,
+    Status.WAITING: _waiting,
+    Status.COMPLETED: _ended,
+    Status.FAILED: _ended,
+    Status.CANCELLED: _ended,
+}

@@ -1,16 +1,7 @@
-"""For your own tests: a real store in a temporary folder, a clock that you move, and a worker on demand.
+"""For your own tests: a real store in a temporary folder, a clock that you move, a worker on demand.
 
-```python
-from duly.testing import harness_fixture
-from myapp import duly
-
-harness = harness_fixture(duly)                      # a pytest fixture, in one line
-
-async def test_report(harness):
-    task = await harness.submit("company.report", {"company": "ACME"})
-    await harness.run_until_idle()
-    await harness.assert_completed(task.id)
-```
+`harness = harness_fixture(your_duly)` is a pytest fixture; then `task = await harness.submit("report", {…})`,
+`await harness.run_until_idle()`, `await harness.assert_completed(task.id)`.
 """
 
 from __future__ import annotations

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
 import uuid_utils
 
 from duly.clock import SystemClock
+from duly.deliver.outbox import Outbox
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target, Task
@@ -103,3 +105,11 @@ class World:
         """The task's one delivery row."""
         [row] = await self.deliveries(id_)
         return row
+
+
+async def send_all(outbox: Outbox) -> int:
+    """One tick, and all that it started has ended; answers how many."""
+    async with asyncio.timeout(10):
+        count = await outbox.tick()
+        await outbox.drain(10)
+    return count

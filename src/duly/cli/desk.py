@@ -67,7 +67,9 @@ class Desk(Protocol):
         ...
 
 
-def opened(place: Place, language: str, *, create: bool = False, handlers: bool = False) -> AbstractAsyncContextManager[Desk]:
+def opened(
+    place: Place, language: str, *, create: bool = False, handlers: bool = False
+) -> AbstractAsyncContextManager[Desk]:
     """The desk that the options and the environment name.
 
     Args:
@@ -98,7 +100,9 @@ async def resolved(desk: Desk, text: str) -> str:
     if len(text) == FULL_ID:
         return text
     if len(text) < SHORTEST_END:
-        raise Refusal(f"{text!r} is too short for a task's id: give all of it, or its last {SHORTEST_END} characters")
+        raise Refusal(
+            f"{text!r} is too short for a task's id: give all of it, or its last {SHORTEST_END} characters"
+        )
     ends = [task["id"] for task in await desk.page({}, SEARCHED) if task["id"].endswith(text)]
     if len(ends) == 1:
         return str(ends[0])

@@ -38,12 +38,16 @@ PAGE = 1000
 
 
 @asynccontextmanager
-async def at_database(place: Place, language: str, *, create: bool, handlers: bool) -> AsyncIterator[LocalDesk]:
+async def at_database(
+    place: Place, language: str, *, create: bool, handlers: bool
+) -> AsyncIterator[LocalDesk]:
     """Opens the database of the settings; a reading command does not make one that is not there."""
     settings = load(place.flags())
     path = sqlite_path(settings.database_url)
     if not create and not path.exists():
-        raise Refusal(f"there is no database {path}; `duly serve` or `duly submit` makes one, --database-url names another")
+        raise Refusal(
+            f"there is no database {path}; `duly serve` or `duly submit` makes one, --database-url names another"
+        )
     declared = load_declared(settings) if handlers else Duly("none")
     # The command's own answer is what the user wants to read; doctor shows the warnings.
     app = App(settings.model_copy(update={"log_level": "error"}), declared)
@@ -159,5 +163,3 @@ def _delivery(row: Mapping[str, Any]) -> Json:
     kept = {name: row[name] for name in ("id", "channel", "status", "attempt", "last_code", "last_error")}
     times = {name: iso(row[name]) for name in ("due_at", "created_at", "delivered_at")}
     return {**kept, "url": target.get("url", ""), **times}
-
-

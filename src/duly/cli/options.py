@@ -23,7 +23,8 @@ _WORK = "Worker"
 _LOG = "Log"
 
 DatabaseUrl = Annotated[
-    str | None, _option(_WHERE, "The database; else DULY_DATABASE_URL, duly.toml, sqlite:///duly.db.", metavar="URL")
+    str | None,
+    _option(_WHERE, "The database; else DULY_DATABASE_URL, duly.toml, sqlite:///duly.db.", metavar="URL"),
 ]
 AppSpec = Annotated[
     str | None, _option(_WHERE, "Your handlers, as module:object; else DULY_APP.", metavar="MODULE:OBJECT")
@@ -49,7 +50,11 @@ class Place:
     apps: Apps = None
     url: Annotated[
         str | None,
-        _option(_WHERE, "Act through this server's API instead; else DULY_URL. Its token: DULY_TOKEN.", metavar="URL"),
+        _option(
+            _WHERE,
+            "Act through this server's API instead; else DULY_URL. Its token: DULY_TOKEN.",
+            metavar="URL",
+        ),
     ] = None
 
     def flags(self) -> dict[str, Any]:
@@ -75,10 +80,13 @@ class Api:
     port: Annotated[int | None, _option(_API, "Port to bind (8000); 0 takes a free one.")] = None
     auth: Annotated[
         str | None,
-        _option(_API, "token: every call needs one. loopback: open, on this host only.", metavar="token|loopback"),
+        _option(
+            _API, "token: every call needs one. loopback: open, on this host only.", metavar="token|loopback"
+        ),
     ] = None
     token_file: Annotated[
-        Path | None, _option(_API, "The credentials, made on first start (beside the database).", metavar="FILE")
+        Path | None,
+        _option(_API, "The credentials, made on first start (beside the database).", metavar="FILE"),
     ] = None
 
 
@@ -86,12 +94,15 @@ class Api:
 class Work:
     """What a worker takes on at once."""
 
-    queues: Annotated[str | None, _option(_WORK, "Queues to serve, with commas (default).", metavar="NAMES")] = None
+    queues: Annotated[
+        str | None, _option(_WORK, "Queues to serve, with commas (default).", metavar="NAMES")
+    ] = None
     concurrency: Annotated[int | None, _option(_WORK, "Async handlers at once (64).")] = None
     threads: Annotated[int | None, _option(_WORK, "Plain handlers at once, in threads (8).")] = None
     processes: Annotated[int | None, _option(_WORK, "Isolated handlers at once, in processes (2).")] = None
     drain: Annotated[
-        float | None, _option(_WORK, "Seconds that running work may go on after SIGTERM (25).", metavar="SECONDS")
+        float | None,
+        _option(_WORK, "Seconds that running work may go on after SIGTERM (25).", metavar="SECONDS"),
     ] = None
 
 
@@ -102,7 +113,9 @@ class Logging:
     log_level: Annotated[
         str | None, _option(_LOG, "The least that is logged (info).", metavar="debug|info|warning|error")
     ] = None
-    log_format: Annotated[str | None, _option(_LOG, "How lines are written (logfmt).", metavar="logfmt|json")] = None
+    log_format: Annotated[
+        str | None, _option(_LOG, "How lines are written (logfmt).", metavar="logfmt|json")
+    ] = None
     log_file: Annotated[Path | None, _option(_LOG, "A file for the log (stderr).", metavar="FILE")] = None
 
 

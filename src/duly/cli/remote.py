@@ -150,7 +150,9 @@ class HttpDesk:
         return answer
 
     def _unreachable(self, error: Exception) -> Refusal:
-        return Refusal(f"{self._url} cannot be reached ({error or type(error).__name__}); is `duly serve` running there?")
+        return Refusal(
+            f"{self._url} cannot be reached ({error or type(error).__name__}); is `duly serve` running there?"
+        )
 
     def _refused(self, response: httpx2.Response) -> Refusal:
         try:

@@ -118,15 +118,19 @@ class Supervisor:
             selector.register(self._pipe, selectors.EVENT_READ)
             selector.register(self._wakes[0], selectors.EVENT_READ)
             while self._child.poll() is None:
-                for key, _ in selector.select(self._pause()):
-                    if key.fileobj is self._wakes[0]:
-                        self._wakes[0].recv(4096)
-                    elif not self._hear():
-                        selector.unregister(self._pipe)
+                self._listen(selector)
                 self._tend()
             while self._hear():  # what it said last may still stand in the pipe
                 pass
         return self._child.returncode
+
+    def _listen(self, selector: selectors.BaseSelector) -> None:
+        """Waits for a signal, a message, or the time of the next duty."""
+        for key, _ in selector.select(self._pause()):
+            if key.fileobj is self._wakes[0]:
+                self._wakes[0].recv(4096)
+            elif not self._hear():
+                selector.unregister(key.fileobj)
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -55,11 +54,3 @@ async def outbox(world: World, make_outbox: MakeOutbox) -> Outbox:
     """An outbox under the living session w1."""
     await world.session()
     return make_outbox()
-
-
-async def send_all(outbox: Outbox) -> int:
-    """One tick, and all that it started has ended."""
-    async with asyncio.timeout(10):
-        count = await outbox.tick()
-        await outbox.drain(10)
-    return count

@@ -69,6 +69,25 @@ def _blob() -> None:
     )
 
 
+def _task_checks() -> list[sa.CheckConstraint]:
+    return [
+        sa.CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
+        sa.CheckConstraint(
+            "(status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)",
+            name="task_end_has_time",
+        ),
+        sa.CheckConstraint(
+            "status IN ('scheduled', 'pending', 'blocked', 'running', 'retry', 'waiting', "
+            "'completed', 'failed', 'cancelled')",
+            name="task_status_known",
+        ),
+        sa.CheckConstraint(
+            "status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"
+        ),
+        sa.CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+    ]
+
+
 def _task() -> None:
     op.create_table(
         "task",
@@ -104,20 +123,7 @@ def _task() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=True),
         sa.Column("completed_at", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
-        sa.CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
-        sa.CheckConstraint(
-            "(status IN ('completed', 'failed', 'cancelled')) = (completed_at IS NOT NULL)",
-            name="task_end_has_time",
-        ),
-        sa.CheckConstraint(
-            "status IN ('scheduled', 'pending', 'blocked', 'running', 'retry', 'waiting', "
-            "'completed', 'failed', 'cancelled')",
-            name="task_status_known",
-        ),
-        sa.CheckConstraint(
-            "status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"
-        ),
-        sa.CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+        *_task_checks(),
         sa.PrimaryKeyConstraint("id"),
     )
 

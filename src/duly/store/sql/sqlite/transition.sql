@@ -4,6 +4,7 @@ UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_k
   retry_count = r->>'retry_count', exhausted = r->>'exhausted', error_code = r->>'error_code', error = r->>'error',
   completed_at = r->>'completed_at', expires_at = r->>'expires_at', seq = r->>'seq',
   touched_at = max(touched_at, :now),
+  progress = CASE WHEN r->>'status' = 'completed' THEN 1.0 WHEN r->>'reset' THEN NULL ELSE progress END,
   cancel_requested_at = CASE WHEN r->>'reset' THEN NULL ELSE cancel_requested_at END,
   started_at = CASE WHEN r->>'reset' THEN NULL ELSE started_at END,
   deadline_at = CASE WHEN r->>'reset' THEN NULL ELSE deadline_at END,

@@ -45,8 +45,11 @@ class Site:
     def __init__(self, app: App, **api: Any) -> None:
         self.app = app
         self.api = create_api(app, **api)
+        self._session = False
 
-    def client(self, headers: dict[str, str] | None = None, base: str = "http://127.0.0.1:8000") -> httpx2.AsyncClient:
+    def client(
+        self, headers: dict[str, str] | None = None, base: str = "http://127.0.0.1:8000"
+    ) -> httpx2.AsyncClient:
         """A client that sends these headers; crashes come back as the answers that they are."""
         transport = httpx2.ASGITransport(app=self.api, raise_app_exceptions=False)
         return httpx2.AsyncClient(transport=transport, base_url=base, headers=headers)
@@ -73,7 +76,10 @@ class Site:
     async def claim(self) -> list[Any]:
         """What a worker would run now, taken."""
         database = self.app.database
-        await database.write(sessions.start, sessions.Session(id=SESSION, host="h", pid=1, queues=("default",)))
+        if not self._session:
+            session = sessions.Session(id=SESSION, host="h", pid=1, queues=("default", "side"))
+            await database.write(sessions.start, session)
+            self._session = True
         lane = claims.Lane(types=TYPES, free=100)
         request = claims.ClaimRequest(session=SESSION, queues=("default", "side"), lanes=(lane,))
         return list(await database.write(claims.claim, request, last=True))

@@ -115,7 +115,7 @@ class HttpDesk:
                 async for event in self._stream(id_, after):
                     after, left = event["seq"] or after, RECONNECTS
                     yield event
-                if (await self.get(id_))["completed_at"]:
+                if (await self._request("GET", f"/api/tasks/{id_}"))["completed_at"]:
                     return
             except httpx2.TransportError as error:
                 if not left:
@@ -136,9 +136,14 @@ class HttpDesk:
         self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
     ) -> Json:
         try:
-            response = await self._client.request(method, path, json=body, params=dict(query or {}))
+            return await self._request(method, path, body, query)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
+
+    async def _request(
+        self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
+    ) -> Json:
+        response = await self._client.request(method, path, json=body, params=dict(query or {}))
         if response.status_code >= 400:
             raise self._refused(response)
         try:

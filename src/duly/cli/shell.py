@@ -20,6 +20,10 @@ INTERRUPTED = 130
 class Refusal(Exception):  # noqa: N818 - it is what the command says, not something that broke
     """The command cannot do this; the message is the line that the user reads."""
 
+    def __init__(self, message: str, *, code: int = WRONG) -> None:
+        super().__init__(message)
+        self.code = code
+
 
 class Shell(TyperGroup):
     """The group of all commands; `duly` alone is `duly --help`."""
@@ -41,17 +45,18 @@ class Shell(TyperGroup):
             said = problems(error)
             if not said:
                 raise
-            code = complain(*said)
-        if code == INTERRUPTED:
+            complain(*said)
+            code = error.code if isinstance(error, Refusal) else WRONG
+        except KeyboardInterrupt:
+            code = INTERRUPTED
             complain("interrupted")
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def complain(*lines: str) -> int:
-    """Writes a line per problem to stderr; answers the exit code that goes with it."""
+def complain(*lines: str) -> None:
+    """Writes a line per problem to stderr."""
     for line in lines:
         print(f"duly: {' '.join(line.split())}", file=sys.stderr)
-    return WRONG
 
 
 def problems(error: BaseException) -> list[str]:

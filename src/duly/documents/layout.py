@@ -15,6 +15,9 @@ _NEW_PARAGRAPH = re.compile(
     r"|[（(]\d{1,3}[）)]|\d{1,2}(?:\.\d{1,2}){1,3}(?![\d%])|\d{1,3}[、．)）.](?!\d)"
     r"|[①-⑳]|[-–—] |[a-zA-Z][.)] "
 )
+# The gap that typesetting leaves between ideographs and Latin letters or digits. A paragraph's number keeps its.
+_LOOSE = re.compile(r"(?<=[一-鿿，。；：、]) (?=[0-9A-Za-z])|(?<=[0-9A-Za-z%]) (?=[一-鿿，。；：、])")
+_NUMBER = re.compile(r"[★▲]?\s*\d+\.[\d.]*\s")
 _NEVER_FIRST = tuple("，。、；：！？）》”％")  # Chinese typesetting starts no line with these
 _SENTENCE_END = "。！？；：.!?;:"
 
@@ -64,27 +67,53 @@ def passages(pieces: list[Piece]) -> list[str]:
 
 def _lines(pieces: list[Piece]) -> list[Piece]:
     lines: list[Piece] = []
-    start = (0.0, 0.0)  # of the piece before
+    before = Piece(text="", x=0.0, y=0.0, size=0.0)
     for piece in pieces:
-        last = lines[-1] if lines else None
-        here = (piece.x, piece.y)
-        if last and here == start:
+        last = lines[-1] if lines else before
+        if lines and (piece.x, piece.y) == (before.x, before.y):
             last.text += piece.text  # only the font changed: such a piece comes with its line's position
-        elif last and abs(last.y - piece.y) < 0.3 * last.size and _follows(last, piece):
-            glue = (
-                " " if piece.x - last.right > 0.2 * last.size and _needs_space(last.text, piece.text) else ""
-            )
-            last.text += glue + piece.text
+        elif lines and _is_shadow(before, piece):
+            continue
+        elif lines and _on_line(last, before, piece):
+            _add(last, piece)
         elif not piece.text.strip():
             continue
         else:
             lines.append(Piece(text=piece.text, x=piece.x, y=piece.y, size=piece.size))
-        start = here
+        before = piece
     return lines
 
 
-def _follows(last: Piece, piece: Piece) -> bool:
-    return piece.x > last.x and piece.x - last.right < 0.6 * last.size + last.doubt
+def _is_shadow(before: Piece, piece: Piece) -> bool:
+    """The same words again, a hair's breadth away: bold type without a bold font."""
+    near = abs(piece.x - before.x) + abs(piece.y - before.y) < 0.15 * piece.size
+    return near and piece.text == before.text
+
+
+def _on_line(last: Piece, before: Piece, piece: Piece) -> bool:
+    if abs(last.y - piece.y) >= 0.3 * last.size:
+        return False
+    if piece.x > last.x:
+        return piece.x - max(last.right, before.right) < 0.6 * last.size + last.doubt
+    return bool(piece.text.strip()) and abs(last.x - piece.right) < last.size
+
+
+def _add(line: Piece, piece: Piece) -> None:
+    """Signs that the line's font lacks, such as ★, are often drawn after the line they stand in."""
+    if piece.x < line.x:
+        line.text, line.x = piece.text + line.text.lstrip(), piece.x
+    elif piece.x < line.right - line.doubt - line.size and len(piece.text) == 1:
+        head = max(range(len(line.text)), key=lambda n: -abs(line.x + _span(line, n) - piece.x))
+        gap = line.text.find(" ", max(0, head - 2), head + 3)
+        at, rest = (gap, gap + 1) if gap >= 0 else (head, head)
+        line.text = line.text[:at] + piece.text + line.text[rest:]
+    else:
+        wide = piece.x - line.right > 0.2 * line.size
+        line.text += (" " if wide and _needs_space(line.text, piece.text) else "") + piece.text
+
+
+def _span(line: Piece, count: int) -> float:
+    return line.size * sum(map(_width, line.text[:count]))
 
 
 def _blocks(lines: list[Piece]) -> list[_Block]:
@@ -100,11 +129,22 @@ def _blocks(lines: list[Piece]) -> list[_Block]:
 def _rows(blocks: list[_Block]) -> list[list[_Block]]:
     rows: list[list[_Block]] = []
     for block in blocks:
-        if rows and _beside(rows[-1][-1], block):
-            rows[-1].append(block)
-        else:
+        if not rows or not _beside(rows[-1][-1], block):
             rows.append([block])
+            continue
+        if len(rows[-1]) == 1:
+            rows[-1:] = _without_text_above(rows[-1][0])
+        rows[-1].append(block)
     return rows
+
+
+def _without_text_above(first: _Block) -> list[list[_Block]]:
+    """A first cell may have the paragraph above it in its block; a step wider than a cell's lines divides them."""
+    lines = first.lines
+    cuts = [n for n in range(1, len(lines)) if lines[n - 1].y - lines[n].y > 1.7 * lines[n].size]
+    if not cuts:
+        return [[first]]
+    return [[_Block(lines[: cuts[-1]])], [_Block(lines[cuts[-1] :])]]
 
 
 def _beside(left: _Block, block: _Block) -> bool:
@@ -155,7 +195,9 @@ def _joined(lines: list[str]) -> str:
             text = text[:-1] + line
         else:
             text += (" " if _needs_space(text, line) else "") + line
-    return text
+    number = _NUMBER.match(text)
+    at = number.end() if number else 0
+    return text[:at] + _LOOSE.sub("", text[at:])
 
 
 def _needs_space(left: str, right: str) -> bool:

@@ -74,7 +74,8 @@ class Writer:
         self._closed = False
         self._connection: Connection
         self._seen: int | None = None
-        self._alert_until = 0.0
+        self._foreign_at = float("-inf")
+        self._alert_until = float("-inf")
 
     def start(self) -> None:
         """Opens the connection on the writer's thread; raises what opening raised."""
@@ -121,8 +122,15 @@ class Writer:
             return
         if seen != self._seen:
             self._seen = seen
-            self._alert_until = self._clock.monotonic() + ALERT_FOR
+            self._be_alert()
             self._committed(True)
+
+    def _be_alert(self) -> None:
+        """Looks more often while others are busy; a lone commit (a lease renewal) is not a reason."""
+        now = self._clock.monotonic()
+        if now - self._foreign_at < ALERT_FOR:
+            self._alert_until = now + ALERT_FOR
+        self._foreign_at = now
 
     def _gather(self) -> tuple[list[Call], bool]:
         """The next group, or nothing when it is time to look for foreign commits."""

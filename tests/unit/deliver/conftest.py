@@ -36,7 +36,7 @@ async def make_outbox(world: World) -> AsyncIterator[MakeOutbox]:
     """`make_outbox(session="w1", webhook=…)`: an outbox whose channels may be replaced."""
     made: list[tuple[Outbox, WebhookChannel]] = []
 
-    def make(session: str = "w1", **channels: Channel) -> Outbox:
+    def make(session: str | None = "w1", **channels: Channel) -> Outbox:
         webhook = WebhookChannel(SECRET, private=True, clock=world.clock)
         chosen = {"webhook": webhook, "inbox": InboxChannel(world.database), **channels}
         outbox = Outbox(world.database, channels=chosen, session=lambda: session, emit=world.emitted)

@@ -72,11 +72,9 @@ async def test_every_send_has_the_same_id_and_the_same_bytes(
     """Across retries the id and the body stay, the timestamp is fresh, and the signature fits it."""
     async with Receiver(Answer(status=500), Answer(status=503)) as receiver:
         id_ = await world.ended(hook(receiver))
-        for wait in (0, 6, 0):
+        for wait in (0, 6, 331):
             world.clock.advance(wait)
             await send_all(outbox)
-        world.clock.advance(331)
-        await send_all(outbox)
     requests = receiver.requests
     assert len(requests) == 3
     assert len({one.body for one in requests}) == len({one.headers["webhook-id"] for one in requests}) == 1

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .corpus import Corpus, Finding
+from .corpus import Corpus, Finding, is_heading
 from .dates import moments
 from .money import amounts, bare
 
@@ -118,17 +118,21 @@ def duration(rest: str) -> Value | None:
 
 
 def columns(corpus: Corpus, label: re.Pattern[str]) -> Iterator[tuple[str, Passage, list[str], int]]:
-    """For each table with a column head that matches: the head, each row below, the column's index."""
+    """For each table with a column head that matches: the head, each row below, the column's index.
+
+    A table goes on over the end of a page: what is left of a row cut in two is passed over.
+    """
     head: list[str] = []
-    index = 0
+    index, page = 0, None
     for passage in corpus.passages:
         cells = passage.text.split("\t")
         at = next((n for n, cell in enumerate(cells) if len(cell) <= 24 and label.search(cell)), None)
         if len(cells) > 1 and at is not None and not re.search(r"\d{2}", passage.text):
-            head, index = cells, at
-        elif len(cells) != len(head):
-            head = [] if len(cells) == 1 else head
-        elif head:
+            head, index, page = cells, at, passage.page
+        elif len(cells) == 1 and (passage.page == page or is_heading(passage.text)):
+            head = []
+        elif len(cells) == len(head) and len(cells) > 1:
+            page = passage.page
             yield head[index], passage, cells, index
 
 

@@ -1,0 +1,81 @@
+"""`duly ls`: tasks as a table that reads well in 80 columns, and says more in 110."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from duly.cli.screen import Screen, clean, one_line
+from duly.cli.words import span
+from duly.clock import parse_iso
+
+if TYPE_CHECKING:
+    from rich.table import Table
+    from rich.text import Text
+
+Json = dict[str, Any]
+
+#: From here on ids are shown whole; below, their ends, which every command takes.
+WIDE = 110
+SHORT_ID = 8
+
+
+def task_table(tasks: Sequence[Json], screen: Screen) -> Table:
+    """One row per task; queue and owner only where they tell tasks apart."""
+    table = plain_table()
+    wide = screen.console.width >= WIDE
+    extra = [word for word in ("queue", "owner") if len({task[word] for task in tasks}) > 1]
+    table.add_column(screen.say("id"), no_wrap=True, min_width=SHORT_ID)
+    table.add_column(screen.say("status"), no_wrap=True)
+    table.add_column(screen.say("type"), no_wrap=True, overflow="ellipsis", max_width=30 if wide else 20)
+    for word in extra:
+        table.add_column(screen.say(word), no_wrap=True, overflow="ellipsis", max_width=16)
+    for word in ("progress", "age", "took"):
+        table.add_column(screen.say(word), no_wrap=True, justify="right")
+    table.add_column(screen.say("note"), no_wrap=True, overflow="ellipsis", ratio=1)
+    for task in tasks:
+        table.add_row(*_row(task, screen, wide=wide, extra=extra))
+    return table
+
+
+def plain_table(*, header: bool = True) -> Table:
+    """A table without lines, its columns two apart."""
+    from rich.table import Table
+
+    return Table(box=None, padding=(0, 2, 0, 0), show_header=header, header_style="bold", pad_edge=False)
+
+
+def _row(task: Json, screen: Screen, *, wide: bool, extra: Sequence[str]) -> list[str | Text]:
+    id_ = task["id"] if wide else task["id"][-SHORT_ID:]
+    about = [clean(task[word]) for word in extra]
+    times = [age(task, screen), took(task, screen)]
+    return [id_, screen.status(task["status"]), clean(task["task_type"]), *about, percent(task), *times, note(task)]
+
+
+def percent(task: Json) -> str:
+    """How far a task is; empty when it does not say."""
+    if task["status"] == "completed":
+        return "100 %"
+    return "" if task["progress"] is None else f"{task['progress'] * 100:.0f} %"
+
+
+def age(task: Json, screen: Screen) -> str:
+    """How long ago it was accepted."""
+    return span(screen.now - parse_iso(task["created_at"]), screen.language)
+
+
+def took(task: Json, screen: Screen) -> str:
+    """How long its last run took, or has taken up to now."""
+    started, ended = task["started_at"], task["completed_at"]
+    if started is None or (ended is None and task["status"] != "running"):
+        return ""
+    until = screen.now if ended is None else parse_iso(ended)
+    return span(until - parse_iso(started), screen.language)
+
+
+def note(task: Json) -> str:
+    """What is worth knowing at a glance: the error, or else what it is doing."""
+    said = task["error"] or task["error_code"] if task["status"] in ("failed", "retry") else None
+    if said is None and task["status"] == "running":
+        said = task["progress_message"]
+    return one_line(said or "")

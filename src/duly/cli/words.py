@@ -1,0 +1,98 @@
+"""The words of the command line's answers, English and Chinese. Help texts are English."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+#: key: (English, Chinese); names in braces are filled in.
+WORDS = {
+    "scheduled": ("scheduled", "已排期"),
+    "pending": ("pending", "等待中"),
+    "blocked": ("blocked", "受限"),
+    "running": ("running", "执行中"),
+    "retry": ("retry", "等待重试"),
+    "waiting": ("waiting", "已挂起"),
+    "completed": ("completed", "已完成"),
+    "failed": ("failed", "失败"),
+    "cancelled": ("cancelled", "已取消"),
+    "held": ("held", "暂存"),
+    "sending": ("sending", "发送中"),
+    "delivered": ("delivered", "已送达"),
+    "dead": ("dead", "已放弃"),
+    "lost": ("worker lost", "工作进程丢失"),
+    "handed_back": ("handed back", "已退回"),
+    "id": ("id", "编号"),
+    "status": ("status", "状态"),
+    "type": ("type", "类型"),
+    "progress": ("done", "进度"),
+    "age": ("age", "创建于"),
+    "took": ("took", "用时"),
+    "note": ("note", "说明"),
+    "queue": ("queue", "队列"),
+    "owner": ("owner", "所有者"),
+    "tags": ("tags", "标签"),
+    "priority": ("priority", "优先级"),
+    "attempt": ("attempt", "执行"),
+    "attempts": ("Attempts", "执行记录"),
+    "steps": ("Steps", "步骤"),
+    "timeline": ("Timeline", "时间线"),
+    "deliveries": ("Deliveries", "投递"),
+    "result": ("Result", "结果"),
+    "metadata": ("metadata", "元数据"),
+    "created_at": ("created", "创建时间"),
+    "started_at": ("started", "开始时间"),
+    "completed_at": ("ended", "结束时间"),
+    "due_at": ("due", "到期时间"),
+    "deadline_at": ("deadline", "截止时间"),
+    "retries": ("retries", "重试"),
+    "error": ("error", "错误"),
+    "outcome": ("outcome", "结局"),
+    "step": ("step", "步骤"),
+    "channel": ("channel", "渠道"),
+    "target": ("target", "目标"),
+    "last": ("last answer", "最近应答"),
+    "untold": ("The API does not tell of deliveries; ask the database.", "API 不提供投递信息，请直接查询数据库。"),
+    "none": ("No tasks here yet. Submit one: duly submit TYPE key=value", "还没有任务。提交一个：duly submit TYPE key=value"),
+    "nothing_fits": ("No task fits this.", "没有符合条件的任务。"),
+    "newest": ("the newest {count}; --limit shows more", "最新 {count} 个；用 --limit 查看更多"),
+    "accepted": ("accepted", "已受理"),
+    "known": ("already known under this key", "该键对应的任务已存在"),
+    "cancel_asked": ("asked to stop; it is cancelled once it has", "已请求停止；停止后即为已取消"),
+    "again": ("runs again; recorded steps are kept", "重新执行；已记录的步骤会保留"),
+    "already": ("had ended before", "此前已结束"),
+    "detached": ("the task goes on without you; look again: duly watch {id}", "任务仍在执行；继续查看：duly watch {id}"),
+    "not_ended": ("not ended within {seconds:g} s; look again: duly watch {id}", "{seconds:g} 秒内未结束；继续查看：duly watch {id}"),
+    "yes": ("yes", "是"),
+    "no": ("no", "否"),
+    "page": ("p. {page}", "第{page}页"),
+    "absent": ("not in the document", "文中未见"),
+    "total": ("total", "合计"),
+}
+
+
+def language(asked: str | None, environ: Mapping[str, str] | None = None) -> str:
+    """`en` or `zh`: as asked, else as the locale says."""
+    environ = os.environ if environ is None else environ
+    locale = next((environ[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environ.get(name)), "")
+    return asked or ("zh" if locale.lower().startswith("zh") else "en")
+
+
+def say(key: str, lang: str, **fields: object) -> str:
+    """The words for `key`; a key that has none is its own word."""
+    texts = WORDS.get(key)
+    return key if texts is None else texts[lang == "zh"].format(**fields)
+
+
+def span(milliseconds: float, lang: str) -> str:
+    """A span of time as people say it, in at most six columns: 350 ms · 4.2 s · 3 min · 5 h · 12 d."""
+    seconds = max(0.0, milliseconds / 1000)
+    units = ("毫秒", "秒", "分", "小时", "天") if lang == "zh" else ("ms", "s", "min", "h", "d")
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} {units[0]}"
+    if seconds < 60:
+        return f"{seconds:.1f} {units[1]}" if seconds < 9.95 else f"{seconds:.0f} {units[1]}"
+    for limit, size, unit in ((7200, 60, units[2]), (172_800, 3600, units[3])):
+        if seconds < limit:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} {units[4]}"

@@ -35,7 +35,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """All that can be set. Durations are seconds unless the name says otherwise, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="DULY_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix="DULY_", frozen=True, extra="forbid", allow_inf_nan=False)
 
     database_url: str = Field("sqlite:///duly.db", description="Where everything is kept.")
     app: str = Field("", description="Your handlers: module:object, several with commas.")
@@ -87,7 +87,7 @@ class Settings(BaseSettings):
     @property
     def queue_names(self) -> tuple[str, ...]:
         """The served queues, in order."""
-        return tuple(name.strip() for name in self.queues.split(",") if name.strip())
+        return tuple(dict.fromkeys(name.strip() for name in self.queues.split(",") if name.strip()))
 
     @property
     def loopback(self) -> bool:
@@ -126,19 +126,20 @@ def load_with_sources(
                 problems.append(f"{source}: unknown setting {name!r}{_nearest(name)}")
             else:
                 values[name], sources[name] = value, source
+    settings = None
     try:
         settings = Settings(**values)
+        problems += _contradictions(settings)
     except ValidationError as error:
         for one in error.errors():
             name = str(one["loc"][0]) if one["loc"] else "settings"
             problems.append(f"{sources.get(name, name)}: {name} = {one['input']!r}: {one['msg']}")
-    if problems:
+    if settings is None or problems:
         raise SettingsError(problems)
-    _check(settings)
     return settings, sources
 
 
-def _check(settings: Settings) -> None:
+def _contradictions(settings: Settings) -> list[str]:
     problems = []
     if settings.auth == "loopback" and not settings.loopback:
         problems.append(
@@ -148,8 +149,7 @@ def _check(settings: Settings) -> None:
         problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
-    if problems:
-        raise SettingsError(problems)
+    return problems
 
 
 def _file(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, dict[str, Any]]]:

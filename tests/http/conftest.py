@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from site_under_test import Site, declared
+from site_under_test import MakeSite, Site, declared
 
 from duly.config import Settings
 from duly.runtime.app import App
-
-MakeSite = Callable[..., Awaitable[Site]]
 
 
 @pytest.fixture(scope="session")

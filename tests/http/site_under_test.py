@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
@@ -14,7 +15,7 @@ from duly.http.identity import issue_jwt
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.runtime.app import App
-from duly.store import claims, sessions
+from duly.store import claims, lists, sessions
 
 SESSION = "session-by-hand"
 TYPES = ("echo", "other", "picky")
@@ -73,6 +74,15 @@ class Site:
         assert answer.status_code == 202, answer.text
         return dict(answer.json())
 
+    async def accepted(self) -> None:
+        """Returns when a first task is there."""
+        news, loop = asyncio.Event(), asyncio.get_running_loop()
+        forget = self.app.database.subscribe(lambda _: loop.call_soon_threadsafe(news.set))
+        while not any((await self.app.database.read(lists.stats, lists.Filter())).values()):
+            await news.wait()
+            news.clear()
+        forget()
+
     async def claim(self) -> list[Any]:
         """What a worker would run now, taken."""
         database = self.app.database
@@ -100,6 +110,10 @@ class Site:
                 error=code and "it broke",
             )
             assert await self.app.database.write(claims.finish, finish) == target
+
+
+#: Starts an app on a fresh database, with these settings.
+MakeSite = Callable[..., Awaitable[Site]]
 
 
 class Stream:

@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from conftest import MakeSite
-from site_under_test import Site
+from site_under_test import MakeSite, Site
 
 JSON = "application/json"
 LIMIT = 65_536

@@ -46,10 +46,12 @@ class Receiver:
         self.requests: list[Received] = []
         self._arrived = asyncio.Condition()
         self._server: asyncio.Server | None = None
+        self.port = 0
         self._open: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Receiver:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -57,11 +59,6 @@ class Receiver:
         self._server.close()
         for writer in self._open:
             writer.close()
-
-    @property
-    def port(self) -> int:
-        assert self._server is not None
-        return int(self._server.sockets[0].getsockname()[1])
 
     @property
     def url(self) -> str:

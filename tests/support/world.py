@@ -10,7 +10,6 @@ import uuid_utils
 
 from duly.clock import SystemClock
 from duly.deliver.outbox import Outbox
-from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target, Task
 from duly.store import claims, lists, migrate, sessions, submissions
@@ -80,13 +79,16 @@ class World:
         """Ends the attempt in `target`."""
         if target is Status.COMPLETED:
             fields.setdefault("result", '{"answer":42}')
-        values: dict[str, Any] = {"event": EventType(target.value), "outcome": target.value, **fields}
-        finish = claims.Finish(id=claimed.id, attempt=claimed.attempt, target=target, **values)
+        fields.setdefault("event", target.value)
+        fields.setdefault("outcome", target.value)
+        finish = claims.Finish(id=claimed.id, attempt=claimed.attempt, target=target, **fields)
         await self.database.write(claims.finish, finish)
 
     async def ended(self, *deliver: Target, target: Status = Status.COMPLETED, **options: Any) -> str:
         """A task that ran and has ended, so that its deliveries are due; its id."""
-        ending = {key: options.pop(key) for key in ("result", "error", "error_code") if key in options}
+        ending = {
+            key: options.pop(key) for key in ("result", "error", "error_code", "exhausted") if key in options
+        }
         id_ = await self.submit(*deliver, **options)
         await self.finish(await self.claim(), target, **ending)
         return id_

@@ -42,7 +42,9 @@ def is_findings(result: Any) -> bool:
 
 def _has_items(tab: Json) -> bool:
     items = tab.get("items")
-    return isinstance(items, list) and all(isinstance(item, dict) and {"label", "value"} <= item.keys() for item in items)
+    return isinstance(items, list) and all(
+        isinstance(item, dict) and {"label", "value"} <= item.keys() for item in items
+    )
 
 
 def findings(tabs: list[Json], screen: Screen) -> Iterator[RenderableType]:

@@ -44,7 +44,9 @@ class Screen:
         self.json = shown.json
         self.now = SystemClock().now_ms()
         self._console: Console | None = None
-        with contextlib.suppress(AttributeError):  # a terminal that is not UTF-8 gets question marks, not a crash
+        with contextlib.suppress(
+            AttributeError
+        ):  # a terminal that is not UTF-8 gets question marks, not a crash
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     @property
@@ -83,7 +85,9 @@ class Screen:
 
 def clean(value: object) -> str:
     """Text of others as it may stand on a terminal: line breaks stay, control sequences do not."""
-    return "".join(one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(value))
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else "\N{REPLACEMENT CHARACTER}" for one in str(value)
+    )
 
 
 def one_line(value: object) -> str:

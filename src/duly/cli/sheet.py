@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from duly.cli import history
 from duly.cli.result import readable
 from duly.cli.screen import Screen, clean, one_line
 from duly.cli.table import age, percent, plain_table, took
@@ -109,7 +108,13 @@ def _deliveries(deliveries: list[Json], screen: Screen) -> Table:
         table.add_column(screen.say(name).lower(), overflow="fold")
     for one in deliveries:
         last = " ".join(str(part) for part in (one["last_code"], one["last_error"]) if part)
-        row = one["channel"], screen.status(one["status"]), str(one["attempt"]), clean(one["url"]), one_line(last)
+        row = (
+            one["channel"],
+            screen.status(one["status"]),
+            str(one["attempt"]),
+            clean(one["url"]),
+            one_line(last),
+        )
         table.add_row(*row)
     return table
 

@@ -17,7 +17,7 @@ NOT_ENDED = 3
 INTERRUPTED = 130
 
 
-class Refusal(Exception):  # noqa: N818 - it is what the command says, not something that broke
+class Refusal(Exception):
     """The command cannot do this; the message is the line that the user reads."""
 
     def __init__(self, message: str, *, code: int = WRONG) -> None:
@@ -33,14 +33,14 @@ class Shell(TyperGroup):
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         complete_var: str | None = None,
-        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - Typer's signature
-        windows_expand_args: bool = True,  # noqa: FBT001, FBT002
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Runs a command and ends the process with its exit code."""
         given = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
-            code = super().main(given, prog_name or "duly", complete_var, False, windows_expand_args, **extra)  # noqa: FBT003
+            code = super().main(given, prog_name or "duly", complete_var, False, windows_expand_args, **extra)
         except Exception as error:
             said = problems(error)
             if not said:

@@ -49,7 +49,15 @@ def _row(task: Json, screen: Screen, *, wide: bool, extra: Sequence[str]) -> lis
     id_ = task["id"] if wide else task["id"][-SHORT_ID:]
     about = [clean(task[word]) for word in extra]
     times = [age(task, screen), took(task, screen)]
-    return [id_, screen.status(task["status"]), clean(task["task_type"]), *about, percent(task), *times, note(task)]
+    return [
+        id_,
+        screen.status(task["status"]),
+        clean(task["task_type"]),
+        *about,
+        percent(task),
+        *times,
+        note(task),
+    ]
 
 
 def percent(task: Json) -> str:

@@ -52,8 +52,14 @@ WORDS = {
     "channel": ("channel", "渠道"),
     "target": ("target", "目标"),
     "last": ("last answer", "最近应答"),
-    "untold": ("The API does not tell of deliveries; ask the database.", "API 不提供投递信息，请直接查询数据库。"),
-    "none": ("No tasks here yet. Submit one: duly submit TYPE key=value", "还没有任务。提交一个：duly submit TYPE key=value"),
+    "untold": (
+        "The API does not tell of deliveries; ask the database.",
+        "API 不提供投递信息，请直接查询数据库。",
+    ),
+    "none": (
+        "No tasks here yet. Submit one: duly submit TYPE key=value",
+        "还没有任务。提交一个：duly submit TYPE key=value",
+    ),
     "nothing_fits": ("No task fits this.", "没有符合条件的任务。"),
     "newest": ("the newest {count}; --limit shows more", "最新 {count} 个；用 --limit 查看更多"),
     "accepted": ("accepted", "已受理"),
@@ -61,8 +67,14 @@ WORDS = {
     "cancel_asked": ("asked to stop; it is cancelled once it has", "已请求停止；停止后即为已取消"),
     "again": ("runs again; recorded steps are kept", "重新执行；已记录的步骤会保留"),
     "already": ("had ended before", "此前已结束"),
-    "detached": ("the task goes on without you; look again: duly watch {id}", "任务仍在执行；继续查看：duly watch {id}"),
-    "not_ended": ("not ended within {seconds:g} s; look again: duly watch {id}", "{seconds:g} 秒内未结束；继续查看：duly watch {id}"),
+    "detached": (
+        "the task goes on without you; look again: duly watch {id}",
+        "任务仍在执行；继续查看：duly watch {id}",
+    ),
+    "not_ended": (
+        "not ended within {seconds:g} s; look again: duly watch {id}",
+        "{seconds:g} 秒内未结束；继续查看：duly watch {id}",
+    ),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
     "page": ("p. {page}", "第{page}页"),

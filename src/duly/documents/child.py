@@ -22,9 +22,10 @@ def main() -> None:
     header = json.loads(sys.stdin.buffer.readline())
     limits = Limits(**header["limits"])
     _limit_this_process(limits)
+    out, sys.stdout = sys.stdout.buffer, sys.stderr  # a parser that prints must not spoil the answer
     logging.disable(logging.CRITICAL)  # parsers warn about every oddity of a file, in thousands of lines
     answer = answer_for(sys.stdin.buffer.read(), header["filename"], limits)
-    sys.stdout.buffer.write(json.dumps(answer).encode())
+    out.write(json.dumps(answer).encode())
 
 
 def answer_for(data: bytes, filename: str, limits: Limits) -> dict[str, Any]:

@@ -15,8 +15,11 @@ _NEW_PARAGRAPH = re.compile(
     r"|[（(]\d{1,3}[）)]|\d{1,2}(?:\.\d{1,2}){1,3}(?![\d%])|\d{1,3}[、．)）.](?!\d)"
     r"|[①-⑳]|[-–—] |[a-zA-Z][.)] "
 )
-# The gap that typesetting leaves between ideographs and Latin letters or digits. A paragraph's number keeps its.
-_LOOSE = re.compile(r"(?<=[一-鿿，。；：、]) (?=[0-9A-Za-z])|(?<=[0-9A-Za-z%]) (?=[一-鿿，。；：、])")
+# The gap that typesetting leaves between ideographs and Latin letters; the number of a paragraph keeps its.
+_LOOSE = re.compile(
+    r"(?<=[一-鿿，。；：、]) (?=[0-9A-Za-z])"
+    r"|(?<=[0-9A-Za-z%]) (?=[一-鿿，。；：、])"
+)
 _NUMBER = re.compile(r"[★▲]?\s*\d+\.[\d.]*\s")
 _NEVER_FIRST = tuple("，。、；：！？）》”％")  # Chinese typesetting starts no line with these
 _SENTENCE_END = "。！？；：.!?;:"
@@ -139,7 +142,7 @@ def _rows(blocks: list[_Block]) -> list[list[_Block]]:
 
 
 def _without_text_above(first: _Block) -> list[list[_Block]]:
-    """A first cell may have the paragraph above it in its block; a step wider than a cell's lines divides them."""
+    """A first cell may share its block with the paragraph above; a step wider than in a cell divides them."""
     lines = first.lines
     cuts = [n for n in range(1, len(lines)) if lines[n - 1].y - lines[n].y > 1.7 * lines[n].size]
     if not cuts:

@@ -22,7 +22,8 @@ _TEXT_SUFFIXES = {".txt", ".text", ".md", ".csv", ".log", ""}
 
 def sniff(data: bytes, filename: str) -> Kind:
     """The kind of `data`; raises for what is encrypted or of a kind that is not read."""
-    if b"%PDF-" in data[:1024]:
+    suffix = PurePath(filename).suffix.lower()
+    if data[:1024].lstrip().startswith(b"%PDF-") or (suffix == ".pdf" and b"%PDF-" in data[:1024]):
         return "pdf"
     if data.startswith(_OLE):
         if "EncryptedPackage".encode("utf-16-le") in data:
@@ -32,7 +33,7 @@ def sniff(data: bytes, filename: str) -> Kind:
         return _zip_kind(data)
     if data.startswith(_OTHER_STARTS):
         raise UnsupportedDocument(filename)
-    return _kind_by_name(data, PurePath(filename).suffix.lower())
+    return _kind_by_name(data, suffix)
 
 
 def _zip_kind(data: bytes) -> Kind:
@@ -49,6 +50,8 @@ def _zip_kind(data: bytes) -> Kind:
 def _kind_by_name(data: bytes, suffix: str) -> Kind:
     if suffix in {".pdf", ".docx"}:
         raise CorruptDocument(f"the name ends in {suffix}, the content is something else")
+    if data[:200].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        raise UnsupportedDocument("markup")
     if _looks_binary(data) and suffix not in _TEXT_SUFFIXES:
         raise UnsupportedDocument(suffix)
     return "text"

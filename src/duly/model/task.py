@@ -102,8 +102,12 @@ class Submission:
 
     @property
     def unique_key(self) -> str | None:
-        """The unique column's value: one key means another thing for another tenant or type."""
-        return None if self.unique is None else f"{self.tenant}/{self.task_type}/{self.unique}"
+        """The unique column's value: one key means another thing for another tenant or type.
+
+        A type holds no slash and the tenant's length comes first, so no two keys are written alike.
+        """
+        scope = f"{self.task_type}/{len(self.tenant)}/{self.tenant}"
+        return None if self.unique is None else f"{scope}/{self.unique}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

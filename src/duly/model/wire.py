@@ -57,7 +57,7 @@ def dumps(value: Any, *, what: str = "the value") -> str:
     """
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
-        _inspect(json.loads(text))
+        loads(text)
     except (TypeError, ValueError, RecursionError, MalformedJson) as error:
         raise InvalidInput(f"{what} cannot be kept as JSON: {error}", code="not_json") from None
     return text

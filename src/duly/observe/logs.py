@@ -114,9 +114,10 @@ class Log:
             logging.getLogger(name).setLevel(max(self._level, logging.WARNING))
 
     def close(self) -> None:
-        """Writes no more."""
+        """Writes no more; Duly's records go to the host's handlers again."""
         if self._handler in self._logger.handlers:
             _remove_ours()
+            self._logger.propagate = True
 
 
 def level_of(name: str) -> int:

@@ -18,15 +18,15 @@ PHRASES = {
         "没有正在运行的工作进程。请启动：duly worker。",
     ),
     "queue_not_served": (
-        "None of the {workers} running workers serves the queue {queue}.",
-        "正在运行的 {workers} 个工作进程都不处理队列 {queue}。",
+        "No running worker serves the queue {queue} (running: {workers}).",
+        "没有工作进程处理队列 {queue}（正在运行：{workers} 个）。",
     ),
     "next": (
-        "It is next in the queue {queue}, which {workers} workers serve.",
+        "It is next in the queue {queue} (workers that serve it: {workers}).",
         "它是队列 {queue} 的下一个任务，该队列有 {workers} 个工作进程。",
     ),
     "position": (
-        "{ahead}{plus} tasks of the queue {queue} come before it; {workers} workers serve that queue.",
+        "Tasks before it in the queue {queue}: {ahead}{plus} (workers that serve it: {workers}).",
         "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
     ),
     "lost": (
@@ -69,8 +69,8 @@ PHRASES = {
     ),
     "completed": ("It completed {span} ago.", "已于 {span}前完成。"),
     "failed": (
-        "It failed {span} ago after {attempt} attempts.",
-        "已于 {span}前失败（共执行 {attempt} 次）。",
+        "It failed {span} ago, in attempt {attempt}.",
+        "已于 {span}前失败（第 {attempt} 次执行）。",
     ),
     "cancelled": ("It was cancelled {span} ago.", "已于 {span}前取消。"),
     "delivery_due": (
@@ -78,7 +78,7 @@ PHRASES = {
         "发往 {target}（{channel}）的结果即将发送。",
     ),
     "delivery_retry": (
-        "Its answer to {target} ({channel}) failed {sends} times; the next try is in {span}.",
+        "Its answer to {target} ({channel}) has not arrived (sends: {sends}); the next try is in {span}.",
         "发往 {target}（{channel}）的结果已失败 {sends} 次；{span}后再试。",
     ),
     "delivery_sending": (
@@ -86,7 +86,7 @@ PHRASES = {
         "发往 {target}（{channel}）的结果正在发送。",
     ),
     "delivery_dead": (
-        "Its answer to {target} ({channel}) was given up after {sends} sends.",
+        "Its answer to {target} ({channel}) was given up (sends: {sends}).",
         "发往 {target}（{channel}）的结果在发送 {sends} 次后已放弃。",
     ),
 }

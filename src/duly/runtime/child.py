@@ -82,12 +82,14 @@ class Child:
 
     async def _serve(self, create_api: CreateApi) -> None:
         sockets = [socket.socket(fileno=descriptor) for descriptor in self._handover.sockets]
-        api = create_api(self._app, ready=self._ready)
+        stopping = asyncio.Event()
+        api = create_api(self._app, ready=self._ready, stopping=stopping)
         server = ApiServer(api, sockets)
         await server.start()
         self._pipe.send(ready=True)
         await self._over.wait()
         await self._drain()
+        stopping.set()  # ends streams and waits; the server would wait for them
         await server.stop()
 
     def _ready(self) -> tuple[bool, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,9 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
 
 def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane) -> list[Row]:
     found = [
-        row for queue in item.queues for row in tx.run("candidates", lane.types, queue=queue, free=lane.free)
+        row
+        for queue in dict.fromkeys(item.queues)
+        for row in tx.run("candidates", lane.types, queue=queue, free=lane.free)
     ]
     return sorted(found, key=lambda row: (row[1], row[2], row[0]))[: lane.free]
 
@@ -112,28 +114,28 @@ def finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
     The same outcome sent again recognises its own work.
     """
     known = facts(tx, [item.id for item in items])
-    changes: dict[str, Change] = {}
+    accepted: dict[str, Finish] = {}
     for item in items:
         one = known.get(item.id)
-        if one is not None and item.id not in changes and _owns(item, one):
-            changes[item.id] = _change(tx, item, one)
-    accepted = [item for item in items if item.id in changes]
+        if one is not None and _owns(item, one):
+            accepted.setdefault(item.id, item)
+    changes = {id_: _change(tx, item, known[id_]) for id_, item in accepted.items()}
     apply(tx, list(changes.values()))
-    bodies.keep(tx, [(item.id, "result", item.result) for item in accepted])
-    bodies.keep(tx, [(item.id, "traceback", item.traceback) for item in accepted])
-    return [_recorded(item, known.get(item.id), changes) for item in items]
+    bodies.keep(tx, [(id_, "result", item.result) for id_, item in accepted.items()])
+    bodies.keep(tx, [(id_, "traceback", item.traceback) for id_, item in accepted.items()])
+    return [_recorded(item, known.get(item.id), changes.get(item.id)) for item in items]
 
 
 def _owns(item: Finish, one: Facts) -> bool:
     return one.status is Status.RUNNING and one.attempt == item.attempt
 
 
-def _recorded(item: Finish, one: Facts | None, changes: Mapping[str, Change]) -> Status | None:
+def _recorded(item: Finish, one: Facts | None, change: Change | None) -> Status | None:
     if one is None or one.attempt != item.attempt:
         return None
-    if item.id in changes:
-        return changes[item.id].target
-    return one.status if one.status is item.target else None
+    status = one.status if change is None else change.target
+    overruled = status.terminal and not item.target.terminal  # by a cancel or the deadline
+    return status if overruled or status is item.target else None
 
 
 def _change(tx: Transaction, item: Finish, one: Facts) -> Change:

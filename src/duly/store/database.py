@@ -160,7 +160,10 @@ class Database:
 
     def _announce(self, foreign: bool) -> None:
         for listener in tuple(self._listeners):
-            listener(foreign)
+            try:
+                listener(foreign)
+            except Exception as error:  # noqa: BLE001 - a hint may be lost; the writer's thread may not
+                self._emit("store.wake_failed", error=repr(error))
 
     async def write(self, verb: Verb, item: Any, *, last: bool = False) -> Any:
         """Runs `verb` with one item and answers its one result, after the commit."""
@@ -223,9 +226,14 @@ def join_caller(connection: Any, clock: Clock, terms: Terms) -> Transaction:
     """The caller's own open transaction, as verbs see it.
 
     Raises:
-        InvalidInput: there is no open transaction on the connection.
+        InvalidInput: there is no open transaction on the connection, or another SQLite library opened it.
     """
     raw: Any = connection.connection.dbapi_connection if isinstance(connection, sa.Connection) else connection
+    if not isinstance(raw, sqlite.driver.Connection):  # its close() would drop our library's locks (POSIX)
+        raise InvalidInput(
+            f"submit_in needs a connection of {sqlite.driver.__name__}, the SQLite that Duly has open: "
+            "two SQLite libraries in one process lose each other's locks"
+        )
     if not getattr(raw, "in_transaction", False):
         raise InvalidInput("submit_in needs a connection inside a transaction: execute BEGIN IMMEDIATE first")
     return Transaction(raw.cursor(), clock.now_ms(), terms=terms)

@@ -71,18 +71,24 @@ class _Timeline:
 
 
 def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
-    """Remembers each step once; False means *lease lost*, and nothing was written."""
+    """Remembers each step once, the first value stands; False means *lease lost*, and nothing was written."""
     timelines, owned = _fence(tx, items)
-    accepted = [item for item, mine in zip(items, owned, strict=True) if mine]
-    for item in accepted:
-        step = item.step
-        line = {"name": step.name, "n": step.n, "attempt": item.attempt, "duration_ms": step.duration_ms}
-        timelines[item.id].add(EventType.STEP, line)
-    if accepted:
-        tx.run("steps", [_step_row(item) for item in accepted])
-        bodies.keep(tx, [(item.id, step_kind(item.step), item.step.value) for item in accepted])
+    first: dict[tuple[str, str, int], StepRecord] = {}
+    for item, mine in zip(items, owned, strict=True):
+        if mine:
+            first.setdefault((item.id, item.step.name, item.step.n), item)
+    inserted = tx.run("steps", [_step_row(item) for item in first.values()]) if first else []
+    new = [first[id_, name, n] for id_, name, n in inserted]
+    for item in new:
+        timelines[item.id].add(EventType.STEP, _step_line(item))
+    bodies.keep(tx, [(item.id, step_kind(item.step), item.step.value) for item in new])
     _write(tx, timelines.values())
     return owned
+
+
+def _step_line(item: StepRecord) -> dict[str, Any]:
+    step = item.step
+    return {"name": step.name, "n": step.n, "attempt": item.attempt, "duration_ms": step.duration_ms}
 
 
 def step_kind(step: Step) -> str:

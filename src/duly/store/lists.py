@@ -112,7 +112,8 @@ def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list
         table.task_id == id_, table.attempt == newest
     )
     unseen = sa.tuple_(table.attempt, table.part) > after
-    return list(tx.core.execute(query.where(unseen).order_by(table.part)).tuples())
+    rows = tx.core.execute(query.where(unseen).order_by(table.part))
+    return [(row.attempt, row.part, row.text) for row in rows]
 
 
 def steps(tx: Transaction, id_: str) -> list[Step]:

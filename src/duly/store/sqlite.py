@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -123,10 +124,16 @@ except driver.OperationalError:
 
 def _probe(folder: Path) -> bool:
     """Whether locks and the WAL hold between two processes in `folder`."""
-    path = folder / ".duly-probe.db"
-    connection = None
     try:
-        connection = driver.connect(str(path), isolation_level=None)
+        with tempfile.TemporaryDirectory(prefix=".duly-probe-", dir=folder) as room:
+            return _probe_file(Path(room) / "probe.db")
+    except (driver.Error, OSError, subprocess.SubprocessError):
+        return False
+
+
+def _probe_file(path: Path) -> bool:
+    connection = driver.connect(str(path), isolation_level=None)
+    try:
         if connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] != "wal":
             return False
         connection.execute("CREATE TABLE probe (x)")
@@ -136,10 +143,5 @@ def _probe(folder: Path) -> bool:
             [sys.executable, "-c", _PROBE, str(path)], capture_output=True, text=True, timeout=20, check=False
         )
         return answer.stdout.split() == ["locked", "7"]
-    except (driver.Error, OSError, subprocess.SubprocessError):
-        return False
     finally:
-        if connection is not None:
-            connection.close()
-        for end in ("", "-wal", "-shm"):
-            path.with_name(path.name + end).unlink(missing_ok=True)
+        connection.close()

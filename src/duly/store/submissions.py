@@ -28,9 +28,9 @@ class Accepted:
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     """Accepts each submission once; the same submission sent again finds its own row."""
-    rows = [_row(tx, item) for item in items]
-    tx.run("submit", rows, key_ttl=tx.terms.key_ttl_ms)
-    found = tx.run("submitted", rows)
+    rows = {item.id: _row(tx, item) for item in items}
+    tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms)
+    found = tx.run("submitted", [rows[item.id] for item in items])
     accepted = [
         Accepted(id_, bool(own), own or body_hash in (None, item.body_hash))
         for item, (id_, own, body_hash) in zip(items, found, strict=True)

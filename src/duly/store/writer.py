@@ -71,6 +71,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="duly-writer", daemon=True)
         self._opened: Future[None] = Future()
+        self._door = threading.Lock()  # nothing is queued behind the end of the queue
         self._closed = False
         self._connection: Connection
         self._seen: int | None = None
@@ -84,19 +85,21 @@ class Writer:
 
     def submit(self, call: Call) -> Future[Sequence[Any]]:
         """Queues a call; its future resolves after the commit."""
-        if self._closed:
-            call.future.set_exception(NotReady("the database is closed"))
-        else:
-            call.future.set_running_or_notify_cancel()  # a caller that gives up does not take its write back
-            self._queue.put(call)
+        with self._door:
+            if self._closed:
+                call.future.set_exception(NotReady("the database is closed"))
+            else:
+                call.future.set_running_or_notify_cancel()  # a caller that gives up does not take it back
+                self._queue.put(call)
         return call.future
 
     def close(self) -> None:
         """Finishes what is queued, then closes the connection."""
-        if not self._closed:
-            self._closed = True
-            self._queue.put(None)
-            self._thread.join()
+        with self._door:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join()
 
     def _run(self) -> None:
         try:
@@ -154,8 +157,11 @@ class Writer:
 
     def _commit(self, group: list[Call]) -> None:
         group.sort(key=lambda call: call.last)
+        tx = self._begin(group)
+        if tx is None:
+            return
         try:
-            answers = self._transact(group)
+            answers = self._transact(tx, group)
         except Exception as error:  # noqa: BLE001 - each call gets its own verdict below
             if len(group) == 1:
                 self._fail(group[0], error)
@@ -173,11 +179,20 @@ class Writer:
         self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
         call.future.set_exception(error)
 
-    def _transact(self, group: list[Call]) -> list[Sequence[Any]]:
+    def _begin(self, group: list[Call]) -> Transaction | None:
+        """The write lock. Who waited for it in vain fails with its whole group: alone, each would wait again."""
+        try:
+            return self._connection.begin()
+        except Exception as error:  # noqa: BLE001 - handed to the callers
+            self._roll_back()
+            for call in group:
+                self._fail(call, error)
+            return None
+
+    def _transact(self, tx: Transaction, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group in one transaction, each verb once with the items of all its calls."""
         answers: dict[int, Sequence[Any]] = {}
         try:
-            tx = self._connection.begin()
             for verb in dict.fromkeys(call.verb for call in group):
                 calls = [call for call in group if call.verb is verb]
                 results = verb(tx, [item for call in calls for item in call.items])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from duly.registry import Registry, TaskType
 
 INPUT_LIMIT = 1_048_576
 METADATA_LIMIT = 16_384
+LATEST = 253_402_300_799_999
 
 Moment = dt.datetime | dt.timedelta | str | float | None
 
@@ -56,13 +58,12 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         raise TooLarge(
             f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
         )
-    if len(wire.dumps(dict(options.metadata), what="metadata")) > METADATA_LIMIT:
-        raise TooLarge(f"metadata is larger than {METADATA_LIMIT} bytes")
+    _check_shapes(options)
     return Submission(
         id=str(uuid_utils.uuid7()),
         task_type=kind.name,
         input=text,
-        body_hash=wire.digest([kind.name, input_]),
+        body_hash=wire.digest([kind.name, json.loads(text)]),
         queue=options.queue or kind.queue,
         tenant=options.tenant,
         owner=options.owner,
@@ -81,8 +82,25 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
     )
 
 
+def _check_shapes(options: Options) -> None:
+    if not isinstance(options.metadata, Mapping):
+        raise InvalidInput("metadata must be an object")
+    if len(wire.dumps(dict(options.metadata), what="metadata").encode()) > METADATA_LIMIT:
+        raise TooLarge(f"metadata is larger than {METADATA_LIMIT} bytes")
+    for what, several in (("tags", options.tags), ("deliver", options.deliver)):
+        if isinstance(several, str | Mapping):  # each letter would be one
+            raise InvalidInput(f"{what} must be a list")
+
+
 def moment(value: Moment, now: int, what: str) -> int | None:
     """Milliseconds UTC of a moment in one of the forms that `Options` allows."""
+    at = _milliseconds(value, now, what)
+    if at is not None and at > LATEST:
+        raise InvalidInput(f"{what} lies after the year 9999")
+    return at
+
+
+def _milliseconds(value: Moment, now: int, what: str) -> int | None:
     match value:
         case None:
             return None

@@ -132,6 +132,9 @@ def test_a_date_of_something_else_is_no_deadline(text: str) -> None:
         ("是否接受联合体投标\t不接受", False),
         ("本项目接受联合体投标。", True),
         ("本项目允许联合体参加投标。", True),
+        ("本项目（是/否）接受联合体投标：否", False),
+        ("本项目（是/否）接受联合体投标：是", True),
+        ("是否接受联合体投标：是", True),
         ("Joint ventures are not permitted.", False),
         ("Consortia are welcome to tender.", True),
         ("联合体各方应当签订协议。", None),
@@ -173,6 +176,11 @@ def test_what_is_not_rejected_is_no_risk(text: str) -> None:
     assert one(text, "risks", "rejection") is None
 
 
+def test_a_starred_cell_is_a_starred_clause() -> None:
+    """The mark may open any cell of a row."""
+    assert one("3\t▲无线控制器\t支持512个接入点", "risks", "starred") == {"mark": "▲"}
+
+
 def test_a_mention_of_stars_is_no_starred_clause() -> None:
     """带★号 explains the mark; it is not a clause marked with it."""
     assert one("★号条款为实质性要求。\n不满足带★号条款的投标无效。", "risks", "starred") is None
@@ -185,6 +193,14 @@ def test_the_points_are_added_up(points: tuple[int, int], is_100: bool) -> None:
     table = "\n".join(["评审因素\t评分标准\t分值", *rows])
     total = one(table, "scoring", "total")
     assert (total["sum"], total["criteria"], total["is_100"]) == (sum(points), 2, is_100)
+
+
+def test_a_table_goes_on_over_the_page() -> None:
+    """Rows on the next page belong to the table, past the rest of a row cut in two; a heading ends it."""
+    parts = [("评审因素\t评分标准\t分值", 1), ("价格\t最低的\t60", 1), ("得满分", 2), ("技术\t方案\t40", 2)]
+    parts += [("三、设备清单", 2), ("交换机\t万兆\t12", 2)]
+    document = Document.of("pdf", [(text, page, None) for text, page in parts], pages=2)
+    assert [i["label"] for i in analyse(document, "scoring", "criterion")] == ["价格", "技术"]
 
 
 def test_points_in_headings_are_criteria() -> None:
@@ -203,6 +219,51 @@ def test_what_is_no_tender_gives_nothing(text: str) -> None:
     tabs = [asyncio.run(analyser.section(key, document)) for key in analyser.sections]
     assert [item for tab in tabs for item in tab["items"] if item["value"] is not None] == []
     assert asyncio.run(analyser.summary(document, tabs)).startswith(("未识别：", "Not found: "))
+
+
+NOTICE = """某市图书馆数字化服务采购项目竞争性磋商公告
+一、项目基本情况
+项目编号：ZFCG-2025-001
+预算金额：1,200,000.00元（人民币）
+最高限价（如有）：1,180,000元
+合同履行期限：自合同签订之日起至2026年12月31日
+本项目（是/否）接受联合体投标：否
+二、申请人的资格要求：
+1.满足《中华人民共和国政府采购法》第二十二条规定；
+2.本项目的特定资格要求：具有有效的营业执照。
+三、获取采购文件
+时间：2025年11月1日至2025年11月7日，每天上午8:30至12:00
+四、提交响应文件截止时间、开标时间和地点
+2025年11月22日 09点30分（北京时间）
+地点：市公共资源交易中心二楼"""
+
+
+@pytest.mark.parametrize(
+    ("tab", "key", "expected"),
+    [
+        ("project", "number", "ZFCG-2025-001"),
+        ("budget", "budget", yuan(1_200_000)),
+        ("budget", "ceiling", yuan(1_180_000)),
+        ("deliverables", "period", "自合同签订之日起至2026年12月31日"),
+        ("qualification", "consortium", False),
+        ("deadlines", "documents", "2025-11-01/2025-11-07"),
+        ("deadlines", "bid_deadline", "2025-11-22T09:30:00+08:00"),
+        ("deadlines", "opening", "2025-11-22T09:30:00+08:00"),
+        ("deliverables", "warranty", None),
+    ],
+)
+def test_the_ministry_form_is_read(tab: str, key: str, expected: Any) -> None:
+    """The notice form of Chinese government procurement, where headings are labels, is read."""
+    assert one(NOTICE, tab, key) == expected
+
+
+def test_the_ministry_form_has_its_requirements() -> None:
+    """A heading that ends in a colon still opens its section."""
+    found = [item["value"] for item in analyse(NOTICE, "qualification", "requirement")]
+    assert found == [
+        "满足《中华人民共和国政府采购法》第二十二条规定",
+        "本项目的特定资格要求：具有有效的营业执照",
+    ]
 
 
 def test_a_blank_to_fill_in_is_no_value() -> None:

@@ -22,7 +22,6 @@ FORBIDDEN_URLS = [
     "http://0/",
     "http://0.0.0.0/",
     "http://localhost/",
-    "http://localhost./",
     "http://LOCALHOST:8080/",
     "http://①②⑦.⓪.⓪.①/",
     "http://10.0.0.1/",

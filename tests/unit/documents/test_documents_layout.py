@@ -60,3 +60,27 @@ def test_pieces_of_one_line_are_one() -> None:
         Piece(text="1.2 million", x=145, y=700, size=10),
     ]
     assert passages(pieces) == ["预算金额：USD 1.2 million"]
+
+
+def test_a_sign_drawn_after_its_line_goes_where_it_stands() -> None:
+    """★ and ▲ from another font come last in the file, and are put back to their place."""
+    line = Piece(text="3.2 录播主机带 号的条款", x=82, y=700, size=10)
+    first = Piece(text="★", x=70, y=700, size=10)
+    inside = Piece(text="▲", x=70 + 12 + 15 + 50, y=700, size=10)
+    assert passages([line, first, inside]) == ["★3.2 录播主机带▲号的条款"]
+
+
+def test_words_drawn_twice_are_read_once() -> None:
+    """Bold type made by drawing the words again beside themselves is no repetition."""
+    assert passages(column("招标公告") + column("招标公告", x=MARGIN + 0.4)) == ["招标公告"]
+
+
+def test_the_paragraph_above_a_table_is_not_its_first_cell() -> None:
+    """Text that ends above a table stays out of the table's first row."""
+    pieces = [*column("评分标准如下。"), *column("序号", top=675), *column("分值", x=300, top=675)]
+    assert passages(pieces) == ["评分标准如下。", "序号\t分值"]
+
+
+def test_the_gap_between_scripts_is_no_space() -> None:
+    """The gap set between ideographs and digits is dropped; the one after a paragraph's number is kept."""
+    assert passages(column("2.1 录像保存不少于 90 天，共 48 间")) == ["2.1 录像保存不少于90天，共48间"]

@@ -1,5 +1,7 @@
 """`read`: what it gives for good files, and the one error it gives for each kind of bad one."""
 
+import io
+import zipfile
 from collections.abc import Callable
 
 import pytest
@@ -69,7 +71,12 @@ def test_a_blank_pdf_is_empty(make_pdf: Make) -> None:
 
 @pytest.mark.parametrize(
     ("name", "data"),
-    [("a.png", b"\x89PNG\r\n\x1a\n" + bytes(99)), ("a.doc", OLE), ("a.bin", bytes(range(256)) * 9)],
+    [
+        ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(99)),
+        ("a.doc", OLE),
+        ("a.bin", bytes(range(256)) * 9),
+        ("a.html", b"<!DOCTYPE html><p>Tender"),
+    ],
 )
 def test_other_kinds_are_unsupported(name: str, data: bytes) -> None:
     """Pictures, old office files and unknown binaries are refused by name of the reason."""
@@ -120,10 +127,27 @@ def test_a_docx_with_broken_xml_is_corrupt(make_zip: Make) -> None:
         read(make_zip({"word/document.xml": b"<w:document", "[Content_Types].xml": b"?"}), "a.docx")
 
 
+def test_entities_that_multiply_are_refused(make_docx: Make, make_zip: Make) -> None:
+    """A DOCX with a thousand million laughs in its XML is an error, and costs nothing."""
+    with zipfile.ZipFile(io.BytesIO(make_docx("Some text"))) as good:
+        members = {name: good.read(name) for name in good.namelist()}
+    levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
+    laughs = f'<!DOCTYPE d [<!ENTITY l0 "ha">{levels}]>'.encode()
+    xml = members["word/document.xml"].replace(b"<w:document", laughs + b"<w:document", 1)
+    members["word/document.xml"] = xml.replace(b"Some text", b"&l9;")
+    with pytest.raises(DocumentError):
+        read(make_zip(members), "a.docx")
+
+
 def test_text_named_pdf_is_corrupt() -> None:
     """A file that claims to be a PDF and holds something else is corrupt."""
     with pytest.raises(CorruptDocument):
         read(b"<html>404 not found</html>", "tender.pdf")
+
+
+def test_text_about_pdf_is_text() -> None:
+    """A text that mentions the PDF signature is not taken for a PDF."""
+    assert read(b"A file starts with %PDF-1.7 and ends with %%EOF.", "notes.txt").kind == "text"
 
 
 def test_a_zip_bomb_is_refused_before_it_unpacks(make_zip: Make) -> None:

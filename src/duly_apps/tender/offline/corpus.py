@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ _DOTTED = re.compile(r"[.．…·。]{4,}\s*\d{0,4}$")
 _CONTENTS_LINE = re.compile(r"^\D.{1,60}[\t .…·．]+\d{1,4}$")
 _CONTENTS_TITLE = re.compile(r"^(目\s*录|(table of )?contents)$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[。；！？]|[.;!?](?=\s|$)")
+_CHAPTER = re.compile(r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、")
 _HEADING = re.compile(
     r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、|\d{1,2}(\.\d{1,2})*[.、．]?\s*\D|[A-Z]"
 )
@@ -48,6 +50,11 @@ class Corpus:
         """Every match in reading order; none crosses a passage."""
         return ((p, m) for p in self.passages for m in pattern.finditer(p.text))
 
+    def following(self, passage: Passage) -> Passage | None:
+        """The next passage worth searching."""
+        at = bisect.bisect_right(self.passages, passage.start, key=lambda p: p.start)
+        return self.passages[at] if at < len(self.passages) else None
+
     def sentence(self, passage: Passage, start: int, end: int) -> tuple[int, int]:
         """The sentence around `start:end` of the passage, as document offsets; of a table row, the row."""
         if "\t" in passage.text and len(passage.text) < 2 * _REACH:
@@ -72,9 +79,11 @@ class Corpus:
 
 def is_heading(text: str) -> bool:
     """A short line that opens like a heading and does not end like a sentence."""
-    return (
-        len(text) <= 60 and "\t" not in text and bool(_HEADING.match(text)) and text[-1] not in "。；;，,.:："
-    )
+    if "\t" in text or not _HEADING.match(text):
+        return False
+    if _CHAPTER.match(text):
+        text = text.rstrip(":：")
+    return len(text) <= 60 and text[-1] not in "。；;，,.:："
 
 
 def _until_next(title: str, passages: tuple[Passage, ...]) -> list[Passage]:

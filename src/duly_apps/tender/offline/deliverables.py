@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 from .corpus import Corpus, Finding
-from .fields import columns, duration, labelled, phrase
+from .fields import columns, labelled, phrase, term
 from .labels import LABELS
 
-_TERMS = {"period": duration, "place": phrase, "warranty": duration, "payment": phrase}
+_TERMS = {"period": term, "place": phrase, "warranty": term, "payment": phrase}
 _SCOPE = re.compile(
     r"(?:交付(?:成果|物|内容)|deliverables)(?:主要)?(?:包括|包含|应当包括| shall include| include| comprise)",
     re.IGNORECASE,
 )
 _QUANTITY = re.compile(r"^(?:采购)?数量|^(?:qty|quantity)", re.IGNORECASE)
 _COUNT = re.compile(r"^\d[\d,]*\s*[^\d\s]{0,6}$")
-_MOST = 30
+_MOST = 200
 
 
 def deliverables(corpus: Corpus) -> list[Finding]:

@@ -21,6 +21,7 @@ _BREAK = re.compile(r"[。；;\t]|\.\s|，\s*(?:联系人|地址|电话)")
 _DURATION = re.compile(
     r"(\d{1,4})\s*(?:个)?\s*(日历天|工作日|天|日|月|年|calendar days|working days|days|weeks|months|years)"
 )
+_DATE = re.compile(r"\d{4}\s*年(?:\s*\d{1,2}\s*月)?(?:\s*\d{1,2}\s*日)?")
 _PERIODS = {
     "工作日": "working_day",
     "working days": "working_day",
@@ -48,11 +49,21 @@ def labelled(corpus: Corpus, key: str, label: str, parse: Parser) -> Finding | N
     """The first place where `label` is followed by something that `parse` accepts."""
     pattern = re.compile(rf"(?<![\w《“])(?:{label})" if parse is phrase else label, re.IGNORECASE)
     for passage, match in corpus.matches(pattern):
-        value = parse(passage.text[match.end() : match.end() + 600])
-        if value:
-            start, end = corpus.sentence(passage, match.start(), match.end() + value.end)
+        found = _value(corpus, passage, match.start(), match.end(), parse)
+        below = corpus.following(passage)
+        if not found and below and parse in {moment, period} and is_heading(passage.text):
+            found = _value(corpus, below, 0, 0, parse)  # 四、投标截止时间, and on the next line the time
+        if found:
+            value, (start, end) = found
             return Finding(key=key, value=value.text, normal=value.normal, start=start, end=end)
     return None
+
+
+def _value(
+    corpus: Corpus, passage: Passage, start: int, at: int, parse: Parser
+) -> tuple[Value, tuple[int, int]] | None:
+    value = parse(passage.text[at : at + 600])
+    return (value, corpus.sentence(passage, start, at + value.end)) if value else None
 
 
 def phrase(rest: str) -> Value | None:
@@ -107,7 +118,7 @@ def period(rest: str) -> Value | None:
 
 def duration(rest: str) -> Value | None:
     """A number of days, weeks, months or years near the label, with its clause as the value."""
-    match = _DURATION.search(rest[:60])
+    match = _DURATION.search(_DATE.sub(lambda date: "-" * len(date.group()), rest[:60]))
     clause = phrase(rest)
     if not match or re.search(r"[。；;]|\.\s", rest[: match.start()]):
         return None
@@ -115,6 +126,11 @@ def duration(rest: str) -> Value | None:
     return Value(
         text=text, end=end, normal={"number": int(match[1]), "unit": _PERIODS.get(match[2].lower(), "day")}
     )
+
+
+def term(rest: str) -> Value | None:
+    """A duration, or whatever words stand in its place: 自合同签订之日起至2026年12月31日."""
+    return duration(rest) or phrase(rest)
 
 
 def columns(corpus: Corpus, label: re.Pattern[str]) -> Iterator[tuple[str, Passage, list[str], int]]:

@@ -46,6 +46,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     "documents": (
         "(?:获取|发售|报名)(?:采购文件|招标文件)?(?:的)?(?:时间|期限)",
+        "获取(?:采购|招标|磋商|谈判)文件|(?:采购|招标|磋商|谈判)文件的?获取",
         "documents (?:are |will be )?available",
     ),
     "questions": (

@@ -12,13 +12,14 @@ _ITEM = re.compile(
 )
 _JOINT = r"(?:joint ventures?|consorti(?:a|um))[^.;]{0,40}"
 _CONSORTIUM = re.compile(
-    r"(?P<no>不(?:接受|允许|得)[^，。；\t]{0,6}联合体|联合体投标[\t:：是否]*\s*(?:不接受|不允许)"
+    r"(?P<no>不(?:接受|允许|得)[^，。；\t]{0,6}联合体|联合体投标[\t:：]\s*(?:否|不)"
+    r"|接受联合体(?:投标)?[\t:：]\s*(?:否|不)"
     rf"|{_JOINT}(?:not (?:be )?(?:permitted|allowed|accepted|eligible)|excluded))"
-    r"|(?P<yes>(?<![否不])(?:接受|允许)[^，。；\t]{0,4}联合体|联合体投标[\t:：]\s*(?:接受|允许)"
+    r"|(?P<yes>(?<![否不])(?:接受|允许)[^，。；\t]{0,4}联合体|联合体投标[\t:：]\s*(?:接受|允许|是)"
     rf"|{_JOINT}(?:permitted|allowed|accepted|eligible|welcome))",
     re.IGNORECASE,
 )
-_MOST = 20
+_MOST = 60
 
 
 def qualification(corpus: Corpus) -> list[Finding]:

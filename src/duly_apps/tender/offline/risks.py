@@ -11,7 +11,7 @@ from .facts import budget
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STARRED = re.compile(r"^(?:[（(]?[\d一二三四五六七八九十.]{0,6}[）)、.]?\s*)[★▲※](?!\s*(?:号|条款))")
+_STARRED = re.compile(r"(?:^|\t)(?:[（(]?[\d一二三四五六七八九十.]{0,6}[）)、.]?\s*)[★▲※](?!\s*(?:号|条款))")
 _SENTENCES = {
     "rejection": r"否决(?:其)?投标|(?:作|为|按)?废标(?:处理)?|投标无效|无效投标|拒收|不予受理|廢標"
     r"|取消(?:其)?(?:投标|中标)资格|(?:shall|will|may) be (?:rejected|disqualified|excluded)|non-responsive",
@@ -20,7 +20,7 @@ _SENTENCES = {
     "termination": r"(?:有权|可以?)(?:单方)?(?:解除|终止)(?:本)?合同|may terminate",
 }
 _NEGATED = re.compile(r"不(?:(?:得|视为|作为?|按|属于|构成)[^，。；]{0,4})?$|(?:not|never) $", re.IGNORECASE)
-_MOST = 40
+_MOST = 200
 
 
 def risks(corpus: Corpus) -> list[Finding]:
@@ -33,8 +33,9 @@ def risks(corpus: Corpus) -> list[Finding]:
 
 def _starred(corpus: Corpus) -> Iterator[Finding]:
     for passage in corpus.passages:
-        if _STARRED.match(passage.text) and len(passage.text) > 6:
-            mark = "★" if "★" in passage.text[:8] else "▲"
+        star = _STARRED.search(passage.text)
+        if star and len(passage.text) > 6:
+            mark = "▲" if "▲" in star.group() else "★"
             yield Finding(
                 key="starred", value=passage.text, normal={"mark": mark}, start=passage.start, end=passage.end
             )

@@ -29,4 +29,5 @@ CROSS JOIN json_each(b.value, '$.tags') g WHERE true ON CONFLICT DO NOTHING;
 INSERT INTO delivery (id, task_id, channel, target, status, created_at)
 SELECT d.value->>'id', t.id, d.value->>'channel', d.value->>'target', 'held', :now
 FROM json_each(:batch) b CROSS JOIN task t ON t.id = b.value->>'id'
-CROSS JOIN json_each(b.value, '$.deliver') d WHERE true ON CONFLICT DO NOTHING;
+CROSS JOIN json_each(b.value, '$.deliver') d
+WHERE NOT EXISTS (SELECT 1 FROM delivery o WHERE o.task_id = t.id);

@@ -1,0 +1,249 @@
+"""What `duly doctor` looks at: settings with their sources, the database's footing, secrets, handlers, workers.
+
+Each check answers on its own, so that one that fails hides no other.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata, util
+from typing import Any, Literal
+
+from duly.cli.shell import problems
+from duly.clock import SystemClock, iso
+from duly.config import Settings, SettingsError, load_with_sources
+from duly.observe.masking import masked_text
+from duly.runtime import credentials
+from duly.runtime.declare import Duly
+from duly.runtime.load import load_declared
+from duly.store import lists, migrate, sqlite
+from duly.store.database import Database, sqlite_path
+
+State = Literal["ok", "note", "problem"]
+#: A distribution's module, where its name does not say it.
+MODULES = {"python-docx": "docx"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    state: State
+    text: str
+
+
+@dataclass(slots=True, kw_only=True)
+class Report:
+    """All that doctor tells."""
+
+    settings: list[dict[str, Any]] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    task_types: list[dict[str, Any]] = field(default_factory=list)
+    workers: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, name: str, state: State, text: str) -> None:
+        """Adds a finding."""
+        self.findings.append(Finding(name=name, state=state, text=masked_text(text)))
+
+    @property
+    def problems(self) -> list[str]:
+        """A line for everything that must be mended."""
+        return [f"{one.name}: {one.text}" for one in self.findings if one.state == "problem"]
+
+
+def examine(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Report:
+    """Looks at everything; never stops at the first problem."""
+    report = Report()
+    settings = _settings(report, flags, dict(os.environ if environ is None else environ))
+    for name, check in (
+        ("database", _database),
+        ("schema", _schema),
+        ("token file", _token_file),
+        ("task types", _task_types),
+        ("workers", _workers),
+    ):
+        _try(report, name, check, settings)
+    _extras(report)
+    return report
+
+
+def _try(report: Report, name: str, check: Callable[[Report, Settings], None], settings: Settings) -> None:
+    try:
+        check(report, settings)
+    except Exception as error:
+        said = problems(error)
+        if not said:
+            raise
+        for line in said:
+            report.add(name, "problem", line)
+
+
+def _settings(report: Report, flags: Mapping[str, Any], environ: dict[str, str]) -> Settings:
+    """The settings; where some are wrong, their problems, and the rest of them for the other checks."""
+    try:
+        settings, sources = load_with_sources(flags, environ)
+    except SettingsError as error:
+        for line in error.problems:
+            report.add("settings", "problem", line)
+        settings, sources = _the_sane(report, flags, environ)
+    else:
+        report.add("settings", "ok", f"{len(sources)} settings, {_changed(sources)} of them not the default")
+    for name, description in Settings.model_fields.items():
+        value = masked_text(str(getattr(settings, name)))
+        report.settings.append(
+            {"name": name, "value": value, "source": sources[name], "about": description.description}
+        )
+    return settings
+
+
+def _changed(sources: Mapping[str, str]) -> int:
+    return sum(source != "default" for source in sources.values())
+
+
+def _the_sane(
+    report: Report, flags: Mapping[str, Any], environ: dict[str, str]
+) -> tuple[Settings, dict[str, str]]:
+    """What is left when every source that is wrong by itself is put aside; the defaults if that is wrong too."""
+    with tempfile.NamedTemporaryFile(suffix=".toml") as empty:
+        blank = {"DULY_CONFIG": empty.name}
+        told = {name for name in environ if name.startswith("DULY_")}
+        file = {} if _loads({}, {name: environ[name] for name in told & {"DULY_CONFIG"}}) else blank
+        good = {name: environ[name] for name in told if _loads({}, {**blank, name: environ[name]} | file)}
+        kept = {name: value for name, value in flags.items() if _loads({name: value}, blank)}
+        try:
+            return load_with_sources(kept, good | file)
+        except SettingsError as error:
+            for line in error.problems:
+                report.add("settings", "problem", line)
+            return load_with_sources({}, blank)
+
+
+def _loads(flags: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    try:
+        load_with_sources(flags, environ)
+    except SettingsError:
+        return False
+    return True
+
+
+def _database(report: Report, settings: Settings) -> None:
+    path = sqlite_path(settings.database_url)
+    if not path.parent.is_dir():
+        report.add("database", "problem", f"there is no folder {path.parent}")
+        return
+    footing = sqlite.examine(path)
+    there = f"{path.stat().st_size:,} bytes" if path.exists() else "not there yet; the first start makes it"
+    report.add("database", "ok", f"{path} ({there})")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        report.add("database", "problem", f"{path} cannot be written by this user")
+    why = "keeps every commit in WAL mode" if footing.journal == "WAL" else "the fallback; see the note"
+    report.add(
+        "engine",
+        "ok",
+        f"SQLite {footing.engine} ({sqlite.driver.__name__.split('.')[0]}), {footing.journal} + FULL: {why}",
+    )
+    report.add("file system", "ok", f"{footing.file_system} under {path.parent.resolve()}")
+    for warning in footing.warnings:
+        report.add("database", "note", warning)
+
+
+def _schema(report: Report, settings: Settings) -> None:
+    database = Database(settings.database_url)
+    if not database.path.parent.is_dir():
+        return
+    revision = migrate.current(database) if database.path.exists() else None
+    if revision is None:
+        report.add("schema", "ok", f"fresh; the first start makes revision {migrate.HEAD}")
+    elif revision != migrate.HEAD:
+        report.add(
+            "schema", "problem", f"revision {revision}, this version needs {migrate.HEAD}: duly db upgrade"
+        )
+    elif found := migrate.differences(database):
+        report.add("schema", "problem", f"revision {revision}, but {len(found)} differences: duly db check")
+    else:
+        report.add("schema", "ok", f"revision {revision}, equal to what this version needs")
+
+
+def _token_file(report: Report, settings: Settings) -> None:
+    path = credentials.token_path(settings)
+    if not path.exists():
+        report.add("token file", "note", f"{path} is not there yet; `duly serve` makes it on first start")
+        return
+    credentials.read(settings)
+    report.add("token file", "ok", f"{path}, for its owner only")
+
+
+def _task_types(report: Report, settings: Settings) -> None:
+    declared: Duly = load_declared(settings)
+    for kind in declared.registry:
+        known = {"name": kind.name, "queue": kind.queue, "lane": kind.lane, "timeout": kind.timeout}
+        report.task_types.append({**known, "max_retries": kind.policy.max_retries})
+    served = settings.queue_names
+    for kind in declared.registry:
+        if kind.queue not in served:
+            report.add(
+                "task types", "note", f"{kind.name} waits in the queue {kind.queue}, which is not in queues"
+            )
+    if report.task_types:
+        report.add("task types", "ok", f"{len(report.task_types)} loaded")
+    else:
+        report.add(
+            "task types",
+            "note",
+            "none: name your handlers with --app module:object or DULY_APP, or try --apps tender",
+        )
+
+
+def _workers(report: Report, settings: Settings) -> None:
+    database = Database(settings.database_url)
+    if not database.path.exists() or migrate.current(database) != migrate.HEAD:
+        report.add("workers", "note", "none has ever run on this database")
+        return
+    now = SystemClock().now_ms()
+    database.open()
+    try:
+        rows = database.read_blocking(lists.living_workers)
+    finally:
+        database.close()
+    for row in (row for row in rows if row["lease_until"] > now):
+        known = {name: row[name] for name in ("id", "host", "pid", "queues")}
+        report.workers.append(
+            {**known, "started_at": iso(row["started_at"]), "lease_until": iso(row["lease_until"])}
+        )
+    if report.workers:
+        report.add("workers", "ok", f"{len(report.workers)} living")
+    else:
+        report.add("workers", "note", "none is running: duly serve, or duly worker")
+
+
+def _extras(report: Report) -> None:
+    """Which optional parts are installed, by what the package itself declares."""
+    for extra, wanted in sorted(_declared_extras(metadata.requires("duly") or []).items()):
+        missing = [
+            name for name in wanted if util.find_spec(MODULES.get(name, name).replace("-", "_")) is None
+        ]
+        if missing:
+            report.add(f"extra {extra}", "note", f"lacks {', '.join(missing)}: pip install 'duly[{extra}]'")
+        else:
+            report.add(f"extra {extra}", "ok", ", ".join(wanted))
+
+
+def _declared_extras(requirements: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for extra, name in _pairs(requirements):
+        if name != "duly":
+            found.setdefault(extra, []).append(name)
+    return found
+
+
+def _pairs(requirements: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for requirement in requirements:
+        name = re.match(r"[A-Za-z0-9_.-]+", requirement)
+        extra = re.search(r"extra\s*==\s*['\"]([^'\"]+)", requirement)
+        if name and extra:
+            yield extra[1], name[0]

@@ -1,0 +1,58 @@
+"""The demo's words, English and Chinese; every figure in them was measured in the run that prints them."""
+
+from __future__ import annotations
+
+from duly.cli.screen import Screen
+
+WORDS = {
+    "starting": ("Starting duly serve in a temporary folder …", "正在临时目录中启动 duly serve ……"),
+    "serving": ("serving at {url}", "服务地址 {url}"),
+    "accepted": (
+        "{name} ({size:,} bytes) was accepted in {ms} ms: task {id}",
+        "{name}（{size:,} 字节）已在 {ms} 毫秒内受理：任务 {id}",
+    ),
+    "killed": (
+        "process {pid} was killed (SIGKILL) after {steps} recorded steps; its supervisor starts another",
+        "进程 {pid} 在记录 {steps} 个步骤后被强制终止（SIGKILL）；守护进程正在重新启动",
+    ),
+    "resumed": (
+        "attempt {attempt} goes on, {ms} ms after the kill was noticed",
+        "第 {attempt} 次执行继续，距发现终止 {ms} 毫秒",
+    ),
+    "record": (
+        "{kept} of {steps} steps read from the record, {recomputed} recomputed",
+        "{steps} 个步骤中有 {kept} 个从记录中读取，{recomputed} 个重新计算",
+    ),
+    "findings": ("{count} findings, each with its page and quote", "共 {count} 项要点，均附页码与原文"),
+    "webhook": (
+        "the answer arrived as a webhook; its signature holds: {id}",
+        "结果已通过 webhook 送达，签名验证通过：{id}",
+    ),
+    "next": ("Try next:", "接下来可以："),
+    "next_serve": ("keep it running, and look at the API: {docs}", "保持运行，并查看接口文档：{docs}"),
+    "next_submit": ("hand in a document of your own", "提交你自己的文档"),
+    "next_why": ("ask why a task is where it is", "查询某个任务为何处于当前状态"),
+}
+
+NEXT = (
+    ("duly serve --apps tender", "next_serve"),
+    ("duly submit bidding_analysis --file tender.pdf --apps tender --wait", "next_submit"),
+    ("duly why ID", "next_why"),
+)
+
+
+def say(screen: Screen, key: str, **fields: object) -> None:
+    """One line of the story."""
+    screen.show(words(screen, key, **fields))
+
+
+def words(screen: Screen, key: str, **fields: object) -> str:
+    """A phrase in the screen's language."""
+    return WORDS[key][screen.language == "zh"].format(**fields)
+
+
+def say_next(screen: Screen) -> None:
+    """Three things to try."""
+    screen.show("", words(screen, "next"))
+    for command, key in NEXT:
+        screen.show(f"  {command}", f"      {words(screen, key, docs='http://127.0.0.1:8000/docs')}")

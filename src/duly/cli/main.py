@@ -1,0 +1,40 @@
+"""The entry of the command `duly`: every command with its panel; nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+import typer
+
+from duly.cli import database, demo, doctor, serve, submit, tasks, token
+from duly.cli.shell import Shell
+
+_FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
+
+Then: duly serve --apps tender, and in another window:
+duly submit bidding_analysis --file tender.pdf --apps tender --wait
+
+When something is wrong: duly doctor. When a task does not move: duly why ID."""
+
+app = typer.Typer(
+    cls=Shell,
+    name="duly",
+    help="Durable tasks for long-running AI work: accepted at once, done for sure, delivered to where the user is.",
+    epilog=_FIRST,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+START = "Start here"
+demo.register(app, START)
+serve.register(app, START)
+submit.register(app, tasks.PANEL)
+tasks.register(app)
+doctor.register(app)
+token.register(app)
+database.register(app)
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()

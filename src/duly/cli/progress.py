@@ -1,0 +1,129 @@
+"""Follows one task on the screen: a bar, what it says, what it streams; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing, nullcontext
+from typing import TYPE_CHECKING, Any, cast
+
+from duly.cli.desk import Desk, Json
+from duly.cli.result import readable
+from duly.cli.screen import Screen, clean, one_line
+from duly.cli.table import took
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from rich.live import Live
+
+TAIL_LINES = 6
+BAR_COLUMNS = 24
+#: Events that are told as a line of their own.
+TOLD = ("retry", "lost", "handed_back", "waiting", "cancel_requested", "retried")
+
+
+class Progress:
+    """What is known of a running task, redrawn with each event."""
+
+    def __init__(self, screen: Screen, label: str) -> None:
+        self._screen = screen
+        self._label = label
+        self._done = 0.0
+        self._message = ""
+        self._streamed = ""
+        self._live: Live | None = None
+
+    def shown(self) -> AbstractContextManager[Any]:
+        """The live display; nothing where the answer is JSON or no terminal."""
+        if self._screen.json or not self._screen.console.is_terminal:
+            return nullcontext()
+        from rich.live import Live
+
+        self._live = Live(console=self._screen.console, transient=True, auto_refresh=False)
+        return self._live
+
+    def take(self, event: Json) -> None:
+        """Shows one event of the task."""
+        if self._screen.json:
+            self._screen.line(event)
+            return
+        self._understand(event)
+        if self._live is not None:
+            self._live.update(self._drawn(), refresh=True)
+
+    def _understand(self, event: Json) -> None:
+        data = event["data"]
+        match event["type"]:
+            case "progress":
+                self._done = data.get("progress") or self._done
+                self._message = one_line(data.get("message") or "")
+                self._tell(f"{self._done * 100:3.0f} %  {self._message}")
+            case "partial":
+                self._streamed += clean(data["text"])
+            case "started":
+                self._streamed = ""
+            case kind if kind in TOLD:
+                reason = data.get("error") or data.get("reason") or ""
+                self._tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
+
+    def _tell(self, line: str) -> None:
+        self._screen.show(line)
+
+    def _drawn(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        full = round(self._done * BAR_COLUMNS)
+        bar = Text.assemble(
+            ("━" * full, "green"),
+            ("━" * (BAR_COLUMNS - full), "bright_black"),
+            f" {self._done * 100:3.0f} %  ",
+            self._label,
+        )
+        bar.no_wrap, bar.overflow = True, "ellipsis"
+        tail = self._streamed.splitlines()[-TAIL_LINES:]
+        return Group(bar, *(Text(line, style="italic", overflow="ellipsis", no_wrap=True) for line in tail))
+
+
+async def watched(desk: Desk, id_: str, screen: Screen, *, seconds: float = float("inf")) -> Json:
+    """The task when it has ended, or as it stands after `seconds`; meanwhile it is shown."""
+    task = await desk.get(id_)
+    progress = Progress(screen, f"{one_line(task['task_type'])} {id_[-8:]}")
+    try:
+        with progress.shown():
+            async with asyncio.timeout(None if seconds == float("inf") else seconds):
+                await each(desk.follow(id_), progress.take)
+    except TimeoutError:
+        pass
+    return await desk.get(id_)
+
+
+async def each(events: AsyncIterator[Json], take: Callable[[Json], None]) -> None:
+    """Hands on every event, and closes what they came from."""
+    async with aclosing(cast("AsyncGenerator[Json]", events)) as source:
+        async for event in source:
+            take(event)
+
+
+def show_end(task: Json, screen: Screen) -> None:
+    """How the task stands, in a line, and its result or error below."""
+    if screen.json:
+        screen.line(task)
+        return
+    from rich.text import Text
+
+    head = Text.assemble(
+        screen.status(task["status"]),
+        "  ",
+        one_line(task["task_type"]),
+        "  ",
+        task["id"],
+        "  ",
+        took(task, screen),
+    )
+    screen.show(head)
+    if task["error"] or task["error_code"]:
+        screen.show(f"{task['error_code'] or ''}: {clean(task['error'] or '')}")
+    if task["result"] is not None:
+        screen.show(*readable(task["result"], screen))

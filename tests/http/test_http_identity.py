@@ -1,0 +1,268 @@
+"""Who may call: the corpus of bad tokens, the administrator's token, and the open loopback mode."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from site_under_test import MakeSite, Site
+
+from duly.clock import SystemClock
+from duly.http.identity import issue_jwt
+from duly.model.errors import InvalidInput
+
+NOW = SystemClock().now_ms() // 1000
+HOUR = NOW + 3600
+GOOD: dict[str, Any] = {"sub": "ann", "exp": HOUR}
+
+
+def _part(value: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _hs(secret: str, claims: dict[str, Any] = GOOD, headers: dict[str, Any] | None = None) -> str:
+    """A rightly signed token, so that only what is under test is wrong with it."""
+    return jwt.encode(claims, secret, algorithm="HS256", headers=headers)
+
+
+def _rs256(_: str) -> str:
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return jwt.encode(GOOD, pem, algorithm="RS256")
+
+
+def _raw(secret: str, payload: Any, headers: dict[str, Any] | None = None) -> str:
+    """A rightly signed token with claims that PyJWT would not write."""
+    return jwt.PyJWS().encode(json.dumps(payload).encode(), secret, algorithm="HS256", headers=headers)
+
+
+def _unsigned(alg: str) -> str:
+    return f"{_part({'alg': alg, 'typ': 'JWT'})}.{_part(GOOD)}."
+
+
+def _relabelled(secret: str) -> str:
+    head, body, signature = _hs(secret).split(".")
+    return f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{body}.{signature}"
+
+
+def _tampered(secret: str) -> str:
+    head, _, signature = _hs(secret).split(".")
+    return f"{head}.{_part({**GOOD, 'sub': 'bob'})}.{signature}"
+
+
+BAD = {
+    "alg none": lambda _: _unsigned("none"),
+    "alg None": lambda _: _unsigned("None"),
+    "alg nOnE with a signature": lambda s: _unsigned("nOnE") + _hs(s).split(".")[2],
+    "alg missing": lambda _: f"{_part({'typ': 'JWT'})}.{_part(GOOD)}.x",
+    "wrong key": lambda s: _hs(s[::-1]),
+    "empty key": lambda _: jwt.encode(GOOD, "x" * 32, algorithm="HS256"),
+    "HS384": lambda s: jwt.encode(GOOD, s, algorithm="HS384"),
+    "HS512": lambda s: jwt.encode(GOOD, s, algorithm="HS512"),
+    "RS256": _rs256,
+    "HS256 relabelled RS256": _relabelled,
+    "claims changed": _tampered,
+    "signature cut": lambda s: _hs(s)[:-4],
+    "no signature": lambda s: _hs(s).rsplit(".", 1)[0],
+    "four parts": lambda s: _hs(s) + ".x",
+    "crit": lambda s: _hs(s, headers={"crit": ["exp"], "exp": HOUR}),
+    "jwk": lambda s: _hs(s, headers={"jwk": {"kty": "oct", "k": "AAAA"}}),
+    "jku": lambda s: _hs(s, headers={"jku": "https://evil.example/keys"}),
+    "x5u": lambda s: _hs(s, headers={"x5u": "https://evil.example/cert"}),
+    "b64 false": lambda s: f"{_part({'alg': 'HS256', 'b64': False})}.{_part(GOOD)}.x",
+    "typ of another use": lambda s: _hs(s, headers={"typ": "logout+jwt"}),
+    "kid not text": lambda s: f"{_part({'alg': 'HS256', 'kid': 1})}.{_part(GOOD)}.x",
+    "expired": lambda s: _hs(s, {"sub": "ann", "exp": NOW - 1}),
+    "expiring now": lambda s: _hs(s, {"sub": "ann", "exp": NOW}),
+    "missing exp": lambda s: _hs(s, {"sub": "ann"}),
+    "exp null": lambda s: _hs(s, {"sub": "ann", "exp": None}),
+    "exp text": lambda s: _hs(s, {"sub": "ann", "exp": str(HOUR)}),
+    "exp true": lambda s: _hs(s, {"sub": "ann", "exp": True}),
+    "exp infinite": lambda s: _hs(s, {"sub": "ann", "exp": float("inf")}),
+    "exp not a number": lambda s: _hs(s, {"sub": "ann", "exp": float("nan")}),
+    "exp huge": lambda s: _hs(s, {"sub": "ann", "exp": 10**400}),
+    "not yet": lambda s: _hs(s, {**GOOD, "nbf": NOW + 600}),
+    "issued in the future": lambda s: _hs(s, {**GOOD, "iat": NOW + 600}),
+    "for another audience": lambda s: _hs(s, {**GOOD, "aud": "other"}),
+    "missing sub": lambda s: _hs(s, {"exp": HOUR}),
+    "empty sub": lambda s: _hs(s, {"sub": "", "exp": HOUR}),
+    "sub not text": lambda s: _raw(s, {"sub": 1, "exp": HOUR}),
+    "sub too long": lambda s: _hs(s, {"sub": "a" * 65, "exp": HOUR}),
+    "sub with a line end": lambda s: _hs(s, {"sub": "a\nb", "exp": HOUR}),
+    "tenant not text": lambda s: _hs(s, {**GOOD, "tenant": ["acme"]}),
+    "claims not an object": lambda s: _raw(s, [1]),
+    "9 KB": lambda s: _hs(s, {**GOOD, "fill": "x" * 7000}),
+    "1 MB": lambda s: "x" * 1_000_000,
+    "deep header": lambda s: f"{base64.urlsafe_b64encode(b'[' * 4000).decode()}.e30.x",
+    "empty": lambda _: "",
+    "dots": lambda _: "..",
+    "not base64": lambda _: "ä.ö.ü",
+    "a space": lambda s: _hs(s)[:10] + " " + _hs(s)[10:],
+}
+
+
+@pytest.mark.parametrize("make", BAD.values(), ids=BAD.keys())
+async def test_a_bad_token_is_refused(site: Site, make: Any) -> None:
+    """Each token of the corpus is 401 with a challenge and the one message."""
+    token = make(site.app.credentials.jwt_secret)
+    async with site.client() as client:
+        answer = await client.get("/api/tasks", headers=[(b"Authorization", f"Bearer {token}".encode())])
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == 'Bearer realm="duly", error="invalid_token"'
+    assert answer.json()["detail"] == REFUSED
+
+
+REFUSED = "Credentials are missing or wrong; pass `Authorization: Bearer` with the token file's token."
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["{token}", "Basic {token}", "bearer", "Bearer", "Bearer {token}x", "Bearer x{token}", "Bearer{token}"],
+)
+async def test_anything_but_the_right_bearer_is_refused(site: Site, header: str) -> None:
+    """Another scheme, or a token that is nearly right, is 401."""
+    async with site.client({"Authorization": header.format(token=site.app.credentials.token)}) as client:
+        answer = await client.get("/api/tasks")
+    assert (answer.status_code, answer.json()["detail"]) == (401, REFUSED)
+
+
+async def test_no_credentials_are_told_apart_only_in_the_challenge(site: Site) -> None:
+    """Without a token: the same body, and a challenge without an error."""
+    async with site.client() as client:
+        answer = await client.get("/api/tasks")
+    assert (answer.status_code, answer.json()["detail"]) == (401, REFUSED)
+    assert answer.headers["www-authenticate"] == 'Bearer realm="duly"'
+
+
+async def test_two_authorization_headers_are_refused(site: Site) -> None:
+    """Even if both are right: a proxy may have checked the other one."""
+    header = ("Authorization", f"Bearer {site.app.credentials.token}")
+    async with site.client() as client:
+        answer = await client.get("/api/tasks", headers=[header, header])
+    assert answer.status_code == 401
+
+
+async def test_a_token_in_the_address_is_no_credential(site: Site) -> None:
+    """Addresses end up in logs, so a token there is not looked at."""
+    async with site.client() as client:
+        answer = await client.get("/api/tasks", params={"token": site.app.credentials.token})
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_installations_token_is_the_administrator(site: Site, scheme: str) -> None:
+    """The scheme's case does not matter (RFC 9110); the token sees every task."""
+    async with site.user("ann") as ann, site.client() as client:
+        await site.submitted(ann)
+        headers = {"Authorization": f"{scheme} {site.app.credentials.token}"}
+        answer = await client.get("/api/tasks", headers=headers)
+    assert len(answer.json()["tasks"]) == 1
+
+
+@pytest.mark.parametrize("claims", [GOOD, {**GOOD, "role": "admin"}, {**GOOD, "iat": NOW, "nbf": NOW}])
+@pytest.mark.parametrize("headers", [None, {"typ": "at+jwt"}, {"typ": None}, {"kid": "../../etc/passwd"}])
+async def test_a_signed_token_is_its_user_and_no_more(
+    site: Site, claims: dict[str, Any], headers: dict[str, Any] | None
+) -> None:
+    """A right JWT is a user, whatever role it claims and whichever key it names."""
+    async with site.admin as admin:
+        await site.submitted(admin)
+    token = _hs(site.app.credentials.jwt_secret, claims, headers)
+    async with site.client({"Authorization": f"Bearer {token}"}) as client:
+        answer = await client.get("/api/tasks")
+    assert (answer.status_code, answer.json()["tasks"]) == (200, [])
+
+
+async def test_an_issued_token_works_until_it_expires(site: Site) -> None:
+    """`issue_jwt` makes a token for one user of one tenant, for a time."""
+    credentials = site.app.credentials
+    live = issue_jwt(credentials, "ann", "acme", 60)
+    dead = issue_jwt(credentials, "ann", "acme", 60, now_ms=(NOW - 61) * 1000)
+    async with site.client() as client:
+        one, two = [
+            await client.post(
+                "/api/tasks", json={"task_type": "echo"}, headers={"Authorization": f"Bearer {t}"}
+            )
+            for t in (live, dead)
+        ]
+    assert (one.status_code, one.json()["owner"], two.status_code) == (202, "ann", 401)
+
+
+@pytest.mark.parametrize(
+    ("user", "tenant", "ttl"), [("", "", 60), ("a" * 65, "", 60), ("a", "b\n", 60), ("a", "", 0)]
+)
+async def test_a_token_that_could_not_work_is_not_issued(
+    site: Site, user: str, tenant: str, ttl: float
+) -> None:
+    """An empty user, a name that is no owner, no lifetime: refused when issued."""
+    with pytest.raises(InvalidInput):
+        issue_jwt(site.app.credentials, user, tenant, ttl)
+
+
+async def test_loopback_is_open_as_administrator(make_site: MakeSite) -> None:
+    """With auth = loopback nobody needs a token."""
+    site = await make_site(auth="loopback")
+    async with site.client() as client:
+        task = await site.submitted(client, owner="ann")
+        assert (await client.get(f"/api/tasks/{task['id']}")).json()["owner"] == "ann"
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8000", "localhost", "LOCALHOST:80", "[::1]", "[::1]:8000"]
+)
+async def test_loopback_answers_to_loopback_names(make_site: MakeSite, host: str) -> None:
+    """The three names of this host, with any port."""
+    site = await make_site(auth="loopback")
+    async with site.client({"Host": host}) as client:
+        assert (await client.get("/api/tasks")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "localhost:x", "127.0.0.2", "0.0.0.0", "",
+     "user@localhost", "[::]", "::1", "localhost/", "localhost."],
+)  # fmt: skip
+async def test_loopback_refuses_foreign_names(make_site: MakeSite, host: str) -> None:
+    """A name that an attacker's DNS can point here is 400 on every address."""
+    site = await make_site(auth="loopback")
+    async with site.client({"Host": host}) as client:
+        for path in ("/api/tasks", "/livez", "/docs", "/apps/notes/", "/nowhere"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["code"]) == (400, "foreign_host")
+
+
+@pytest.mark.parametrize("origin", ["http://localhost:3000", "http://127.0.0.1:8000", "https://[::1]:8443"])
+async def test_loopback_accepts_pages_of_this_host(make_site: MakeSite, origin: str) -> None:
+    """Our own pages send an Origin too."""
+    site = await make_site(auth="loopback")
+    async with site.client({"Origin": origin}) as client:
+        assert (await client.post("/api/tasks", json={"task_type": "echo"})).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "origin",
+    ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1@evil.example", "file://", "",
+     "chrome-extension://abc", "http://evil.example:8000", "localhost"],
+)  # fmt: skip
+async def test_loopback_refuses_foreign_pages(make_site: MakeSite, origin: str) -> None:
+    """A page of another site cannot submit to the open API behind its reader's back: 403."""
+    site = await make_site(auth="loopback")
+    async with site.client({"Origin": origin}) as client:
+        answer = await client.post("/api/tasks", json={"task_type": "echo"})
+        del client.headers["Origin"]
+        assert (await client.get("/api/tasks")).json()["tasks"] == []
+    assert (answer.status_code, answer.json()["code"]) == (403, "foreign_origin")
+
+
+async def test_with_tokens_no_cross_origin_call_is_allowed(site: Site) -> None:
+    """A preflight gets no permission: a foreign page cannot send the header that opens the API."""
+    headers = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    async with site.client(headers) as client:
+        answer = await client.options("/api/tasks")
+    assert not [name for name in answer.headers if name.startswith("access-control")]

@@ -1,0 +1,115 @@
+"""A user sees his own tasks and nothing of anybody else's, on every route there is."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from fastapi.routing import APIRoute
+from site_under_test import Site
+
+ONE_TASK = [
+    ("GET", "/api/tasks/{task_id}"),
+    ("DELETE", "/api/tasks/{task_id}"),
+    ("POST", "/api/tasks/{task_id}/cancel"),
+    ("POST", "/api/tasks/{task_id}/retry"),
+    ("GET", "/api/tasks/{task_id}/why"),
+    ("GET", "/api/tasks/{task_id}/events"),
+]
+#: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
+OTHERS = {
+    ("GET", "/livez"),
+    ("GET", "/readyz"),
+    ("GET", "/health"),
+    ("GET", "/api/tasks"),
+    ("POST", "/api/tasks"),
+    ("GET", "/api/tasks/stats"),
+    ("GET", "/api/notifications"),
+}
+STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann ", "")]
+
+
+def operations(site: Site) -> set[tuple[str, str]]:
+    """Every operation of our own that OpenAPI knows."""
+    paths = site.api.openapi()["paths"]
+    apps = ("/api/notes", "/api/files", "/api/raw", "/api/crash", "/api/teapot", "/api/private", "/apps/")
+    return {
+        (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if not path.startswith(apps)
+    }
+
+
+async def test_every_operation_is_in_the_table(site: Site) -> None:
+    """A new route must be put to the test here: the tables and OpenAPI name the same operations."""
+    assert operations(site) == {*ONE_TASK, *OTHERS}
+
+
+@pytest.mark.parametrize(("method", "path"), ONE_TASK)
+async def test_another_users_task_is_not_there(site: Site, method: str, path: str) -> None:
+    """A task of somebody else and a task that does not exist give the same answer."""
+    async with site.user("ann") as ann:
+        real = (await site.submitted(ann))["id"]
+        absent = real[:-1] + ("0" if real[-1] != "0" else "1")
+        for name, tenant in STRANGERS:
+            async with site.user(name, tenant) as stranger:
+                answers = [await stranger.request(method, path.format(task_id=id_)) for id_ in (real, absent)]
+            assert [answer.status_code for answer in answers] == [404, 404]
+            assert answers[0].text.replace(real, "ID") == answers[1].text.replace(absent, "ID")
+        assert (await ann.get(f"/api/tasks/{real}")).json()["status"] == "pending"
+
+
+@pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
+async def test_another_users_timeline_is_not_there(site: Site, accept: str) -> None:
+    """Neither the list nor the stream can be opened by a stranger."""
+    async with site.user("ann") as ann, site.user("bob") as bob:
+        id_ = (await site.submitted(ann))["id"]
+        answer = await bob.get(f"/api/tasks/{id_}/events", headers={"Accept": accept})
+    assert (answer.status_code, answer.json()["code"]) == (404, "task_not_found")
+
+
+@pytest.mark.parametrize(("name", "tenant"), STRANGERS)
+async def test_lists_and_counts_hold_the_callers_tasks_only(site: Site, name: str, tenant: str) -> None:
+    """Another user's list is empty and his counts are zero."""
+    async with site.user("ann") as ann, site.user(name, tenant) as stranger:
+        await site.submitted(ann, tags=["red"])
+        listed = (await stranger.get("/api/tasks?tag=red")).json()["tasks"]
+        counted = (await stranger.get("/api/tasks/stats")).json()["stats"]
+    assert (listed, set(counted.values())) == ([], {0})
+
+
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications"])
+@pytest.mark.parametrize("query", [{"owner": "ann"}, {"tenant": "acme"}, {"owner": ""}])
+async def test_a_user_cannot_ask_for_another_owner(site: Site, path: str, query: dict[str, str]) -> None:
+    """Naming somebody else in a filter is refused."""
+    async with site.user("bob") as bob:
+        answer = await bob.get(path, params=query)
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("id_", ["0", "x", "%00", "..%2f..", "' OR 1=1", "a" * 5000, "任务", "%ff"])
+async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
+    """Whatever stands where an id belongs, the answer is 404."""
+    async with site.user("ann") as ann:
+        answer = await ann.get(f"/api/tasks/{id_}")
+    assert answer.status_code == 404
+
+
+async def test_no_operation_answers_without_credentials(site: Site) -> None:
+    """Every operation but health is 401 for a stranger, an app's routes too."""
+    open_ = {"/livez", "/readyz", "/health", "/apps/notes/"}
+    paths: dict[str, Any] = site.api.openapi()["paths"]
+    asked = [(verb.upper(), path) for path, verbs in paths.items() for verb in verbs if path not in open_]
+    async with site.client() as stranger:
+        codes = {
+            (verb, path): (await stranger.request(verb, re.sub(r"{.*?}", "x", path))).status_code
+            for verb, path in asked
+        }
+    assert set(codes.values()) == {401}, codes
+
+
+def test_every_route_is_known_to_openapi() -> None:
+    """No route of ours is hidden from the schema that the tables above are checked against."""
+    from duly.http import health, inbox, tasks, timeline
+
+    routes = [route for part in (health, inbox, tasks, timeline) for route in part.router.routes]
+    assert all(isinstance(route, APIRoute) and route.include_in_schema for route in routes)

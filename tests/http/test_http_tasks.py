@@ -1,0 +1,214 @@
+"""Looking at tasks and steering them: one task, lists, counts, cancel, retry, why, the inbox."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from site_under_test import Site
+
+from duly.model.state import Status
+
+
+async def test_a_completed_task_shows_its_result(site: Site) -> None:
+    """After the end: completed_at, the result, and how long it took."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann, input={"x": 1})
+        await site.finish({"summary": "中标", "tabs": []})
+        done = (await ann.get(f"/api/tasks/{task['id']}")).json()
+    assert (done["status"], done["result"]) == ("completed", {"summary": "中标", "tabs": []})
+    assert done["completed_at"].endswith("Z")
+    assert done["metadata"]["duration_ms"] >= 0
+
+
+async def test_an_error_is_told_in_the_callers_language(site: Site) -> None:
+    """A failed task's error text follows Accept-Language; its code does not change."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        await site.finish(target=Status.FAILED)
+        zh = await ann.get(f"/api/tasks/{task['id']}", headers={"Accept-Language": "zh-CN,en;q=0.5"})
+        en = await ann.get(f"/api/tasks/{task['id']}")
+    assert (en.json()["error"], zh.json()["error"]) == ("it broke", "处理程序出错：it broke")
+    assert zh.json()["error_code"] == en.json()["error_code"] == "handler_error"
+    assert "Accept-Language" in zh.headers["vary"]
+
+
+async def test_a_look_can_wait_for_the_end(site: Site) -> None:
+    """`?wait=N` answers when the task has ended."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        looking = asyncio.create_task(ann.get(f"/api/tasks/{task['id']}?wait=30"))
+        await asyncio.sleep(0)
+        await site.finish(7)
+        assert (await looking).json()["result"] == 7
+
+
+async def test_a_look_that_waits_in_vain_shows_the_task_as_it_stands(site: Site) -> None:
+    """After the wait the answer is 200 with the task as it is."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        answer = await ann.get(f"/api/tasks/{task['id']}?wait=0.01")
+    assert (answer.status_code, answer.json()["status"]) == (200, "pending")
+
+
+async def test_a_list_is_newest_first_and_pages(site: Site) -> None:
+    """limit and offset choose a window, `before` goes on from an id; both are told back."""
+    async with site.user("ann") as ann:
+        ids = [(await site.submitted(ann))["id"] for _ in range(5)]
+        ids.reverse()
+        page = (await ann.get("/api/tasks?limit=2&offset=1")).json()
+        rest = (await ann.get("/api/tasks", params={"before": ids[2]})).json()
+    assert [task["id"] for task in page["tasks"]] == ids[1:3]
+    assert (page["limit"], page["offset"]) == (2, 1)
+    assert [task["id"] for task in rest["tasks"]] == ids[3:]
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({}, ["c", "b", "a"]),
+        ({"status": "scheduled"}, ["c"]),
+        ({"status": "failed"}, []),
+        ({"task_type": "other"}, ["b"]),
+        ({"queue": "side"}, ["b"]),
+        ({"tag": "red"}, ["b", "a"]),
+        ({"tag": "red", "task_type": "echo"}, ["a"]),
+        ({"tag": "%"}, []),
+        ({"tag": "' OR 1=1 --"}, []),
+        ({"tag": "\x00"}, []),
+        ({"owner": "ann"}, ["c", "b", "a"]),
+    ],
+)
+async def test_a_list_can_be_filtered(site: Site, query: dict[str, str], names: list[str]) -> None:
+    """Filters narrow the list, together; their values are values, never patterns."""
+    async with site.user("ann") as ann:
+        await site.submitted(ann, metadata={"n": "a"}, tags=["red"])
+        await site.submitted(ann, metadata={"n": "b"}, tags=["red"], task_type="other")
+        await site.submitted(ann, metadata={"n": "c"}, due=3600)
+        answer = await ann.get("/api/tasks", params=query)
+    assert [task["metadata"]["n"] for task in answer.json()["tasks"]] == names
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=201", "limit=0", "limit=x", "limit=1e3", "offset=10001", "offset=-1", "status=done", "statu=failed",
+     "limit=99999999999999999999999", "limit=NaN", "tag=" + "x" * 101],
+)  # fmt: skip
+async def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str) -> None:
+    """Out of range, not a number, or a name that does not exist: 422 with the parameter's name."""
+    async with site.user("ann") as ann:
+        answer = await ann.get(f"/api/tasks?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == f"#/query/{query.partition('=')[0]}"
+
+
+async def test_an_administrator_lists_all_or_one_owner(site: Site) -> None:
+    """Without a filter all tasks, with owner and tenant those of one user."""
+    async with site.admin as admin, site.user("ann") as ann, site.user("ann", "acme") as other:
+        for who in (admin, ann, other):
+            await site.submitted(who)
+        counts = [
+            len((await admin.get("/api/tasks", params=query)).json()["tasks"])
+            for query in ({}, {"owner": "ann"}, {"owner": "ann", "tenant": "acme"}, {"owner": ""})
+        ]
+    assert counts == [3, 2, 1, 1]
+
+
+async def test_stats_carry_every_status(site: Site) -> None:
+    """Every status is there, zeros too, and `stats` is not taken for a task's id."""
+    async with site.user("ann") as ann:
+        await site.submitted(ann)
+        await site.submitted(ann, due=60)
+        answer = (await ann.get("/api/tasks/stats")).json()
+    assert set(answer) == {"stats"}
+    assert answer["stats"] == {status.value: 0 for status in Status} | {"pending": 1, "scheduled": 1}
+
+
+@pytest.mark.parametrize("verb", ["delete", "post"])
+async def test_cancel_ends_an_idle_task_at_once(site: Site, verb: str) -> None:
+    """DELETE and POST …/cancel are one thing, and can be repeated."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}"
+        for _ in range(2):
+            answer = await (ann.delete(path) if verb == "delete" else ann.post(f"{path}/cancel"))
+            assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
+
+
+async def test_cancel_asks_a_running_attempt_to_stop(site: Site) -> None:
+    """A running task stays running until it has stopped; the request is visible."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        await site.claim()
+        answer = await ann.delete(f"/api/tasks/{task['id']}")
+    assert (answer.json()["status"], answer.json()["cancel_requested"]) == ("running", True)
+
+
+async def test_cancel_leaves_an_ended_task_as_it_is(site: Site) -> None:
+    """A result is never taken back."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        await site.finish(1)
+        answer = await ann.delete(f"/api/tasks/{task['id']}")
+    assert (answer.json()["status"], answer.json()["result"]) == ("completed", 1)
+
+
+async def test_retry_gives_a_failed_task_another_run(site: Site) -> None:
+    """A failed or cancelled task becomes pending again."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}"
+        await site.finish(target=Status.FAILED)
+        assert (await ann.post(f"{path}/retry")).json()["status"] == "pending"
+        await ann.delete(path)
+        assert (await ann.post(f"{path}/retry")).json()["status"] == "pending"
+
+
+async def test_retry_of_any_other_task_is_a_conflict(site: Site) -> None:
+    """409 for a pending, a running and a completed task."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}"
+        codes = [(await ann.post(f"{path}/retry")).status_code]
+        await site.claim()
+        codes.append((await ann.post(f"{path}/retry")).status_code)
+        task = await site.submitted(ann)
+        await site.finish(1)
+        answer = await ann.post(f"/api/tasks/{task['id']}/retry")
+    assert [*codes, answer.status_code] == [409, 409, 409]
+    assert answer.json()["code"] == "state_conflict"
+
+
+async def test_why_says_why_in_the_callers_language(site: Site) -> None:
+    """The first reason is the summary; without a worker it says so."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}/why"
+        en = (await ann.get(path)).json()
+        zh = (await ann.get(path, headers={"Accept-Language": "zh"})).json()
+    assert en["status"] == "pending"
+    assert "no_worker" in [reason["code"] for reason in en["reasons"]]
+    assert en["summary"] == en["reasons"][0]["text"] != zh["summary"] == zh["reasons"][0]["text"]
+
+
+async def test_the_inbox_shows_what_was_delivered_to_the_caller(site: Site) -> None:
+    """Notifications ascend by number, and `after` goes on from one; others' are not there."""
+    async with site.user("ann") as ann, site.user("bob") as bob, site.admin as admin:
+        ids = [(await site.submitted(ann, deliver=["inbox"]))["id"] for _ in range(2)]
+        await site.finish(1)
+        await deliver_all(site)
+        all_ = (await ann.get("/api/notifications")).json()["notifications"]
+        rest = (await ann.get("/api/notifications", params={"after": all_[0]["id"]})).json()["notifications"]
+        none = (await bob.get("/api/notifications")).json()["notifications"]
+        theirs = (await admin.get("/api/notifications", params={"owner": "ann"})).json()["notifications"]
+    assert sorted(one["task_id"] for one in all_) == sorted(ids)
+    assert (rest, none, theirs) == (all_[1:], [], all_)
+    assert all_[0].keys() >= {"id", "type", "title", "message", "task_id", "created_at", "read_at"}
+
+
+async def deliver_all(site: Site) -> None:
+    """What an outbox does with inbox deliveries, by hand."""
+    from duly.deliver.inbox import InboxChannel
+    from duly.deliver.outbox import Outbox
+
+    app = site.app
+    channels = {"inbox": InboxChannel(app.database)}
+    outbox = Outbox(app.database, channels=channels, session=lambda: "session-by-hand", emit=app.emit)
+    await outbox.tick()
+    await outbox.drain(5)

@@ -1,0 +1,120 @@
+"""The app that the chaos tests run: each handler writes what it did into one ledger file, line by line.
+
+Copied into the folder of a cluster and loaded by its workers as `chaos_app:duly`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import json
+import os
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from duly import BlockingContext, Context, Duly
+
+duly = Duly()
+
+
+def note(what: str, task: str, attempt: int, n: int = 0) -> int:
+    """One line in the ledger, in one write to a file opened with O_APPEND: processes do not mix lines."""
+    line = {"what": what, "task": task, "attempt": attempt, "n": n, "pid": os.getpid(), "at": time.monotonic()}
+    ledger = os.open("ledger.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(ledger, (json.dumps(line) + "\n").encode())
+    os.close(ledger)
+    return n
+
+
+@duly.task("steps", timeout=120)
+async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
+    note("start", ctx.task_id, ctx.attempt)
+    for number in range(n):
+        await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number)
+        await asyncio.sleep(pause)
+    note("end", ctx.task_id, ctx.attempt)
+    return n
+
+
+@duly.task("silent.loop", timeout=3600)
+async def silent_loop(ctx: Context, seconds: float) -> None:
+    note("start", ctx.task_id, ctx.attempt)
+    await asyncio.sleep(seconds)
+    note("end", ctx.task_id, ctx.attempt)
+
+
+@duly.task("silent.thread", timeout=3600)
+def silent_thread(ctx: BlockingContext, seconds: float) -> None:
+    note("start", ctx.task_id, ctx.attempt)
+    threading.Event().wait(seconds)
+    note("end", ctx.task_id, ctx.attempt)
+
+
+@duly.task("silent.gil", timeout=3600)
+def silent_gil(ctx: BlockingContext, seconds: float) -> None:
+    """A C call that keeps the interpreter's lock: nothing else in this process can run meanwhile."""
+    note("start", ctx.task_id, ctx.attempt)
+    ctypes.PyDLL(None).usleep(ctypes.c_uint(int(seconds * 1_000_000)))
+    note("end", ctx.task_id, ctx.attempt)
+
+
+@duly.task("stubborn", timeout=1, max_retries=1, backoff=0.1)
+def stubborn(ctx: BlockingContext, seconds: float) -> None:
+    """Ignores its timeout in the first attempt."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        threading.Event().wait(seconds)
+    note("end", ctx.task_id, ctx.attempt)
+
+
+@duly.task("blocked.loop", timeout=1, max_retries=1, backoff=0.1)
+async def blocked_loop(ctx: Context, seconds: float) -> None:
+    """Blocks the worker's event loop in the first attempt, as a forgotten `requests.get` does."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        threading.Event().wait(seconds)
+    note("end", ctx.task_id, ctx.attempt)
+
+
+@duly.task("isolated", isolate=True, timeout=60, backoff=0.1)
+def isolated(ctx: BlockingContext, seconds: float = 0) -> int:
+    """Hangs in the first attempt."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        threading.Event().wait(seconds)
+    note("end", ctx.task_id, ctx.attempt)
+    return ctx.attempt
+
+
+@duly.task("leaves.child", timeout=60)
+def leaves_child(ctx: BlockingContext, seconds: float) -> Any:
+    """Forks a process that outlives the worker and holds all that was open in it."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1 and os.fork() == 0:
+        threading.Event().wait(seconds)
+        os._exit(0)
+    note("forked", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        threading.Event().wait(seconds)
+    return ctx.attempt
+
+
+@duly.task("says.goodbye", timeout=60)
+def says_goodbye(ctx: BlockingContext) -> None:
+    """Ends the whole process as if all were well, in the first attempt."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        os._exit(0)
+
+
+@duly.task("exits.in.gather", timeout=60, max_retries=0)
+async def exits_in_gather(ctx: Context) -> None:
+    """A task of the handler's own raises SystemExit, which asyncio passes through the event loop."""
+    note("start", ctx.task_id, ctx.attempt)
+    await asyncio.gather(_exit())
+
+
+async def _exit() -> None:
+    raise SystemExit(0)

@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check full fix lock clean
+.PHONY: help install demo test check full fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -55,6 +55,9 @@ full: check ## Everything: check, then all tests, with the slow ones and those t
 fix: install ## Mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
+
+docs: install ## Write docs/en/reference.md from the code
+	@$(BIN)/python scripts/reference.py
 
 lock: install ## Write the lock files again (UPGRADE=1 takes newer versions)
 	@$(PIP) "uv>=0.9,<1"

@@ -157,8 +157,15 @@ async def test_restarts_leak_nothing_in_the_supervisor(workers: Cluster) -> None
         assert len(children(worker.pid)) == 1
         sudden_death(worker.child)
         await worker.says("child.died", life)
-    assert max(counts[1:]) - counts[1] <= 0
-    assert [after["seconds"] for after in worker.said("child.restarting")][:2] == [1.0, 2.0]
+    assert counts[2] == counts[1]
+
+
+async def test_restarts_come_ever_more_slowly(workers: Cluster) -> None:
+    """A child that dies again and again is started after 1, 2, 4 thirtieths of the lease."""
+    worker = workers.start(DULY_FAILPOINTS="store.committed=kill@1")
+    await worker.says("child.restarting", 3)
+    rests = [line["seconds"] for line in worker.said("child.restarting")]
+    assert rests[:3] == [0.1, 0.2, 0.4]
 
 
 async def test_a_crash_right_after_a_step_was_recorded(workers: Cluster, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from site_under_test import MakeSite, Site, declared
 
+from duly.clock import Clock
 from duly.config import Settings
 from duly.runtime.app import App
 
@@ -39,10 +40,10 @@ async def make_site(template: Path, tmp_path: Path) -> AsyncIterator[MakeSite]:
     """Starts an app on a fresh database: `await make_site(body_limit=4096)`; stopped after the test."""
     sites: list[Site] = []
 
-    async def make(*, api: dict[str, Any] | None = None, **settings: Any) -> Site:
+    async def make(*, api: dict[str, Any] | None = None, clock: Clock | None = None, **settings: Any) -> Site:
         folder = tmp_path / f"site{len(sites)}"
         shutil.copytree(template, folder)
-        app = App(_settings(folder, **settings), declared())
+        app = App(_settings(folder, **settings), declared(), clock=clock)
         await app.start()
         sites.append(Site(app, **(api or {})))
         return sites[-1]

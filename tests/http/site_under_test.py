@@ -119,7 +119,7 @@ MakeSite = Callable[..., Awaitable[Site]]
 class Stream:
     """One request whose answer is read while it is being written."""
 
-    def __init__(self, api: Any, path: str, headers: dict[str, str]) -> None:
+    def __init__(self, api: Any, path: str, headers: dict[str, str], method: str = "GET") -> None:
         self.status = 0
         self.headers: dict[str, str] = {}
         self.text = ""
@@ -129,7 +129,7 @@ class Stream:
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
-            "method": "GET",
+            "method": method,
             "path": path.partition("?")[0],
             "query_string": path.partition("?")[2].encode(),
             "headers": [(b"host", b"127.0.0.1"), *raw],
@@ -168,7 +168,7 @@ class Stream:
 
 
 def parsed(text: str) -> list[dict[str, str]]:
-    """Server-sent events as an EventSource reads them (WHATWG HTML, 9.2.6); comments and retry are skipped."""
+    """Server-sent events as an EventSource reads them (WHATWG HTML, 9.2.6), without comments and retry."""
     events: list[dict[str, str]] = []
     event: dict[str, list[str]] = {}
     for line in text.replace("\r\n", "\n").replace("\r", "\n").split("\n"):

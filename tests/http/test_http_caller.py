@@ -63,7 +63,8 @@ async def test_an_upload_is_kept_by_its_content(site: Site) -> None:
 @pytest.mark.parametrize("kind", ["text/html\r\nX: y", "<script>", "", "a" * 200 + "/b", "text"])
 async def test_a_content_type_that_is_none_is_not_kept(site: Site, kind: str) -> None:
     """What a client calls the type is kept only if it is one."""
-    part = f'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\nContent-Type: {kind}\r\n\r\nz\r\n--x--\r\n'
+    head = 'Content-Disposition: form-data; name="file"; filename="a"'
+    part = f"--x\r\n{head}\r\nContent-Type: {kind}\r\n\r\nz\r\n--x--\r\n"
     async with site.user("ann") as ann:
         headers = {"Content-Type": "multipart/form-data; boundary=x"}
         answer = await ann.post("/api/files", content=part.encode(), headers=headers)

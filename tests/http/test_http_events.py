@@ -134,7 +134,9 @@ async def test_streams_end_when_the_server_stops(site: Site) -> None:
         await live.until("accepted")
     site.api.state.stopping.set()
     for live in streams:
-        assert (await live.ended()).endswith("\n\n")
+        text = await live.ended()
+        assert text.endswith("}\n\n")
+        assert ": ping" not in text
 
 
 async def test_a_reader_who_leaves_leaves_nothing_behind(site: Site) -> None:

@@ -15,6 +15,7 @@ from site_under_test import MakeSite, Site
 from duly.clock import SystemClock
 from duly.http.identity import issue_jwt
 from duly.model.errors import InvalidInput
+from duly.testing import FakeClock
 
 NOW = SystemClock().now_ms() // 1000
 HOUR = NOW + 3600
@@ -47,7 +48,7 @@ def _unsigned(alg: str) -> str:
 
 
 def _relabelled(secret: str) -> str:
-    head, body, signature = _hs(secret).split(".")
+    _, body, signature = _hs(secret).split(".")
     return f"{_part({'alg': 'RS256', 'typ': 'JWT'})}.{body}.{signature}"
 
 
@@ -194,6 +195,37 @@ async def test_an_issued_token_works_until_it_expires(site: Site) -> None:
     assert (one.status_code, one.json()["owner"], two.status_code) == (202, "ann", 401)
 
 
+async def test_a_token_is_dead_at_its_expiry_to_the_millisecond(make_site: MakeSite) -> None:
+    """The server's own clock decides, and an expiry gets no leeway."""
+    clock = FakeClock()
+    site = await make_site(clock=clock)
+    token = issue_jwt(site.app.credentials, "ann", ttl_seconds=60, now_ms=clock.now_ms())
+    async with site.client({"Authorization": f"Bearer {token}"}) as client:
+        clock.advance(59.999)
+        alive = await client.get("/api/tasks")
+        clock.advance(0.001)
+        dead = await client.get("/api/tasks")
+    assert (alive.status_code, dead.status_code) == (200, 401)
+
+
+@pytest.mark.parametrize("claim", ["nbf", "iat"])
+async def test_clocks_may_differ_by_half_a_minute(make_site: MakeSite, claim: str) -> None:
+    """A token from an issuer whose clock is 30 s ahead works; a second more and it does not."""
+    clock = FakeClock()
+    site = await make_site(clock=clock)
+    now = clock.now_ms() // 1000
+    tokens = [
+        _hs(site.app.credentials.jwt_secret, {"sub": "ann", "exp": now + 600, claim: now + ahead})
+        for ahead in (30, 31)
+    ]
+    async with site.client() as client:
+        codes = [
+            (await client.get("/api/tasks", headers={"Authorization": f"Bearer {token}"})).status_code
+            for token in tokens
+        ]
+    assert codes == [200, 401]
+
+
 @pytest.mark.parametrize(
     ("user", "tenant", "ttl"), [("", "", 60), ("a" * 65, "", 60), ("a", "b\n", 60), ("a", "", 0)]
 )
@@ -225,8 +257,8 @@ async def test_loopback_answers_to_loopback_names(make_site: MakeSite, host: str
 
 @pytest.mark.parametrize(
     "host",
-    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "localhost:x", "127.0.0.2", "0.0.0.0", "",
-     "user@localhost", "[::]", "::1", "localhost/", "localhost."],
+    ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "localhost:x", "127.0.0.2",
+     "0.0.0.0", "", "user@localhost", "[::]", "::1", "localhost/", "localhost."],
 )  # fmt: skip
 async def test_loopback_refuses_foreign_names(make_site: MakeSite, host: str) -> None:
     """A name that an attacker's DNS can point here is 400 on every address."""
@@ -247,8 +279,8 @@ async def test_loopback_accepts_pages_of_this_host(make_site: MakeSite, origin: 
 
 @pytest.mark.parametrize(
     "origin",
-    ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1@evil.example", "file://", "",
-     "chrome-extension://abc", "http://evil.example:8000", "localhost"],
+    ["https://evil.example", "null", "http://localhost.evil.example", "http://127.0.0.1@evil.example", "file://",
+     "", "chrome-extension://abc", "http://evil.example:8000", "localhost"],
 )  # fmt: skip
 async def test_loopback_refuses_foreign_pages(make_site: MakeSite, origin: str) -> None:
     """A page of another site cannot submit to the open API behind its reader's back: 403."""

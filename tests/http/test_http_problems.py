@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from site_under_test import MakeSite, Site
+from site_under_test import MakeSite, Site, Stream
 
 from duly.http.problems import CODES
 from duly.http.titles import TITLES, title
@@ -124,10 +124,10 @@ async def test_a_405_names_all_methods_of_the_address(site: Site, path: str, all
 @pytest.mark.parametrize("path", ["/livez", "/api/tasks", "/api/tasks/none", "/nowhere", "/api/crash"])
 async def test_head_is_get_without_a_body(site: Site, path: str) -> None:
     """The same status and headers as GET, and not a byte more."""
-    async with site.user("ann") as ann:
-        head, get = await ann.head(path), await ann.get(path)
-    assert (head.status_code, head.content) == (get.status_code, b"")
-    assert head.headers == get.headers
+    head, get = (Stream(site.api, path, site.bearer("ann"), method) for method in ("HEAD", "GET"))
+    assert await head.ended() == ""
+    assert await get.ended() != ""
+    assert (head.status, head.headers) == (get.status, get.headers)
 
 
 @pytest.mark.parametrize("path", ["/livez", "/api/tasks", "/nowhere", "/api/crash"])

@@ -28,7 +28,7 @@ async def served(site: Site) -> AsyncIterator[tuple[Site, QuietServer, asyncio.T
     config = uvicorn.Config(site.api, log_config=None, lifespan="on", timeout_graceful_shutdown=8)
     server = QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
-    while not server.started:
+    while not server.started:  # noqa: ASYNC110 - the server has no event for it
         await asyncio.sleep(0.005)
     yield site, server, task, f"http://127.0.0.1:{listener.getsockname()[1]}"
     site.api.state.stopping.set()
@@ -40,7 +40,7 @@ Served = tuple[Site, QuietServer, "asyncio.Task[None]", str]
 
 
 async def test_the_server_drains_with_streams_open(served: Served) -> None:
-    """Events arrive while the answer is open; when the app stops the stream ends whole and the server exits."""
+    """Events arrive while the answer is open; when the app stops, stream and server end at once."""
     site, server, task, base = served
     async with httpx2.AsyncClient(base_url=base, headers=site.bearer("ann")) as ann:
         created = await ann.post("/api/tasks", json={"task_type": "echo"})

@@ -20,7 +20,7 @@ NASTY = st.text(
     event=NASTY.filter(lambda text: text.strip()), data=NASTY, id_=st.one_of(st.none(), st.integers(1, 2**31))
 )
 def test_one_event_in_is_one_event_out(event: str, data: str, id_: int | None) -> None:
-    """Whatever its texts hold, an event is read as one event: its data with line ends as \\n, its id its own."""
+    """Whatever its texts hold, an event is read as one event, its data with line ends as \\n."""
     [read] = parsed(encode(event, data, id_))
     assert read["data"] == re.sub(r"\r\n|\r", "\n", data)
     assert read.get("id") == (None if id_ is None else str(id_))

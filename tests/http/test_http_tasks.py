@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from site_under_test import Site
+from site_under_test import MakeSite, Site
 
 from duly.model.state import Status
 
@@ -51,6 +51,15 @@ async def test_a_look_that_waits_in_vain_shows_the_task_as_it_stands(site: Site)
     assert (answer.status_code, answer.json()["status"]) == (200, "pending")
 
 
+async def test_a_look_waits_no_longer_than_the_limit(make_site: MakeSite) -> None:
+    """A wait of an hour is cut to the setting `wait_limit`."""
+    site = await make_site(wait_limit=0.01)
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann)
+        async with asyncio.timeout(5):
+            assert (await ann.get(f"/api/tasks/{task['id']}?wait=3600")).status_code == 200
+
+
 async def test_a_list_is_newest_first_and_pages(site: Site) -> None:
     """limit and offset choose a window, `before` goes on from an id; both are told back."""
     async with site.user("ann") as ann:
@@ -91,8 +100,8 @@ async def test_a_list_can_be_filtered(site: Site, query: dict[str, str], names: 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=201", "limit=0", "limit=x", "limit=1e3", "offset=10001", "offset=-1", "status=done", "statu=failed",
-     "limit=99999999999999999999999", "limit=NaN", "tag=" + "x" * 101],
+    ["limit=201", "limit=0", "limit=x", "limit=1e3", "offset=10001", "offset=-1", "status=done",
+     "statu=failed", "limit=99999999999999999999999", "limit=NaN", "tag=" + "x" * 101],
 )  # fmt: skip
 async def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str) -> None:
     """Out of range, not a number, or a name that does not exist: 422 with the parameter's name."""

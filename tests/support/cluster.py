@@ -24,7 +24,7 @@ from duly.model.task import Task
 from duly.runtime.app import App
 from duly.runtime.handover import Handover
 from duly.runtime.load import load_declared
-from duly.store import lists, sqlite
+from duly.store import claims, lists, sqlite
 from duly.submit.admit import Options
 
 HERE = Path(__file__).parent
@@ -186,6 +186,10 @@ class Cluster:
     async def attempts(self, id_: str) -> list[dict[str, Any]]:
         """Its attempts."""
         return await self.app.database.read(lists.rows_of, "attempt", id_)
+
+    async def end_session(self, session: str) -> None:
+        """Ends a worker's session and gives its tasks back, as another process does when a lease is over."""
+        await self.app.database.write(claims.rescue, (session,))
 
     def ledger(self, what: str | None = None, task: str | None = None) -> list[dict[str, Any]]:
         """What handlers noted, in order; of one kind and one task, if named."""

@@ -1,4 +1,4 @@
-"""A webhook receiver on this host: remembers requests, answers by script, checks signatures with the library."""
+"""A webhook receiver on this host: remembers requests, answers by script, checks signatures."""
 
 from __future__ import annotations
 

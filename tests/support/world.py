@@ -1,8 +1,10 @@
-"""A real database in a temporary file under a clock that is moved by hand, and the short way to each state."""
+"""A real database in a temporary file under a clock that is moved by hand, with its verbs for coroutines."""
 
 from __future__ import annotations
 
 import asyncio
+import functools
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +47,23 @@ class Emitted:
         return [name for name, _ in self.lines]
 
 
+@functools.cache
+def blank() -> bytes:
+    """An empty database with the newest schema; migrated once, then copied."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "duly.db"
+        migrate.ensure(Database(f"sqlite:///{path}"))
+        return path.read_bytes()
+
+
 class World:
     """An open store with the verbs that tests need, each with its defaults."""
 
     def __init__(self, folder: Path) -> None:
+        (folder / "duly.db").write_bytes(blank())
         self.clock = FakeClock()
         self.emitted = Emitted()
         self.database = Database(f"sqlite:///{folder / 'duly.db'}", clock=self.clock, emit=self.emitted)
-        migrate.ensure(self.database)
         self.database.open()
 
     async def session(self, id_: str = "w1", queues: tuple[str, ...] = ("default",)) -> str:

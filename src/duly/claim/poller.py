@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 
 from duly.model.task import Claimed
@@ -9,6 +10,7 @@ from duly.registry import LANES, Registry
 from duly.store.claims import ClaimRequest, Lane, claim, promote
 from duly.store.database import Database
 from duly.store.due import anything
+from duly.store.transaction import Transaction
 
 DUE_BATCH = 100
 
@@ -30,24 +32,32 @@ class Poller:
         self._queues = queues
         self._free = free
         self._start = start
+        self._turn = asyncio.Lock()
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
 
     async def tick(self, session: str) -> int:
-        """Claims for every free slot; answers how many attempts were started.
+        """Claims for every free slot; answers how many attempts were started. Rounds follow each other.
 
         Raises:
             SessionEnded: the session was ended by another process.
         """
-        await self.promote()
-        lanes = tuple(
-            Lane(types=tuple(types), free=self._free(lane))
+        async with self._turn:
+            await self.promote()
+            request = ClaimRequest(session=session, queues=self._queues, lanes=self._lanes())
+            # Look first: a claim that finds nothing would still commit, and every commit is a hint to look.
+            if not await self._database.read(_anything, request):
+                return 0
+            return await self._claim(request)
+
+    def _lanes(self) -> tuple[Lane, ...]:
+        return tuple(
+            Lane(types=tuple(types), free=free)
             for lane in LANES
-            if (types := self._registry.lane(lane)) and self._free(lane) > 0
+            if (types := self._registry.lane(lane)) and (free := self._free(lane)) > 0
         )
-        if not lanes or not await self._database.read(anything, self._queues):
-            return 0
-        request = ClaimRequest(session=session, queues=self._queues, lanes=lanes)
+
+    async def _claim(self, request: ClaimRequest) -> int:
         self.in_flight += 1
         try:
             claimed: list[Claimed] = await self._database.write(claim, request, last=True)
@@ -61,3 +71,13 @@ class Poller:
         while await self._database.read(lambda tx: tx.run("due", limit=1)):
             if await self._database.write(promote, DUE_BATCH) < DUE_BATCH:
                 return
+
+
+def _anything(tx: Transaction, request: ClaimRequest) -> bool:
+    """Whether this claim would find a task. An empty queue is one index probe."""
+    return any(
+        tx.run("candidates", lane.types, queue=queue, free=1)
+        for queue in request.queues
+        if request.lanes and anything(tx, (queue,))
+        for lane in request.lanes
+    )

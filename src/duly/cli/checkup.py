@@ -1,4 +1,4 @@
-"""What `duly doctor` looks at: settings with their sources, the database's footing, secrets, handlers, workers.
+"""What `duly doctor` looks at: settings with their sources, the database, secrets, handlers, workers.
 
 Each check answers on its own, so that one that fails hides no other.
 """
@@ -50,6 +50,11 @@ class Report:
         """Adds a finding."""
         self.findings.append(Finding(name=name, state=state, text=masked_text(text)))
 
+    def problem(self, name: str, text: str) -> None:
+        """Adds a problem; one that several checks met is told once."""
+        if all(one.text != masked_text(text) for one in self.findings):
+            self.add(name, "problem", text)
+
     @property
     def problems(self) -> list[str]:
         """A line for everything that must be mended."""
@@ -80,7 +85,7 @@ def _try(report: Report, name: str, check: Callable[[Report, Settings], None], s
         if not said:
             raise
         for line in said:
-            report.add(name, "problem", line)
+            report.problem(name, line)
 
 
 def _settings(report: Report, flags: Mapping[str, Any], environ: dict[str, str]) -> Settings:
@@ -89,7 +94,7 @@ def _settings(report: Report, flags: Mapping[str, Any], environ: dict[str, str])
         settings, sources = load_with_sources(flags, environ)
     except SettingsError as error:
         for line in error.problems:
-            report.add("settings", "problem", line)
+            report.problem("settings", line)
         settings, sources = _the_sane(report, flags, environ)
     else:
         report.add("settings", "ok", f"{len(sources)} settings, {_changed(sources)} of them not the default")
@@ -108,27 +113,28 @@ def _changed(sources: Mapping[str, str]) -> int:
 def _the_sane(
     report: Report, flags: Mapping[str, Any], environ: dict[str, str]
 ) -> tuple[Settings, dict[str, str]]:
-    """What is left when every source that is wrong by itself is put aside; the defaults if that is wrong too."""
+    """What is left when each source that is wrong by itself is put aside; else the defaults."""
     with tempfile.NamedTemporaryFile(suffix=".toml") as empty:
         blank = {"DULY_CONFIG": empty.name}
-        told = {name for name in environ if name.startswith("DULY_")}
-        file = {} if _loads({}, {name: environ[name] for name in told & {"DULY_CONFIG"}}) else blank
-        good = {name: environ[name] for name in told if _loads({}, {**blank, name: environ[name]} | file)}
-        kept = {name: value for name, value in flags.items() if _loads({name: value}, blank)}
-        try:
-            return load_with_sources(kept, good | file)
-        except SettingsError as error:
-            for line in error.problems:
-                report.add("settings", "problem", line)
+        told = {name: value for name, value in environ.items() if name.startswith("DULY_")}
+        named = {name: told.pop(name) for name in blank if name in told}
+        file = blank if _wrong(report, {}, named) else named
+        good = {name: told[name] for name in told if not _wrong(report, {}, {**blank, name: told[name]})}
+        kept = {name: value for name, value in flags.items() if not _wrong(report, {name: value}, blank)}
+        if _wrong(report, kept, good | file):
             return load_with_sources({}, blank)
+        return load_with_sources(kept, good | file)
 
 
-def _loads(flags: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+def _wrong(report: Report, flags: Mapping[str, Any], environ: Mapping[str, str]) -> bool:
+    """Whether these settings are wrong; what is said about them is added, once."""
     try:
         load_with_sources(flags, environ)
-    except SettingsError:
-        return False
-    return True
+    except SettingsError as error:
+        for line in error.problems:
+            report.problem("settings", line)
+        return True
+    return False
 
 
 def _database(report: Report, settings: Settings) -> None:

@@ -1,4 +1,4 @@
-"""What commands ask, whether the answer comes from the database or over HTTP: all answers are the API's JSON."""
+"""What commands ask, of the database or of a server's API; both answer in the API's JSON."""
 
 from __future__ import annotations
 

@@ -64,13 +64,14 @@ def _show(report: Report, screen: Screen) -> None:
             )
         screen.show(kinds, "")
     for worker in report.workers:
-        screen.show(
-            f"worker {worker['id'][-8:]} on {worker['host']} (process {worker['pid']}), queues {worker['queues']}"
-        )
+        place = f"{worker['host']} (process {worker['pid']})"
+        screen.show(f"worker {worker['id'][-8:]} on {place}, queues {worker['queues']}")
     checks = plain_table(header=False)
     for _ in range(3):
         checks.add_column(overflow="fold")
     for finding in report.findings:
+        if finding.state == "problem" and screen.console.is_terminal:
+            continue  # it follows on stderr
         mark, colour = MARKS[finding.state]
         checks.add_row(Text(mark, style=colour), finding.name, finding.text)
     screen.show(checks)

@@ -30,7 +30,7 @@ _OPEN = {"ended_at": None, "outcome": None, "error_code": None, "error": None}
 
 
 def steps(events: Iterable[Json]) -> list[Json]:
-    """The remembered steps: name, n, the attempt that computed it, how long that took, when it was recorded."""
+    """The remembered steps: name, n, the attempt that computed it, how long that took, when it was kept."""
     return [{**event["data"], "at": event["at"]} for event in events if event["type"] == "step"]
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import mimetypes
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from duly.cli.desk import Json
 from duly.cli.options import Place
@@ -20,6 +19,7 @@ from duly.model.errors import InvalidInput, TooLarge
 from duly.model.render import task_wire
 from duly.model.state import Status
 from duly.model.task import Task
+from duly.observe.masking import masked_text
 from duly.observe.why import why
 from duly.runtime.app import App
 from duly.runtime.declare import Duly
@@ -29,8 +29,6 @@ from duly.store.database import sqlite_path
 from duly.submit.admit import Options
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
-
     from duly.model.events import Event
 
 CHUNK = 262_144
@@ -45,9 +43,7 @@ async def at_database(
     settings = load(place.flags())
     path = sqlite_path(settings.database_url)
     if not create and not path.exists():
-        raise Refusal(
-            f"there is no database {path}; `duly serve` or `duly submit` makes one, --database-url names another"
-        )
+        raise Refusal(f"there is no database {path}; `duly serve` makes one, --database-url names another")
     declared = load_declared(settings) if handlers else Duly("none")
     # The command's own answer is what the user wants to read; doctor shows the warnings.
     app = App(settings.model_copy(update={"log_level": "error"}), declared)
@@ -112,7 +108,13 @@ class LocalDesk:
     async def why(self, id_: str) -> Json:
         """Why the task stands where it stands; which handlers exist is for the workers to know."""
         said = await why(self._database, id_, now_ms=self._app.clock.now_ms())
-        return cast("Json", json.loads(json.dumps(dataclasses.asdict(said))))
+        zh = self._language == "zh"
+        reasons = [
+            {"code": one.code, "text": one.text_zh if zh else one.text_en, "data": one.data}
+            for one in said.reasons
+        ]
+        summary = reasons[0]["text"] if reasons else said.summary
+        return {"task_id": id_, "status": said.status.value, "summary": summary, "reasons": reasons}
 
     async def cancel(self, id_: str) -> Json:
         """Cancels at once, or asks the running attempt to stop."""
@@ -124,8 +126,7 @@ class LocalDesk:
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
-        events = cast("AsyncGenerator[live.LiveEvent]", live.follow(self._database, id_))
-        async with aclosing(events):
+        async with aclosing(live.follow(self._database, id_)) as events:
             async for event in events:
                 if event.type != live.PING:
                     yield _event(event)
@@ -162,4 +163,4 @@ def _delivery(row: Mapping[str, Any]) -> Json:
     target = json.loads(row["target"])
     kept = {name: row[name] for name in ("id", "channel", "status", "attempt", "last_code", "last_error")}
     times = {name: iso(row[name]) for name in ("due_at", "created_at", "delivered_at")}
-    return {**kept, "url": target.get("url", ""), **times}
+    return {**kept, "url": masked_text(target.get("url", "")), **times}

@@ -1,4 +1,4 @@
-"""The entry of the command `duly`: every command with its panel; nothing heavy is imported before one runs."""
+"""The entry of the command `duly`: its commands, in panels. Nothing heavy is imported before one runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ When something is wrong: duly doctor. When a task does not move: duly why ID."""
 app = typer.Typer(
     cls=Shell,
     name="duly",
-    help="Durable tasks for long-running AI work: accepted at once, done for sure, delivered to where the user is.",
+    help="Durable tasks for long-running AI work: accepted at once, done for sure, delivered to the user.",
     epilog=_FIRST,
     add_completion=False,
     rich_markup_mode="rich",

@@ -1,4 +1,4 @@
-"""Follows one task on the screen: a bar, what it says, what it streams; plain lines where there is no terminal."""
+"""Follows one task on the screen: a bar, what it says and streams; plain lines where there is no terminal."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 TAIL_LINES = 6
 BAR_COLUMNS = 24
+#: A task that has not begun by then is explained.
+PATIENCE_SECONDS = 2.0
 #: Events that are told as a line of their own.
 TOLD = ("retry", "lost", "handed_back", "waiting", "cancel_requested", "retried")
 
@@ -32,6 +34,8 @@ class Progress:
         self._done = 0.0
         self._message = ""
         self._streamed = ""
+        #: Whether an attempt has begun.
+        self.started = False
         self._live: Live | None = None
 
     def shown(self) -> AbstractContextManager[Any]:
@@ -58,17 +62,19 @@ class Progress:
             case "progress":
                 self._done = data.get("progress") or self._done
                 self._message = one_line(data.get("message") or "")
-                self._tell(f"{self._done * 100:3.0f} %  {self._message}")
+                self.tell(f"{self._done * 100:3.0f} %  {self._message}")
             case "partial":
                 self._streamed += clean(data["text"])
             case "started":
-                self._streamed = ""
+                self.started, self._streamed = True, ""
             case kind if kind in TOLD:
                 reason = data.get("error") or data.get("reason") or ""
-                self._tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
+                self.tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
 
-    def _tell(self, line: str) -> None:
-        self._screen.show(line)
+    def tell(self, line: str) -> None:
+        """A line of text above the bar; nothing where the answer is JSON."""
+        if not self._screen.json:
+            self._screen.show(line)
 
     def _drawn(self) -> Any:
         from rich.console import Group
@@ -90,13 +96,24 @@ async def watched(desk: Desk, id_: str, screen: Screen, *, seconds: float = floa
     """The task when it has ended, or as it stands after `seconds`; meanwhile it is shown."""
     task = await desk.get(id_)
     progress = Progress(screen, f"{one_line(task['task_type'])} {id_[-8:]}")
+    explaining = asyncio.create_task(_explain(desk, id_, progress))
     try:
         with progress.shown():
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
                 await each(desk.follow(id_), progress.take)
     except TimeoutError:
         pass
+    finally:
+        explaining.cancel()
+        await asyncio.gather(explaining, return_exceptions=True)
     return await desk.get(id_)
+
+
+async def _explain(desk: Desk, id_: str, progress: Progress) -> None:
+    """Says why nothing happens yet, when nothing happens: mostly, no worker runs."""
+    await asyncio.sleep(PATIENCE_SECONDS)
+    if not progress.started:
+        progress.tell(clean((await desk.why(id_))["summary"]))
 
 
 async def each(events: AsyncIterator[Json], take: Callable[[Json], None]) -> None:

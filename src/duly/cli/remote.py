@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,8 @@ PAGE = 1000
 @asynccontextmanager
 async def connected(url: str, place: Place, language: str) -> AsyncIterator[HttpDesk]:
     """A desk at the server's address, with the token from DULY_TOKEN or the token file."""
+    if not url.startswith(("http://", "https://")):
+        raise Refusal(f"{url!r} is not the URL of a server: it begins with http:// or https://")
     headers = {"Accept-Language": language}
     if token := token_for(place):
         headers["Authorization"] = f"Bearer {token}"
@@ -53,9 +55,12 @@ def token_for(place: Place) -> str:
 class HttpDesk:
     """Answers what the server answers."""
 
-    def __init__(self, client: httpx2.AsyncClient, url: str) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, url: str, *, broke: Callable[[], None] = lambda: None
+    ) -> None:
         self._client = client
         self._url = url
+        self._broke = broke
 
     async def submit(self, task_type: str, input_: Json, options: Mapping[str, Any]) -> Json:
         """The accepted task, on the server's stable storage."""
@@ -64,7 +69,7 @@ class HttpDesk:
     async def upload(self, file: Path) -> Json:
         """The task API takes JSON only; files go to the routes of an app."""
         raise Refusal(
-            f"{file.name}: over --url only an app's own route takes files; give --database-url, or use that route"
+            f"{file.name}: over HTTP only an app's own route takes files; use that, or --database-url"
         )
 
     async def get(self, id_: str) -> Json:
@@ -118,6 +123,7 @@ class HttpDesk:
                 if (await self._request("GET", f"/api/tasks/{id_}"))["completed_at"]:
                     return
             except httpx2.TransportError as error:
+                self._broke()
                 if not left:
                     raise self._unreachable(error) from None
             left -= 1
@@ -160,13 +166,16 @@ class HttpDesk:
         )
 
     def _refused(self, response: httpx2.Response) -> Refusal:
+        if response.status_code == httpx2.codes.UNAUTHORIZED:
+            wanted = "refuses this token" if "authorization" in response.request.headers else "wants a token"
+            return Refusal(
+                f"{self._url} {wanted}: set DULY_TOKEN, or run this where the token file can be read"
+            )
         try:
             problem = response.json()
             said = str(problem["detail"])
         except (ValueError, KeyError, TypeError):
             said = f"{self._url} answered {response.status_code} {response.reason_phrase}"
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
-            said += " Give the token in DULY_TOKEN, or run this where the token file can be read."
         return Refusal(said)
 
 

@@ -17,6 +17,7 @@ Json = dict[str, Any]
 #: Keys under which a handler puts the text that a person wants to read first.
 TEXTS = ("markdown", "text", "answer", "reply", "summary")
 MOST_LINES = 200
+LABEL_COLUMNS = 20
 
 
 def readable(result: Any, screen: Screen) -> Iterator[RenderableType]:
@@ -47,31 +48,38 @@ def _has_items(tab: Json) -> bool:
     )
 
 
-def findings(tabs: list[Json], screen: Screen) -> Iterator[RenderableType]:
-    """Each tab: its title, then label, value, page and quote per finding; what was not found is named."""
+def findings(tabs: list[Json], screen: Screen, *, most: int | None = None) -> Iterator[RenderableType]:
+    """Each tab: its title, then label, value, page and quote per finding; at most `most` of them.
+
+    What was looked for and not found is named.
+    """
     from rich.text import Text
 
     for tab in tabs:
+        items = tab["items"][:most]
         yield Text(f"\n{one_line(tab.get('title', ''))}", style="bold")
-        yield _tab(tab["items"], screen)
+        yield _tab(items, screen)
+        if left := len(tab["items"]) - len(items):
+            yield Text(screen.say("more", count=left), style="bright_black")
 
 
 def _tab(items: list[Json], screen: Screen) -> Table:
     from rich.text import Text
 
-    table = plain_table(header=False)
-    table.add_column(width=20, overflow="fold")
-    table.add_column(ratio=2, overflow="fold")
-    table.add_column(no_wrap=True, justify="right")
-    table.add_column(ratio=3, no_wrap=True, overflow="ellipsis", style="bright_black")
+    table = plain_table(header=False, expand=True)
+    table.add_column(width=LABEL_COLUMNS, overflow="fold")
+    table.add_column(ratio=1, overflow="fold")
+    table.add_column(no_wrap=True, justify="right", min_width=6)
     for item in items:
         label = one_line(item["label"])
         if item["value"] is None:
-            table.add_row(label, Text(screen.say("absent"), style="bright_black"), "", "")
+            table.add_row(label, Text(screen.say("absent"), style="bright_black"), "")
             continue
         page = "" if item.get("page") is None else screen.say("page", page=item["page"])
-        quote = f"“{one_line(item['quote'])}”" if item.get("quote") else ""
-        table.add_row(label, one_line(item["value"]), page, quote)
+        table.add_row(label, one_line(item["value"]), page)
+        if item.get("quote"):
+            quote = f"“{one_line(item['quote'])}”"
+            table.add_row("", Text(quote, style="bright_black", no_wrap=True, overflow="ellipsis"), "")
     return table
 
 

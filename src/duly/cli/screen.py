@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
 
-#: What is not a terminal has no width; a pipe gets whole values.
-PIPE_COLUMNS = 200
+#: What is not a terminal has no width of its own.
+PIPE_COLUMNS = 120
 
 COLOURS = {
     "scheduled": "blue",
@@ -42,12 +42,16 @@ class Screen:
     def __init__(self, shown: Shown) -> None:
         self.language = language(shown.lang)
         self.json = shown.json
-        self.now = SystemClock().now_ms()
         self._console: Console | None = None
         with contextlib.suppress(
             AttributeError
         ):  # a terminal that is not UTF-8 gets question marks, not a crash
             sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+
+    @property
+    def now(self) -> int:
+        """Milliseconds UTC, for ages."""
+        return SystemClock().now_ms()
 
     @property
     def console(self) -> Console:

@@ -29,7 +29,7 @@ def sheet(seen: Json, screen: Screen) -> Iterator[RenderableType]:
         yield _title(screen.say("deliveries"))
         yield screen.say("untold")
     yield _title(screen.say("timeline"))
-    yield _timeline(seen["events"], screen)
+    yield _timeline(seen["events"])
     if seen["task"]["result"] is not None:
         yield _title(screen.say("result"))
         yield from readable(seen["task"]["result"], screen)
@@ -119,7 +119,7 @@ def _deliveries(deliveries: list[Json], screen: Screen) -> Table:
     return table
 
 
-def _timeline(events: list[Json], screen: Screen) -> Table:
+def _timeline(events: list[Json]) -> Table:
     from rich.text import Text
 
     table = plain_table(header=False)

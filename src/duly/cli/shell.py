@@ -1,6 +1,7 @@
 """What stands around every command: an expected error is one readable line per problem, never a traceback.
 
-Exit codes: 0 done · 1 the task failed · 2 usage, configuration or input · 3 not ended within --wait · 130 Ctrl-C.
+Exit codes: 0 done · 1 the task failed · 2 usage, configuration or input · 3 not ended within --wait ·
+130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Shell(TyperGroup):
         args: Sequence[str] | None = None,
         prog_name: str | None = None,
         complete_var: str | None = None,
-        standalone_mode: bool = True,
+        standalone_mode: bool = True,  # noqa: ARG002 - Typer's signature; we always end the process
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
@@ -41,16 +42,23 @@ class Shell(TyperGroup):
         given = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             code = super().main(given, prog_name or "duly", complete_var, False, windows_expand_args, **extra)
-        except Exception as error:
-            said = problems(error)
-            if not said:
-                raise
-            complain(*said)
-            code = error.code if isinstance(error, Refusal) else WRONG
+        except Exception as error:  # noqa: BLE001 - what nobody expects is raised again
+            code = told(error)
         except KeyboardInterrupt:
             code = INTERRUPTED
             complain("interrupted")
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def told(error: Exception) -> int:
+    """Tells of an expected error; answers the exit code. An unexpected one is raised again: it is a bug."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        return 0  # the group's help is the answer
+    lines = problems(error)
+    if not lines:
+        raise error
+    complain(*lines)
+    return error.code if isinstance(error, Refusal) else WRONG
 
 
 def complain(*lines: str) -> None:
@@ -91,7 +99,7 @@ def _usage(error: Any) -> str:
 
 
 def _database(error: BaseException) -> list[str]:
-    """What a driver says that was met outside of the store's own reads and writes: no database, not writable."""
+    """What a driver says outside of the store's own reads and writes: not a database, not writable."""
     from duly.store.sqlite import driver
 
     for one in (error, error.__cause__):

@@ -1,4 +1,4 @@
-"""Reads server-sent events off a stream of lines, as the standard's section 9.2 asks; comments are dropped."""
+"""Reads server-sent events off a stream of lines, as the standard (9.2) asks; comments are dropped."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def _option(panel: str, text: str, metavar: str | None = None, **more: Any) -> A
 
 
 class WaitCommand(TyperCommand):
-    """Lets `--wait` stand alone, for as long as it takes; Typer knows only options with or without a value."""
+    """Lets `--wait` stand alone, for as long as it takes; Typer has no option whose value may be left out."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Gives a lone `--wait` its value."""
@@ -105,16 +105,16 @@ def register(app: typer.Typer, panel: str) -> None:
 
 def submit(
     task_type: Annotated[str, typer.Argument(help="A declared task type.", metavar="TYPE")],
+    given: Given,
+    terms: Terms,
+    place: Place,
+    shown: Shown,
     pairs: Annotated[
         list[str] | None,
         typer.Argument(
             help="Input as key=value; a value that is JSON is taken as JSON.", metavar="[KEY=VALUE]..."
         ),
-    ],
-    given: Given,
-    terms: Terms,
-    place: Place,
-    shown: Shown,
+    ] = None,
     wait: Annotated[
         float | None,
         _option(

@@ -15,38 +15,44 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 
-#: From here on ids are shown whole; below, their ends, which every command takes.
-WIDE = 110
+#: From here on queue and owner are shown where they tell tasks apart, and further on ids are shown whole;
+#: below, their ends, which every command takes.
+WIDE = 100
+WIDEST = 150
 SHORT_ID = 8
 
 
 def task_table(tasks: Sequence[Json], screen: Screen) -> Table:
     """One row per task; queue and owner only where they tell tasks apart."""
     table = plain_table()
-    wide = screen.console.width >= WIDE
-    extra = [word for word in ("queue", "owner") if len({task[word] for task in tasks}) > 1]
+    width = screen.console.width
+    extra = [word for word in ("queue", "owner") if width >= WIDE and len({task[word] for task in tasks}) > 1]
     table.add_column(screen.say("id"), no_wrap=True, min_width=SHORT_ID)
     table.add_column(screen.say("status"), no_wrap=True)
-    table.add_column(screen.say("type"), no_wrap=True, overflow="ellipsis", max_width=30 if wide else 20)
+    table.add_column(
+        screen.say("type"), no_wrap=True, overflow="ellipsis", max_width=30 if width >= WIDE else 20
+    )
     for word in extra:
         table.add_column(screen.say(word), no_wrap=True, overflow="ellipsis", max_width=16)
     for word in ("progress", "age", "took"):
         table.add_column(screen.say(word), no_wrap=True, justify="right")
     table.add_column(screen.say("note"), no_wrap=True, overflow="ellipsis", ratio=1)
     for task in tasks:
-        table.add_row(*_row(task, screen, wide=wide, extra=extra))
+        table.add_row(*_row(task, screen, whole=width >= WIDEST, extra=extra))
     return table
 
 
-def plain_table(*, header: bool = True) -> Table:
-    """A table without lines, its columns two apart."""
+def plain_table(*, header: bool = True, expand: bool = False) -> Table:
+    """A table without lines, its columns two apart; `expand` takes the whole width."""
     from rich.table import Table
 
-    return Table(box=None, padding=(0, 2, 0, 0), show_header=header, header_style="bold", pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=header, header_style="bold", pad_edge=False)
+    table.expand = expand
+    return table
 
 
-def _row(task: Json, screen: Screen, *, wide: bool, extra: Sequence[str]) -> list[str | Text]:
-    id_ = task["id"] if wide else task["id"][-SHORT_ID:]
+def _row(task: Json, screen: Screen, *, whole: bool, extra: Sequence[str]) -> list[str | Text]:
+    id_ = task["id"] if whole else task["id"][-SHORT_ID:]
     about = [clean(task[word]) for word in extra]
     times = [age(task, screen), took(task, screen)]
     return [

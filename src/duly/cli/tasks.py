@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -118,7 +117,7 @@ def why(id_: Id, place: Place, shown: Shown) -> None:
             return
         from duly.cli.screen import clean
 
-        texts = [clean(reason[f"text_{screen.language}"]) for reason in said["reasons"]] or [said["summary"]]
+        texts = [clean(reason["text"]) for reason in said["reasons"]] or [clean(said["summary"])]
         screen.show(screen.status(said["status"]), *texts)
 
     ask(place, shown, asked)
@@ -192,6 +191,8 @@ Asked = Callable[["Desk", "Screen"], Awaitable[None]]
 
 def ask(place: Place, shown: Shown, asked: Asked, **desk_options: Any) -> None:
     """Opens the desk that the options name, asks, closes it."""
+    import asyncio
+
     from duly.cli.desk import opened
     from duly.cli.screen import Screen
 
@@ -215,7 +216,7 @@ class detaching:  # noqa: N801 - reads as what happens in the block: Ctrl-C deta
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is not None and issubclass(kind, KeyboardInterrupt):
+        if self.id_ and kind is not None and issubclass(kind, KeyboardInterrupt):
             from duly.cli.words import language, say
 
             raise Refusal(

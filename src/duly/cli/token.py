@@ -1,4 +1,4 @@
-"""`duly token` and `duly version`: the installation's credentials, tokens for its users, and what is installed."""
+"""`duly token` and `duly version`: the credentials, tokens for users, and what is installed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from duly.cli.grouped import grouped
 from duly.cli.options import DatabaseUrl, Shown
 
 _PANEL = "Installation"
-_TOKEN = """Example: export DULY_TOKEN=$(duly token issue --user alice --hours 8)"""
+_EPILOG = """Example: export DULY_TOKEN=$(duly token issue --user alice --hours 8)"""
 
 group = typer.Typer(
-    epilog=_TOKEN, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
+    epilog=_EPILOG, rich_markup_mode="rich", context_settings={"help_option_names": ["-h", "--help"]}
 )
 
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
     group.callback(invoke_without_command=True)(grouped(token))
-    group.command(epilog=_TOKEN)(grouped(issue))
+    group.command(epilog=_EPILOG)(grouped(issue))
     app.add_typer(group, name="token", rich_help_panel=_PANEL)
     app.command(rich_help_panel=_PANEL, epilog="Example: duly version --json")(grouped(version))
 

@@ -26,7 +26,7 @@ WORDS = {
     "status": ("status", "状态"),
     "type": ("type", "类型"),
     "progress": ("done", "进度"),
-    "age": ("age", "创建于"),
+    "age": ("age", "距今"),
     "took": ("took", "用时"),
     "note": ("note", "说明"),
     "queue": ("queue", "队列"),
@@ -79,6 +79,8 @@ WORDS = {
     "no": ("no", "否"),
     "page": ("p. {page}", "第{page}页"),
     "absent": ("not in the document", "文中未见"),
+    "more": ("{count} more", "另有 {count} 项"),
+    "step_done": ("step {name}", "步骤 {name}"),
     "total": ("total", "合计"),
 }
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,7 +62,7 @@ class _View:
 
 async def follow(
     database: Database, task_id: str, *, after: int = 0, ping: float = 15.0
-) -> AsyncIterator[LiveEvent]:
+) -> AsyncGenerator[LiveEvent, None]:
     """Yields every timeline line after number `after` once, in order; ends when the task has ended.
 
     Streamed output is yielded in order of its parts while its attempt runs; when the attempt ends the

@@ -17,7 +17,7 @@ from duly.model.events import Emit, EventType, current_task
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped
 from duly.model.policy import RetryPolicy
 from duly.model.state import Status
-from duly.model.task import Claimed
+from duly.model.task import Claimed, Step
 from duly.registry import TaskType
 from duly.store import lists
 from duly.store.claims import Finish, finish
@@ -98,6 +98,8 @@ class Attempt:
         self._stuck_seconds = stuck
         self._journal = Journal(database, claimed, emit=emit, lost=self.lose)
         self._wish: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        #: When the handler must have ended, in the loop's time.
+        self.ends_by = asyncio.get_running_loop().time() + self._seconds()
         #: Set when the handler ignores its stop: what shall be recorded once its process is gone.
         self.last_word: Finish | None = None
 
@@ -134,20 +136,31 @@ class Attempt:
             steps = await self._steps()
             arguments = self._kind.bind(json.loads(self.claimed.input))
         except DulyError as error:
-            return Failed(code=error.code, message=str(error), retryable=isinstance(error, NotReady))
+            return Failed(code=error.code, message=str(error), retryable=False)
+        if self._wish.done():  # the handler need not begin at all
+            return self._wish.result()
+        self.ends_by = asyncio.get_running_loop().time() + self._seconds()
         execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
         work = asyncio.create_task(execution.outcome(), name=f"duly-attempt-{self.claimed.id}")
         watched: set[asyncio.Future[Any]] = {work, self._wish}
-        await asyncio.wait(watched, timeout=self._seconds(), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(watched, timeout=self._left(), return_when=asyncio.FIRST_COMPLETED)
         if work.done():
             return await self._ended(work)
         wish = self._wish.result() if self._wish.done() else self._timed_out()
         return await self._stop(execution, work, wish, stuck)
 
-    async def _steps(self) -> list[Any]:
+    async def _steps(self) -> list[Step]:
+        """What earlier attempts remembered. A busy database costs time, not a retry."""
         if self.claimed.attempt == 1:
             return []
-        steps = await self._database.read(lists.steps, self.claimed.id)
+        steps: list[Step] = []
+        while not self._wish.done():
+            try:
+                steps = await self._database.read(lists.steps, self.claimed.id)
+                break
+            except NotReady as error:
+                self._say("attempt.waiting", error=str(error))
+                await asyncio.sleep(RETRY_SECONDS[1])
         if steps:
             self._say("attempt.replays", steps=len(steps))
         return steps
@@ -158,6 +171,9 @@ class Attempt:
         if self.claimed.deadline_at is not None:
             limit = min(limit, self.claimed.deadline_at - self._database.clock.now_ms())
         return max(0.0, limit / 1000)
+
+    def _left(self) -> float:
+        return max(0.0, self.ends_by - asyncio.get_running_loop().time())
 
     def _timed_out(self) -> Failed:
         deadline = self.claimed.deadline_at
@@ -180,10 +196,11 @@ class Attempt:
         await asyncio.wait({work}, timeout=self._stuck_seconds)
         if not work.done():
             self._say("attempt.ignores_stop", attempt=self.claimed.attempt, seconds=self._stuck_seconds)
-            if isinstance(wish, Failed):
-                self.last_word = conclude(self.claimed, wish, self._kind.policy)
+            await self._until_stopped(execution, work, self.ends_by)
+            if not work.done():
+                self.last_word = conclude(self.claimed, wish, self._kind.policy) if wish is not None else None
                 stuck(self)
-            await self._until_stopped(execution, work)
+                await self._until_stopped(execution, work, float("inf"))
         ended = await self._ended(work)
         return ended if isinstance(ended, Completed) and wish is not None else wish
 
@@ -193,10 +210,12 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - a defect of ours must not leave the task running for ever
             return raised(error)
 
-    async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome]) -> None:
-        while not work.done():
+    async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome], latest: float) -> None:
+        """Asks again and again: after a timeout for ever, after a cancel until the timeout strikes too."""
+        loop = asyncio.get_running_loop()
+        while not work.done() and (left := latest - loop.time()) > 0:
             execution.stop()
-            await asyncio.wait({work}, timeout=self._stuck_seconds)
+            await asyncio.wait({work}, timeout=min(left, self._stuck_seconds))
 
     async def _close_journal(self) -> None:
         with contextlib.suppress(NotReady):

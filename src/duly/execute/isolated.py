@@ -10,6 +10,7 @@ import asyncio
 import ctypes
 import inspect
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -139,7 +140,9 @@ def _main(
 ) -> None:
     """The child's whole life."""
     die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_worker, name="duly-parent", daemon=True).start()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group is the worker's to handle
+        signal.signal(number, lambda *_: None)
     current_task.set(claimed.id)
     context = Context(claimed, _Pipe(connection), StepBook(steps), Threads(ThreadPoolExecutor()))
     try:
@@ -147,6 +150,14 @@ def _main(
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
         outcome = raised(error)
     connection.send(("outcome", (outcome,)))
+
+
+def _end_with_worker() -> None:
+    """Where no signal tells, and for a worker that died before we could ask for one."""
+    worker = multiprocessing.parent_process()
+    if worker is not None:
+        worker.join()
+        os._exit(3)
 
 
 def _call(handler: Callable[..., Any], context: Context, arguments: dict[str, Any]) -> Any:

@@ -47,6 +47,7 @@ class Journal:
             LeaseLost: another attempt owns the task; the step was not kept.
         """
         failpoint("step.before_record")
+        self._check(not self._is_lost)
         item = journal.StepRecord(id=self._claimed.id, attempt=self._claimed.attempt, step=step)
         while True:
             try:
@@ -87,8 +88,7 @@ class Journal:
         """Writes what is still gathered; called before the outcome is recorded."""
         self._stop_timer()
         await asyncio.gather(*self._background, return_exceptions=True)
-        if not self._is_lost:
-            await self._flush()
+        await self._flush()
 
     async def _soon(self, *, now: bool = False) -> None:
         if self._is_lost:
@@ -109,6 +109,8 @@ class Journal:
 
     async def _flush(self) -> None:
         async with self._flushing:
+            if self._is_lost:
+                return
             self._stop_timer()
             self._flushed_at = asyncio.get_running_loop().time()
             try:

@@ -72,6 +72,10 @@ class Runner:
         """How many attempts run."""
         return len(self._attempts)
 
+    def ends_by(self) -> float | None:
+        """When the first of the running handlers must have ended, in the loop's time."""
+        return min((one.ends_by for one in self._attempts.values()), default=None)
+
     def held(self) -> set[tuple[str, int]]:
         """(task id, attempt) of all that runs here."""
         return {(one.claimed.id, one.claimed.attempt) for one in self._attempts.values()}

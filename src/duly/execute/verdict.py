@@ -9,6 +9,7 @@ from duly.model import wire
 from duly.model.errors import DulyError, InvalidInput
 from duly.model.outcome import Completed, Fail, Failed, Outcome, Retry, Snooze, Snoozed
 
+CODE_LIMIT = 100
 ERROR_LIMIT = 2000
 TRACEBACK_LIMIT = 20_000
 
@@ -22,21 +23,33 @@ def returned(value: Any) -> Outcome:
 
 
 def raised(error: BaseException) -> Outcome:
-    """The outcome of a handler that raised."""
+    """The outcome of a handler that raised. Never raises itself, whatever the exception is made of."""
+    try:
+        return _outcome(error)
+    except Exception as defect:  # noqa: BLE001 - for instance an exception whose text cannot be had
+        kind, reason = type(error).__name__, type(defect).__name__
+        return Failed(code="handler_error", message=_clean(f"{kind}, which cannot be told: {reason}"))
+
+
+def _outcome(error: BaseException) -> Outcome:
     match error:
         case Fail():
-            return Failed(code=error.code[:100], message=_clean(str(error)), retryable=False)
+            return Failed(code=_code(error), message=_clean(str(error)), retryable=False)
         case Retry():
             after = None if error.after is None else round(error.after * 1000)
-            return Failed(code=error.code[:100], message=_clean(str(error)), after_ms=after)
+            return Failed(code=_code(error), message=_clean(str(error)), after_ms=after)
         case Snooze():
             return Snoozed(round(error.seconds * 1000), _clean(str(error)))
         case DulyError():
             return Failed(
-                code=error.code, message=_clean(str(error)), traceback=_trace(error), retryable=False
+                code=_code(error), message=_clean(str(error)), traceback=_trace(error), retryable=False
             )
     message = _clean(f"{type(error).__name__}: {error}".rstrip(": "))
     return Failed(code="handler_error", message=message, traceback=_trace(error))
+
+
+def _code(error: DulyError) -> str:
+    return _clean(str(error.code), CODE_LIMIT)
 
 
 def _trace(error: BaseException) -> str:

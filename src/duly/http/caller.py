@@ -28,6 +28,7 @@ from duly.submit.admit import Options
 CHUNK = 262_144
 POLL_SECONDS = 2
 NAME_BYTES = 255
+_ID = re.compile(r"[0-9a-f-]{36}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,60}/[a-z0-9!#$&^_.+-]{1,80}")
 
 
@@ -101,7 +102,8 @@ class Caller:
         Raises:
             TaskNotFound: there is none, or it is somebody else's: the same answer.
         """
-        task = await self._app.database.read(lists.get, task_id, result=result)
+        known = _ID.fullmatch(task_id) is not None
+        task = await self._app.database.read(lists.get, task_id, result=result) if known else None
         if task is None or not self.principal.sees(task):
             raise TaskNotFound(f"there is no task {task_id}")
         return task

@@ -83,7 +83,7 @@ def problem(
         "status": status,
         "detail": detail,
         "code": code,
-        "instance": quote(connection.scope["path"][:500]),
+        "instance": quote(connection.scope["path"][:500], errors="replace"),
     }
     if errors:
         body["errors"] = list(errors)

@@ -36,10 +36,11 @@ async def stream(
     stop = asyncio.ensure_future(stopping.wait())
     following = asyncio.ensure_future(anext(frames, None))
     try:
-        while not stopping.is_set():
+        while not stop.done():
             await asyncio.wait({following, stop}, timeout=ping, return_when=asyncio.FIRST_COMPLETED)
-            if not following.done():
+            if not following.done() and not stop.done():
                 yield ": ping\n\n"
+            if not following.done():
                 continue
             frame = following.result()
             if frame is None:

@@ -93,8 +93,12 @@ _BODY = {
     }
 }
 
+_ENDED: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The task has ended within `Prefer: wait=N`."}
+}
 
-@router.post("", status_code=202, openapi_extra=_BODY)
+
+@router.post("", status_code=202, openapi_extra=_BODY, responses=_ENDED)
 async def submit(caller: CallerDep, body: JsonBody) -> Response:
     """Accept a task: 202 with Location, or 200 with its end when that comes within `Prefer: wait=N`."""
     wanted = shaped(TaskRequest, body)

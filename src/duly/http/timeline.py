@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
@@ -26,7 +26,13 @@ After = Annotated[int, Query(ge=0, le=2**31, description="Only events after this
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
-@router.get("/{task_id}/events")
+_LIVE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+    204: {"description": "The task has ended and Last-Event-ID was its last event."},
+}
+
+
+@router.get("/{task_id}/events", responses=_LIVE)
 async def events(
     caller: CallerDep, parts: PartsDep, task_id: str, after: After = 0, limit: Limit = 1000
 ) -> Response:
@@ -41,8 +47,8 @@ async def events(
         return Response(status_code=204)  # an EventSource reconnects after any other answer
     if is_head(request):
         return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
-    live = cast("AsyncGenerator[LiveEvent]", follow(parts.app.database, task_id, after=after))
-    return sse.response(sse.stream(_frames(live), parts.stopping))
+    frames = _frames(follow(parts.app.database, task_id, after=after))
+    return sse.response(sse.stream(frames, parts.stopping))
 
 
 async def _frames(events: AsyncGenerator[LiveEvent]) -> AsyncGenerator[str]:

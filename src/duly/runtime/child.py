@@ -11,12 +11,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from duly.config import Settings, SettingsError
 from duly.execute.isolated import die_with_parent
-from duly.model.errors import DulyError
+from duly.model.errors import DulyError, NotReady
 from duly.runtime.api import ApiServer
 from duly.runtime.app import App
 from duly.runtime.control import ChildPipe
@@ -24,6 +24,7 @@ from duly.runtime.handover import REPLACE, Handover, received
 from duly.runtime.load import load_declared
 from duly.runtime.worker import Worker
 
+T = TypeVar("T")
 #: Makes the ASGI application: `duly.http.create_api`.
 CreateApi = Callable[..., Any]
 
@@ -48,15 +49,17 @@ class Child:
         self._handle_signals()
         if self._handover.work:
             self._worker = Worker(
-                self._app, supervised=lambda session: self._pipe.send(session=session), replace=self._replace
+                self._app,
+                supervised=lambda session: self._pipe.send(session=session),
+                replace=self._replace,
+                pulse=lambda seconds: self._pipe.send(beat=seconds),
             )
             self._pipe.listen(self._on_message)
             await self._worker.start()
         else:
             self._pipe.listen(lambda _: None)
         if self._handover.once and self._worker is not None:
-            await self._worker.until_idle()
-            self._over.set()
+            await self._once(self._worker)
         await (self._serve(self._create_api) if self._create_api else self._wait())
         return await self._end()
 
@@ -74,6 +77,16 @@ class Child:
         if "lost" in message and self._worker is not None:
             work = self._worker.replace_session(message["lost"])
             asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _once(self, worker: Worker) -> None:
+        """Works until nothing is due, or until a signal."""
+        idle = asyncio.create_task(worker.until_idle(), name="duly-once")
+        over = asyncio.create_task(self._over.wait(), name="duly-over")
+        await asyncio.wait({idle, over}, return_when=asyncio.FIRST_COMPLETED)
+        self._over.set()
+        if idle.done():
+            idle.result()
+        idle.cancel()
 
     async def _wait(self) -> None:
         self._pipe.send(ready=True)
@@ -114,16 +127,33 @@ async def _main(handover: Handover, pipe: ChildPipe, create_api: CreateApi | Non
     return await Child(handover, pipe, create_api).run()
 
 
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Runs `work` on a loop of its own. Whoever says SystemExit in it (a handler's library) does not end the loop.
+
+    asyncio passes SystemExit and KeyboardInterrupt of any task through the loop, and gives them to whoever
+    awaits that task too; so the loop is simply entered again.
+    """
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(work, name="duly-child")
+    while True:
+        try:
+            return loop.run_until_complete(task)
+        except (SystemExit, KeyboardInterrupt):
+            if task.done():
+                raise
+
+
 def main(create_api: CreateApi | None = None) -> None:
     """The process's entry. Ends without waiting for handlers: one may ignore its stop for ever."""
     handover = received()
     die_with_parent()
     pipe = ChildPipe(socket.socket(fileno=handover.control))
     try:
-        code = asyncio.new_event_loop().run_until_complete(_main(handover, pipe, create_api))
+        code = run_to_end(_main(handover, pipe, create_api))
     except (DulyError, SettingsError) as error:
         print(f"duly: {error}", file=sys.stderr)  # noqa: T201 - nothing is there yet that could log
-        code = 2
+        code = 1 if type(error) is NotReady else 2  # a busy database is worth another try
+    pipe.send(ending=code)
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,6 +1,7 @@
 """The pipe between the supervising parent and its child: one JSON object per line, both ways.
 
-Child to parent: `session` (renew this one), `ready`, `last_words` (record these once I am gone).
+Child to parent: `session` (renew this one), `ready`, `beat` (my loop turns; its next handler must have ended
+in so many seconds), `last_words` (record these once I am gone), `ending` (the exit code that I mean).
 Parent to child: `lost` (this session was ended by others).
 """
 
@@ -33,7 +34,11 @@ class Pipe:
             return
 
     def receive(self) -> list[dict[str, Any]] | None:
-        """The complete messages of one read; None when the other end is gone."""
+        """The complete messages of one read; None when the other end is gone.
+
+        Raises:
+            BlockingIOError: nothing is there now, and the socket does not wait.
+        """
         try:
             data = self._socket.recv(1 << 16)
         except ConnectionError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import importlib
 import sys
-from importlib import util
 from pathlib import Path
+from typing import Any
 
 from duly.config import Settings, SettingsError
 from duly.runtime.declare import Duly
@@ -24,7 +24,7 @@ def load_declared(settings: Settings) -> Duly:
     for spec in _names(settings.app):
         _include(together, *_split(spec), problems)
     for name in _names(settings.apps):
-        if util.find_spec("duly_apps") is None or util.find_spec(f"duly_apps.{name}") is None:
+        if name not in bundled():
             problems.append(f"apps: there is no bundled app {name!r}; there are: {', '.join(bundled())}")
         else:
             _include(together, f"duly_apps.{name}", "duly", problems)
@@ -35,8 +35,10 @@ def load_declared(settings: Settings) -> Duly:
 
 def bundled() -> list[str]:
     """The names of the apps that come with Duly."""
-    import duly_apps
-
+    try:
+        import duly_apps
+    except ModuleNotFoundError:
+        return []
     return sorted(
         path.parent.name for root in duly_apps.__path__ for path in Path(root).glob("*/__init__.py")
     )
@@ -60,10 +62,17 @@ def _include(together: Duly, module: str, name: str, problems: list[str]) -> Non
         )
     except AttributeError:
         problems.append(f"app {module}:{name}: the module has no {name!r}")
-    except Exception as error:  # noqa: BLE001 - a user's module can fail in any way; say so in one line
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module can fail in any way
         problems.append(f"app {module}:{name}: importing it failed: {type(error).__name__}: {error}")
     else:
-        if isinstance(found, Duly):
-            together.include(found)
-        else:
-            problems.append(f"app {module}:{name} is a {type(found).__name__}, not a Duly object")
+        _join(together, found, f"app {module}:{name}", problems)
+
+
+def _join(together: Duly, found: Any, what: str, problems: list[str]) -> None:
+    if not isinstance(found, Duly):
+        problems.append(f"{what} is a {type(found).__name__}, not a Duly object")
+        return
+    try:
+        together.include(found)
+    except ValueError as error:
+        problems.append(f"{what}: {error}")

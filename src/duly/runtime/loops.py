@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -23,6 +24,7 @@ class Loop:
         self._tick = tick
         self._emit = emit
         self._hint = asyncio.Event()
+        self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         #: Errors in a row; 0 means that the last tick was good.
         self.errors = 0
@@ -36,10 +38,11 @@ class Loop:
         self._hint.set()
 
     async def stop(self) -> None:
-        """Stops after the tick that is under way."""
+        """Stops after the tick that is under way: a claim that is cut off leaves tasks that nobody holds."""
+        self._over.set()
+        self._hint.set()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await asyncio.wait([self._task])
 
     @property
     def unready(self) -> bool:
@@ -47,7 +50,7 @@ class Loop:
         return self.errors >= UNREADY_AFTER
 
     async def _run(self) -> None:
-        while True:
+        while not self._over.is_set():
             self._hint.clear()
             try:
                 await self._tick()
@@ -62,12 +65,11 @@ class Loop:
             await self._pause()
 
     async def _pause(self) -> None:
+        """Waits for the interval or a hint; after errors longer, and hints do not count."""
         seconds = self._interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
         if self.errors:
-            await asyncio.sleep(min(BACKOFF_CAP, seconds * 2**self.errors))
-            return
-        try:
+            seconds = min(BACKOFF_CAP, seconds * 2.0 ** min(self.errors, 40))
+        awaited = self._over if self.errors or self._over.is_set() else self._hint
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await self._hint.wait()
-        except TimeoutError:
-            return
+                await awaited.wait()

@@ -21,13 +21,14 @@ from duly.model.events import Emit
 from duly.observe.logs import Log
 from duly.runtime.control import Pipe
 from duly.runtime.handover import REPLACE, Handover, received
-from duly.runtime.ward import DatabaseError, Ward, patiently
+from duly.runtime.ward import PATIENCE, DatabaseError, Ward, patiently
 from duly.store.transaction import Terms
 
-BACKOFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+#: Rests before a restart, in thirtieths of the lease: seconds, for the usual lease of 30 s.
+BACKOFF = (1, 2, 4, 8, 15, 30)
 #: A child that lived this long had a good start; the next restart is quick again.
 GOOD_LIFE = 60.0
-#: A child that ends with one of these has said why; starting it again would not help.
+#: A child that announces one of these and ends with it is not started again: it would not help.
 FINAL_CODES = frozenset({0, 2})
 EXTRA_SECONDS = 5.0
 #: What runs as the child; named here, imported only there.
@@ -66,8 +67,12 @@ class Supervisor:
         self._pipe: Pipe | None = None
         self._sessions: list[str] = []
         self._last_words: list[dict[str, Any]] = []
+        self._announced: int | None = None
+        self._killed = False
+        self._unit = self._settings["lease"] / 30
         self._renewed_at = 0.0
         self._renew_at = float("inf")
+        self._silent_by = float("inf")
         self._stop_by: float | None = None
         self._wakes = socket.socketpair()
 
@@ -83,12 +88,13 @@ class Supervisor:
             self._bury(code)
             if self._stop_by is not None:
                 return 0
-            if code in FINAL_CODES:
+            meant = code == self._announced  # a handler can end the process too, with any code
+            if meant and code in FINAL_CODES:
                 return code
-            if code == REPLACE:
+            if meant and code == REPLACE:
                 continue
             failures = 0 if self._clock.monotonic() - born > GOOD_LIFE else failures
-            self._rest(BACKOFF[min(failures, len(BACKOFF) - 1)])
+            self._rest(self._unit * BACKOFF[min(failures, len(BACKOFF) - 1)])
             failures += 1
             if self._stop_by is not None:
                 return 0
@@ -120,8 +126,9 @@ class Supervisor:
             while self._child.poll() is None:
                 self._listen(selector)
                 self._tend()
-            while self._hear():  # what it said last may still stand in the pipe
-                pass
+            with contextlib.suppress(BlockingIOError):  # a process that the child left may hold its end open
+                while self._hear():  # what it said last may still stand in the pipe
+                    pass
         return self._child.returncode
 
     def _listen(self, selector: selectors.BaseSelector) -> None:
@@ -137,20 +144,25 @@ class Supervisor:
         descriptors = [listener.fileno() for listener in self._listeners]
         handover = dataclasses.replace(self._handover, control=theirs.fileno(), sockets=descriptors)
         self._sessions, self._last_words = [], []
-        self._renew_at = float("inf")
+        self._announced, self._killed = None, False
+        self._renew_at = self._silent_by = float("inf")
         self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             [sys.executable, "-m", MODULES[self._handover.mode]],
             env=handover.environment(),
             pass_fds=[theirs.fileno(), *descriptors],
         )
         theirs.close()
-        ours.setblocking(True)
+        ours.setblocking(False)
         self._pipe = Pipe(ours)
         self._emit("child.started", pid=self._child.pid)
+        if self._stop_by is not None:  # asked while it was being started
+            self._child.terminate()
 
     def _pause(self) -> float:
         now = self._clock.monotonic()
-        until = min(self._renew_at, self._stop_by or float("inf"))
+        if self._killed:
+            return 3600.0  # its end is a signal
+        until = min(self._renew_at, self._silent_by, self._stop_by or float("inf"))
         return max(0.0, min(until - now, 3600.0))
 
     def _hear(self) -> bool:
@@ -161,16 +173,25 @@ class Supervisor:
                 self._sessions.append(message["session"])
                 self._renewed_at = self._clock.monotonic()
                 self._renew_at = self._renewed_at + self._settings["renew"]
+            if "beat" in message:
+                rest = max(message["beat"] + self._settings["stuck"], self._settings["renew"])
+                self._silent_by = self._clock.monotonic() + rest + self._settings["lease"]
             if "last_words" in message:
                 self._last_words = message["last_words"]
+            if "ending" in message:
+                self._announced = message["ending"]
             if message.get("ready"):
                 notify("READY=1")
         return messages is not None
 
     def _tend(self) -> None:
         now = self._clock.monotonic()
+        if self._killed:
+            return
         if self._stop_by is not None and now >= self._stop_by:
             self._kill("did not drain in time")
+        elif now >= self._silent_by:
+            self._kill("its loop is silent")
         elif now >= self._renew_at:
             self._renew(now)
 
@@ -180,9 +201,7 @@ class Supervisor:
             alive = self._ward.renew(session)
         except DatabaseError as error:
             self._emit("lease.renew_failed", worker_id=session, error=str(error))
-            self._renew_at = now + 1.0
-            if now - self._renewed_at > self._settings["lease"] - EXTRA_SECONDS:
-                self._kill("its lease could not be renewed")
+            self._renew_again()
             return
         self._renewed_at = now
         self._renew_at = now + self._settings["renew"]
@@ -191,8 +210,15 @@ class Supervisor:
             self._renew_at = float("inf")
             self._pipe.send(lost=session)
 
+    def _renew_again(self) -> None:
+        """Tries once more soon; kills the child when one more try could outlast the lease."""
+        self._renew_at = self._clock.monotonic() + self._unit
+        if self._renew_at + PATIENCE + self._unit > self._renewed_at + self._settings["lease"]:
+            self._kill("its lease could not be renewed")
+
     def _kill(self, reason: str) -> None:
-        if self._child is not None and self._child.poll() is None:
+        if self._child is not None and not self._killed and self._child.poll() is None:
+            self._killed = True
             self._emit("child.killed", pid=self._child.pid, reason=reason)
             self._child.kill()
 
@@ -201,7 +227,7 @@ class Supervisor:
             self._pipe.close()
         buried = patiently(
             lambda: self._ward.bury(self._sessions, self._last_words),
-            tries=5,
+            tries=10,
             failed=lambda error: self._emit("child.bury_failed", error=str(error)),
         )
         name = "child.ended" if code == 0 else "child.died"

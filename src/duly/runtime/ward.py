@@ -18,6 +18,8 @@ from duly.store.claims import Finish, finish, rescue
 from duly.store.transaction import Terms, Transaction
 
 DatabaseError: type[Exception] = sqlite.driver.Error
+#: How long one try waits for the write lock, in seconds: short, for the child must be watched meanwhile.
+PATIENCE = 1.0
 
 
 class Ward:
@@ -28,6 +30,7 @@ class Ward:
         self._terms = terms
         self._clock = clock
         self._connection: Any = None
+        self._journal = ""
 
     def renew(self, session: str) -> bool:
         """Extends the lease; False: the session was ended by others."""
@@ -48,17 +51,27 @@ class Ward:
 
     @contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        if self._connection is None:
-            self._connection = sqlite.connect(self._path, sqlite.examine(self._path).journal)
-        cursor = self._connection.cursor()
+        cursor = self._open().cursor()
         try:
             cursor.execute("BEGIN IMMEDIATE")
             yield Transaction(cursor, self._clock.now_ms(), terms=self._terms)
             cursor.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
+            self._drop_unless_busy(error)
+            raise
+
+    def _open(self) -> Any:
+        if self._connection is None:
+            self._journal = self._journal or sqlite.examine(self._path).journal
+            self._connection = sqlite.connect(self._path, self._journal)
+            self._connection.execute("PRAGMA busy_timeout = 1000")
+        return self._connection
+
+    def _drop_unless_busy(self, error: BaseException) -> None:
+        """A connection that only found the database busy is kept: opening another one waits longer."""
+        if self._connection.in_transaction or "locked" not in str(error):
             self._connection.close()
             self._connection = None
-            raise
 
 
 def _finish(values: dict[str, Any]) -> Finish:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from duly.claim.poller import Poller
 from duly.claim.rescue import Reconciler, Rescuer
@@ -15,12 +15,14 @@ from duly.deliver.outbox import Outbox
 from duly.deliver.webhook import WebhookChannel
 from duly.execute.runner import Runner
 from duly.model.errors import SessionEnded
+from duly.model.task import Claimed
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
+from duly.runtime.pulse import Pulse
 
 
 class Worker:
-    """Runs what is due. `renewed_by` tells the supervisor of a session; without one it renews itself."""
+    """Runs what is due. `supervised` tells the parent of a session; without one it renews itself."""
 
     def __init__(
         self,
@@ -28,6 +30,7 @@ class Worker:
         *,
         supervised: Callable[[str], None] | None = None,
         replace: Callable[[], None] = lambda: None,
+        pulse: Callable[[float], None] = lambda _: None,
     ) -> None:
         settings, database, emit = app.settings, app.database, app.emit
         queues = settings.queue_names
@@ -43,7 +46,8 @@ class Worker:
             freed=self._freed,
             replace=replace,
         )
-        self.poller = Poller(database, app.registry, queues, free=self.runner.free, start=self.runner.start)
+        self.pulse = Pulse(self.runner.ends_by, pulse)
+        self.poller = Poller(database, app.registry, queues, free=self.runner.free, start=self._begin)
         self.rescuer = Rescuer(database, emit=emit)
         self.reconciler = Reconciler(
             database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
@@ -58,8 +62,9 @@ class Worker:
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit)
         self._sweeps = Loop("sweep", settings.sweep, self.rescuer.tick, emit=emit)
         self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
+        self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
         self._supervised = supervised is not None
-        self._loops = [self._claims, self._cancels, self._sends, self._sweeps, self._renews]
+        self._loops = [self._claims, self._cancels, self._sends, self._sweeps, self._renews, self._beats]
         self._forget: Callable[[], None] = lambda: None
         self._stirred = asyncio.Event()
 
@@ -71,6 +76,10 @@ class Worker:
         for one in self._loops:
             one.start()
         self._emit("worker.started", worker_id=self.session.id, types=len(self._app.registry))
+
+    def _begin(self, claimed: Sequence[Claimed]) -> None:
+        self.runner.start(claimed)
+        self.pulse.begun()  # before a handler's first line: it may block the loop
 
     def _hint(self) -> None:
         self._stirred.set()

@@ -78,7 +78,7 @@ def fix_body(tx: Transaction, items: Sequence[tuple[Delivery, str]]) -> list[str
 
 
 def settle(tx: Transaction, items: Sequence[Sent]) -> list[None]:
-    """Records how sends ended, each only for the attempt that made it; the first word of an attempt counts."""
+    """Records how sends ended, each only for the attempt that made it; its first word counts."""
     tx.run(
         "delivery_settle",
         [

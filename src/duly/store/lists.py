@@ -76,7 +76,7 @@ def stats(tx: Transaction, wanted: Filter) -> dict[str, int]:
     query = (
         sa.select(schema.task.c.status, sa.func.count()).where(*wanted.where()).group_by(schema.task.c.status)
     )
-    counted = dict(tx.core.execute(query).tuples().all())
+    counted = {row[0]: row[1] for row in tx.core.execute(query)}
     return {status.value: counted.get(status.value, 0) for status in Status}
 
 

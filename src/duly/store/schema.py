@@ -218,4 +218,5 @@ notification = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
     Index("notification_owner", "tenant", "owner", "id"),
+    Index("notification_task", "task_id"),
 )

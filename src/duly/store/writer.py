@@ -180,7 +180,7 @@ class Writer:
         call.future.set_exception(error)
 
     def _begin(self, group: list[Call]) -> Transaction | None:
-        """The write lock. Who waited for it in vain fails with its whole group: alone, each would wait again."""
+        """The write lock. A group that waited for it in vain fails as a whole: alone, each would wait again."""
         try:
             return self._connection.begin()
         except Exception as error:  # noqa: BLE001 - handed to the callers

@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.world import World
 
 from duly.deliver.channel import Channel
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
 from duly.deliver.webhook import WebhookChannel
+from support.world import World
 
 SECRET = "whsec_" + b64encode(bytes(range(32))).decode()
 
@@ -38,7 +38,7 @@ async def make_outbox(world: World) -> AsyncIterator[MakeOutbox]:
 
     def make(session: str | None = "w1", **channels: Channel) -> Outbox:
         webhook = WebhookChannel(SECRET, private=True, clock=world.clock)
-        chosen = {"webhook": webhook, "inbox": InboxChannel(world.database), **channels}
+        chosen: dict[str, Channel] = {"webhook": webhook, "inbox": InboxChannel(world.database), **channels}
         outbox = Outbox(world.database, channels=chosen, session=lambda: session, emit=world.emitted)
         made.append((outbox, webhook))
         return outbox

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import pytest
-from support.world import World
 
 from duly.clock import iso
 from duly.deliver.render import BODY_LIMIT, webhook_body
 from duly.model.state import Status
+from support.world import World
 
 
 @pytest.mark.parametrize("status", [Status.COMPLETED, Status.FAILED, Status.CANCELLED])

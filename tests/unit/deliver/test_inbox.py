@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.world import World, send_all
 
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
 from duly.model.state import Status
 from duly.model.task import Target
 from duly.store import claims, deliveries, lists
+from support.world import World, send_all
 
 INBOX = Target(channel="inbox")
 

@@ -7,13 +7,13 @@ import contextlib
 from collections.abc import AsyncIterator
 
 import pytest
-from support.world import World
 
 from duly.deliver.live import LiveEvent, follow
 from duly.model.errors import TaskNotFound
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import claims, journal, lists, submissions
+from support.world import World
 
 
 @pytest.fixture(autouse=True)

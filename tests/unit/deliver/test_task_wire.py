@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import pytest
-from support.world import World
 
 from duly.model.outcome import Fail
 from duly.model.render import ERROR_TEXTS, task_wire
 from duly.model.state import Status
 from duly.store import submissions
+from support.world import World
 
-FIELDS = (
-    "id task_type status priority retry_count max_retries progress progress_message queue owner tags "
-    "created_at started_at completed_at due_at deadline_at result error error_code metadata attempt "
-    "cancel_requested"
-).split()
+FIELDS = [
+    "id",
+    "task_type",
+    "status",
+    "priority",
+    "retry_count",
+    "max_retries",
+    "progress",
+    "progress_message",
+    "queue",
+    "owner",
+    "tags",
+    "created_at",
+    "started_at",
+    "completed_at",
+    "due_at",
+    "deadline_at",
+    "result",
+    "error",
+    "error_code",
+    "metadata",
+    "attempt",
+    "cancel_requested",
+]
 
 
 async def test_a_waiting_task_has_every_field(world: World) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from standardwebhooks import WebhookVerificationError
-from support.receiver import Answer, Receiver
-from support.world import FakeClock, World
 
 from duly.deliver.channel import Reply
 from duly.deliver.webhook import WebhookChannel
 from duly.model.task import Task
 from duly.store.deliveries import Delivery
+from support.receiver import Answer, Receiver
+from support.world import FakeClock, World
 
 MakeChannel = Callable[..., WebhookChannel]
 

@@ -8,11 +8,31 @@ from hypothesis import strategies as st
 
 from duly.observe.masking import MASK, masked, masked_text
 
-SECRET_KEYS = (
-    "token access_token X-Auth-Token secret client-secret webhookSecret password passwd db_password "
-    "passphrase Authorization proxy_authorization api_key apiKey X-API-Key access_key private_key signature "
-    "webhook-signature Cookie set-cookie credentials jwt"
-).split()
+SECRET_KEYS = [
+    "token",
+    "access_token",
+    "X-Auth-Token",
+    "secret",
+    "client-secret",
+    "webhookSecret",
+    "password",
+    "passwd",
+    "db_password",
+    "passphrase",
+    "Authorization",
+    "proxy_authorization",
+    "api_key",
+    "apiKey",
+    "X-API-Key",
+    "access_key",
+    "private_key",
+    "signature",
+    "webhook-signature",
+    "Cookie",
+    "set-cookie",
+    "credentials",
+    "jwt",
+]
 
 
 @pytest.mark.parametrize("key", SECRET_KEYS)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
-from support.world import World
 
 from duly.model.errors import TaskNotFound
 from duly.model.events import EventType
@@ -16,6 +16,8 @@ from duly.observe.phrases import PHRASES, one_line, phrase, span
 from duly.observe.why import Reason, Why, why
 from duly.store import claims, deliveries, journal, submissions
 from duly.store.deliveries import Sent
+from duly.store.transaction import Transaction
+from support.world import World
 
 MINUTE = 60_000
 
@@ -167,7 +169,7 @@ async def test_a_worker_that_was_ended(world: World) -> None:
     id_ = await world.submit()
     await world.claim()
 
-    def end(tx: Any, sessions: list[str]) -> list[None]:
+    def end(tx: Transaction, sessions: Sequence[str]) -> list[None]:
         tx.run("session_end", sessions)
         return [None for _ in sessions]
 
@@ -286,12 +288,9 @@ def test_foreign_text_stays_on_its_line() -> None:
 @pytest.mark.parametrize("code", sorted(PHRASES))
 def test_every_reason_can_be_said(code: str) -> None:
     """Each phrase asks in both languages for the same facts, and is one sentence with a full stop."""
-    facts = dict.fromkeys(
-        "task_type workers queue ahead plus attempt at retry max_retries kind host pid percent type target "
-        "channel sends".split(),
-        "7",
-    )
-    english, chinese = phrase(code, facts, zh=False), phrase(code, facts, zh=True)
-    assert english.endswith(".")
-    assert chinese.endswith("。")
-    assert english.count("7") == chinese.count("7")
+    english, chinese = PHRASES[code]
+    asked = set(re.findall(r"{(\w+)}", english))
+    assert asked == set(re.findall(r"{(\w+)}", chinese))
+    facts = {"span_ms": 5000, **dict.fromkeys(asked - {"span"}, "7")}
+    assert phrase(code, facts, zh=False).endswith(".")
+    assert phrase(code, facts, zh=True).endswith("。")

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import signal
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -58,34 +57,44 @@ def demo(
     raise typer.Exit(code)
 
 
-def _document(file: Path | None) -> Path:
+class Document(NamedTuple):
+    """What is handed in."""
+
+    name: str
+    data: bytes
+
+
+def _document(file: Path | None) -> Document:
     if file is None:
         from duly_apps.tender.samples import sample
 
-        return sample("smart-campus-zh.pdf")
+        file = sample("smart-campus-zh.pdf")
     if not file.is_file():
         raise Refusal(f"--file: there is no file {file}")
-    with file.open("rb") as source:
-        if not source.read(1):
-            raise Refusal(f"--file: {file} is empty")
-    return file.resolve()
+    document = Document(file.name, file.read_bytes())
+    if not document.data:
+        raise Refusal(f"--file: {file} is empty")
+    return document
 
 
-def _played(document: Path, folder: Path, screen: Screen) -> tuple[dict[str, Any], int]:
+def _played(document: Document, folder: Path, screen: Screen) -> tuple[dict[str, Any], int]:
     """The last line and the exit code, whatever happened."""
-    from duly.cli.demo.story import Broken
+    import asyncio
 
     try:
         return asyncio.run(_in_time(document, folder, screen)), 0
-    except Broken as error:
-        return {"demo": "failed", "reason": str(error)}, TASK_FAILED
     except TimeoutError:
-        return {"demo": "failed", "reason": f"not done within {SECONDS:g} s"}, TASK_FAILED
+        reason = f"not done within {SECONDS:g} s"
     except (KeyboardInterrupt, asyncio.CancelledError):
         return {"demo": "failed", "reason": "interrupted"}, INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line is owed to programs, whatever broke
+        reason = f"{error}" or repr(error)
+    return {"demo": "failed", "reason": reason}, TASK_FAILED
 
 
-async def _in_time(document: Path, folder: Path, screen: Screen) -> dict[str, Any]:
+async def _in_time(document: Document, folder: Path, screen: Screen) -> dict[str, Any]:
+    import asyncio
+
     from duly.cli.demo.story import tell
 
     me = asyncio.current_task()

@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from duly.cli.demo.problems import Broken
+from duly.cli.demo.problems import expect
+from duly.execute.isolated import die_with_parent
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
@@ -59,14 +60,10 @@ async def running(folder: Path) -> AsyncIterator[Server]:
             stdout=PIPE,
             stderr=(folder / "server.err").open("wb"),
             start_new_session=True,  # Ctrl-C is ours to handle
+            preexec_fn=die_with_parent,
         )
         try:
-            async with asyncio.timeout(START_SECONDS):
-                yield Server(folder=folder, process=process, url=await _started(process, readiness, folder))
-        except TimeoutError:
-            raise Broken(
-                f"the server was not ready within {START_SECONDS:g} s: {_last_lines(folder)}"
-            ) from None
+            yield Server(folder=folder, process=process, url=await _started(process, readiness, folder))
         finally:
             await _stop(process)
 
@@ -74,17 +71,16 @@ async def running(folder: Path) -> AsyncIterator[Server]:
 async def _started(process: Process, readiness: _Readiness, folder: Path) -> str:
     """The URL from the line that `duly serve` prints, once the server is ready."""
     assert process.stdout is not None  # noqa: S101 - it is a pipe
-    line = (await process.stdout.readline()).decode()
     ready = asyncio.create_task(readiness.wait())
     ended = asyncio.create_task(process.wait())
     try:
-        await asyncio.wait({ready, ended}, return_when=asyncio.FIRST_COMPLETED)
-        if not ready.done():
-            raise Broken(f"the server ended at once: {_last_lines(folder)}")
+        await asyncio.wait({ready, ended}, timeout=START_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        expect(not ended.done(), f"the server ended at once: {_last_lines(folder)}")
+        expect(ready.done(), f"the server was not ready within {START_SECONDS:g} s: {_last_lines(folder)}")
     finally:
         ready.cancel()
         ended.cancel()
-    return line.split()[1]
+    return (await process.stdout.readline()).decode().split()[1]
 
 
 def _environment(folder: Path, notify: str) -> dict[str, str]:

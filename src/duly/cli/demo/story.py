@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 from standardwebhooks import Webhook
@@ -19,17 +19,21 @@ from duly.cli.demo.server import KILL_AFTER, Server, running
 from duly.cli.demo.telling import say, say_next
 from duly.cli.progress import each
 from duly.cli.remote import HttpDesk
-from duly.cli.result import is_findings, readable
-from duly.cli.screen import Screen, one_line
+from duly.cli.result import findings, is_findings
+from duly.cli.screen import Screen, clean, one_line
 from duly.cli.shell import Refusal
-from duly.clock import SystemClock
+from duly.cli.words import span
+from duly.clock import SystemClock, parse_iso
 from duly.config import load
 from duly.runtime import credentials
 
-WEBHOOK_SECONDS = 20.0
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from duly.cli.demo.command import Document
 
-__all__ = ["Broken", "tell"]
+WEBHOOK_SECONDS = 20.0
+#: Findings that are shown of each tab; the task holds them all.
+SHOWN = 4
+Json = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -38,27 +42,36 @@ class Seen:
 
     screen: Screen
     server: Server
-    clock: SystemClock = field(default_factory=SystemClock)
     events: list[Json] = field(default_factory=list)
-    noticed: float | None = None
+    killed: bool = False
 
     def take(self, event: Json) -> None:
         """Shows what an event says, and keeps it."""
         self.events.append(event)
         data = event["data"]
         match event["type"]:
-            case "progress":
-                self.screen.show(f"  {data['progress'] * 100:3.0f} %  {one_line(data.get('message') or '')}")
+            case "step":
+                took = span(data["duration_ms"], self.screen.language)
+                say(self.screen, "step", name=one_line(data["name"]), attempt=data["attempt"], took=took)
             case "lost" | "handed_back":
-                self.noticed = self.clock.monotonic()
-                steps = len(history.steps(self.events))
-                say(self.screen, "killed", pid=self.server.killed(), steps=steps)
-            case "started" if self.noticed is not None:
-                ms = round((self.clock.monotonic() - self.noticed) * 1000)
-                say(self.screen, "resumed", attempt=data["attempt"], ms=ms)
+                say(self.screen, "given_back", steps=len(history.steps(self.events)))
+            case "started" if data["attempt"] > 1:
+                say(self.screen, "resumed", attempt=data["attempt"], after=self._gap())
+
+    def broke(self) -> None:
+        """The connection broke: says who was killed, once his mark is there."""
+        pid = self.server.killed()
+        if pid is not None and not self.killed:
+            self.killed = True
+            say(self.screen, "killed", pid=pid)
+
+    def _gap(self) -> str:
+        """From the last step that was recorded to the start of the attempt that goes on, by the timeline."""
+        [*_, last] = history.steps(self.events)
+        return span(parse_iso(self.events[-1]["at"]) - parse_iso(last["at"]), self.screen.language)
 
 
-async def tell(document: Path, folder: Path, screen: Screen) -> Json:
+async def tell(document: Document, folder: Path, screen: Screen) -> Json:
     """Plays the demo; answers its last line.
 
     Raises:
@@ -80,11 +93,11 @@ async def tell(document: Path, folder: Path, screen: Screen) -> Json:
     return {"demo": "ok", **facts, "seconds": round(clock.monotonic() - began, 1)}
 
 
-async def _play(client: httpx2.AsyncClient, receiver: Receiver, document: Path, seen: Seen) -> Json:
+async def _play(client: httpx2.AsyncClient, receiver: Receiver, document: Document, seen: Seen) -> Json:
     """Hands the document in, follows it through the kill to its end; answers what was measured."""
     accepted, ms = await _handed_in(client, document, receiver.url)
-    say(seen.screen, "accepted", name=document.name, size=document.stat().st_size, ms=ms, id=accepted["id"])
-    desk = HttpDesk(client, seen.server.url)
+    say(seen.screen, "accepted", name=document.name, size=len(document.data), ms=ms, id=accepted["id"])
+    desk = HttpDesk(client, seen.server.url, broke=seen.broke)
     try:
         await each(desk.follow(accepted["id"]), seen.take)
         task = await desk.get(accepted["id"])
@@ -98,12 +111,14 @@ async def _play(client: httpx2.AsyncClient, receiver: Receiver, document: Path, 
     return {"id": task["id"], **measured, "accepted_ms": ms}
 
 
-async def _handed_in(client: httpx2.AsyncClient, document: Path, callback: str) -> tuple[Json, int]:
+async def _handed_in(client: httpx2.AsyncClient, document: Document, callback: str) -> tuple[Json, int]:
     """The accepted task, and the milliseconds from sending the first byte to having the answer."""
-    clock, data = SystemClock(), document.read_bytes()
+    clock = SystemClock()
     began = clock.monotonic()
     response = await client.post(
-        "/api/tasks/bidding/file", files={"file": (document.name, data)}, data={"callback_url": callback}
+        "/api/tasks/bidding/file",
+        files={"file": (document.name, document.data)},
+        data={"callback_url": callback},
     )
     ms = round((clock.monotonic() - began) * 1000)
     expect(
@@ -133,11 +148,12 @@ def _survival(task: Json, seen: Seen) -> Json:
 def _findings(result: Any, screen: Screen) -> int:
     """Shows the findings; answers how many there are."""
     expect(is_findings(result), "the result holds no findings")
-    screen.show(*readable({"summary": result["summary"], "tabs": result["tabs"]}, screen), "")
-    count = sum(item["value"] is not None for tab in result["tabs"] for item in tab["items"])
-    expect(count, "nothing was found in the document")
-    say(screen, "findings", count=count)
-    return count
+    screen.show(clean(result["summary"]), *findings(result["tabs"], screen, most=SHOWN), "")
+    found = [item for tab in result["tabs"] for item in tab["items"] if item["value"] is not None]
+    expect(found, "nothing was found in the document")
+    quoted = sum(bool(item.get("quote")) and item.get("page") is not None for item in found)
+    say(screen, "findings", count=len(found), quoted=quoted)
+    return len(found)
 
 
 async def _webhook(receiver: Receiver, secret: str, id_: str, screen: Screen) -> int:

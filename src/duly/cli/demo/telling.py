@@ -12,18 +12,26 @@ WORDS = {
         "{name}（{size:,} 字节）已在 {ms} 毫秒内受理：任务 {id}",
     ),
     "killed": (
-        "process {pid} was killed (SIGKILL) after {steps} recorded steps; its supervisor starts another",
-        "进程 {pid} 在记录 {steps} 个步骤后被强制终止（SIGKILL）；守护进程正在重新启动",
+        "the connection broke: process {pid} was killed (SIGKILL); its supervisor starts another",
+        "连接中断：进程 {pid} 被强制终止（SIGKILL）；守护进程正在启动新进程",
     ),
+    "given_back": (
+        "the task was given back with {steps} steps on record",
+        "任务已退回队列，已有 {steps} 个步骤记录在案",
+    ),
+    "step": ("  ✓ {name}  (attempt {attempt}, {took})", "  ✓ {name}  （第 {attempt} 次执行，{took}）"),
     "resumed": (
-        "attempt {attempt} goes on, {ms} ms after the kill was noticed",
-        "第 {attempt} 次执行继续，距发现终止 {ms} 毫秒",
+        "attempt {attempt} goes on, {after} after the last recorded step",
+        "第 {attempt} 次执行从断点继续，距最后记录的步骤 {after}",
     ),
     "record": (
         "{kept} of {steps} steps read from the record, {recomputed} recomputed",
         "{steps} 个步骤中有 {kept} 个从记录中读取，{recomputed} 个重新计算",
     ),
-    "findings": ("{count} findings, each with its page and quote", "共 {count} 项要点，均附页码与原文"),
+    "findings": (
+        "{count} findings, {quoted} of them with page and quote",
+        "共 {count} 项要点，其中 {quoted} 项附页码与原文",
+    ),
     "webhook": (
         "the answer arrived as a webhook; its signature holds: {id}",
         "结果已通过 webhook 送达，签名验证通过：{id}",

@@ -229,6 +229,7 @@ def _notification() -> None:
         sa.UniqueConstraint("delivery_id"),
     )
     op.create_index("notification_owner", "notification", ["tenant", "owner", "id"])
+    op.create_index("notification_task", "notification", ["task_id"])
 
 
 def _partial() -> None:

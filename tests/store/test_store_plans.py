@@ -1,0 +1,259 @@
+"""Every hot statement on a busy database: the intended index, no scan, and work that depends on the batch only."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import closing
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duly.model.state import Status
+from duly.model.task import Target
+from duly.store import schema, sqlite, submissions
+from duly.store.transaction import Terms, Transaction, script
+from support import crowd
+from support.stores import submission
+
+BATCH = 20
+#: Virtual machine steps that a call with a batch of 20 may take; one scan of a table takes more than 100,000.
+STEPS = 25_000
+#: Calls that read more than their batch, and why they may.
+KNOWN_WORK = {
+    "delivery_due": 60_000,  # orders up to 500 due deliveries by target
+    "held_by": 80_000,  # reads what runs: an index on worker_id would be paid for by each claim and finish
+    "orphans": 150_000,  # reads what runs, as above, and each row's session
+}
+SCAN = re.compile(r"^SCAN (\w+)(?! VIRTUAL TABLE)")
+INDEX = re.compile(r"(?<!AUTOMATIC COVERING )INDEX (?:sqlite_autoindex_)?(\w+?)(?:_1)? \(")
+
+
+def ids(status: str, count: int = BATCH) -> list[str]:
+    return [f"{status}-{number:06d}" for number in range(0, count * 100, 100)]
+
+
+def rows(standing: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": id_, "attempt": 1, "seq": 3, "source": standing, **more} for id_ in ids(standing)]
+
+
+def accepted() -> list[dict[str, Any]]:
+    """New tasks, half of them with keys and tags, as `submit` makes them."""
+    tx = Transaction(None, crowd.NOW, terms=Terms())
+    words = {"queue": "queue1", "tags": ("a", "b"), "deliver": (Target(channel="inbox"),)}
+    keyed = {"idempotency_key": "pending5", "tenant": "tenant1", "owner": "owner5", "unique": "u"}
+    made = [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
+    return [submissions._row(tx, one) for one in made]
+
+
+TO_RETRY = rows(
+    "running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, exhausted=0, reset=0
+)
+TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
+TO_PENDING = [{**row, "status": "pending", "due_at": None} for row in TO_RETRY]
+DELIVERIES = [f"d-{id_}" for id_ in ids("completed", 4)]
+SENDING = "d-completed-019999"
+
+#: File → (batch, parameters). Several calls of one file stand under `file#what`.
+CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "blob": (None, {}),
+    "body": (None, {"id": "pending-000001", "kind": "input"}),
+    "cancel_request": (rows("running"), {}),
+    "candidates": (["type1", "type2"], {"queue": "queue1", "free": 64}),
+    "candidates#of an unknown type": (["strange"], {"queue": "queue1", "free": 64}),
+    "claim": (ids("pending"), {"session": "w1"}),
+    "data": (None, {}),
+    "deliveries_adrift": (None, {}),
+    "deliveries_orphaned": (None, {}),
+    "delivery_body": (None, {"id": SENDING, "attempt": 0, "body": "{}"}),
+    "delivery_claim": (DELIVERIES, {"session": "w1"}),
+    "delivery_due": (None, {"limit": 20}),
+    "delivery_last": (rows("completed"), {}),
+    "delivery_reopen": (rows("completed"), {"successors": json.dumps([{"id": "n", "of": SENDING}])}),
+    "delivery_settle": ([{"id": SENDING, "attempt": 0, "status": "delivered"}], {}),
+    "due": (None, {"limit": 100}),
+    "events": (rows("running", type="log", data="{}"), {}),
+    "facts": (ids("running"), {}),
+    "fence": (rows("running"), {}),
+    "held_by": (None, {"session": "w1"}),
+    "inputs_small": (ids("pending"), {}),
+    "notify": (
+        None,
+        {
+            "delivery": SENDING,
+            "attempt": 0,
+            "task": "completed-019999",
+            "tenant": "",
+            "owner": "",
+            "type": "t",
+        }
+        | {"body": "{}"},
+    ),
+    "orphans": (None, {}),
+    "partials": (rows("running", part=1, text="x"), {}),
+    "pending_queues": (["queue1", "none"], {}),
+    "renew": (None, {"session": "w1", "lease": 30_000}),
+    "session_alive": (None, {"session": "w1"}),
+    "session_end": (["w1", "w2"], {}),
+    "session_start": (None, {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000}),
+    "sessions_expired": (None, {}),
+    "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
+    "submit": (accepted(), {"key_ttl": 86_400_000}),
+    "submitted": (accepted(), {}),
+    "touch": (rows("running", progress=0.5), {}),
+    "transition": (TO_RETRY, {}),
+    "transition#to an end": (TO_END, {}),
+    "transition#back to pending": (TO_PENDING, {}),
+}
+
+CHILDREN = {
+    "task_tag",
+    "task_data",
+    "step",
+    "partial",
+    "event",
+    "delivery_task",
+    "attempt",
+    "notification_task",
+}
+MOVING = {"task", "task_claim", "attempt", "partial", "delivery_task"}
+
+#: The indexes that a file's plan names; a table's own name stands for its primary key.
+INTENDED = {
+    "blob": set(),
+    "body": {"task_data"},
+    "cancel_request": {"task"},
+    "candidates": {"task_claim"},
+    "claim": {"task"},
+    "data": set(),
+    "deliveries_adrift": {"delivery_clock", "worker"},
+    "deliveries_orphaned": {"delivery_clock", "worker"},
+    "delivery_body": {"delivery"},
+    "delivery_claim": {"delivery", "worker"},
+    "delivery_due": {"delivery_clock"},
+    "delivery_last": {"delivery_task"},
+    "delivery_reopen": {"delivery_task", "delivery"},
+    "delivery_settle": {"delivery"},
+    "due": {"task_clock"},
+    "events": {"task"},
+    "facts": {"task"},
+    "fence": {"task"},
+    "held_by": {"task_clock"},
+    "inputs_small": {"task_data"},
+    "notify": {"delivery"},
+    "orphans": {"task_clock", "worker"},
+    "partials": set(),
+    "pending_queues": {"task_claim"},
+    "renew": {"worker"},
+    "session_alive": {"worker"},
+    "session_end": {"worker_living"},
+    "session_start": set(),
+    "sessions_expired": {"worker_living"},
+    "steps": set(),
+    "submit": {"task", "task_idempotency", "task_claim", "task_ticket"} | CHILDREN,  # children: foreign keys
+    "submitted": {"task", "task_idempotency", "task_unique"},
+    "touch": {"task"},
+    "transition": MOVING,
+}
+
+
+@pytest.fixture(scope="module")
+def crowded(tmp_path_factory: pytest.TempPathFactory, blank: Path) -> Path:
+    """The busy database's file."""
+    path = Path(shutil.copy(blank, tmp_path_factory.mktemp("crowd") / "crowd.db"))
+    with closing(sqlite.connect(path, "DELETE")) as connection:
+        crowd.populate(connection)
+    return path
+
+
+@pytest.fixture(scope="module", params=["fresh", "analysed"])
+def connection(request: pytest.FixtureRequest, crowded: Path) -> Iterator[Any]:
+    """A connection to it, without statistics (as Duly runs) and with (as an operator may leave it)."""
+    path = Path(shutil.copy(crowded, crowded.with_name(f"{request.param}.db")))
+    with closing(sqlite.connect(path, "DELETE")) as one:
+        if request.param == "analysed":
+            one.execute("ANALYZE")
+        yield one
+
+
+def values(name: str) -> dict[str, Any]:
+    batch, parameters = CALLS[name]
+    more = {} if batch is None else {"batch": json.dumps(batch)}
+    return {"now": crowd.NOW, **parameters, **more}
+
+
+def plan(connection: Any, name: str) -> list[str]:
+    """The plan's lines of all statements of a file."""
+    statements = script("sqlite", name.partition("#")[0])
+    given = [(None,) * text.count("?") if "?" in text else values(name) for text in statements]
+    explained = zip(statements, given, strict=True)
+    return [
+        row[3] for text, one in explained for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", one)
+    ]
+
+
+def test_every_statement_file_is_called_here() -> None:
+    """A new file comes with its plan test."""
+    files = resources.files("duly.store").joinpath("sql", "sqlite").iterdir()
+    assert {file.name.removesuffix(".sql") for file in files} == {name.partition("#")[0] for name in CALLS}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_no_statement_scans_a_table(connection: Any, name: str) -> None:
+    """Batches and sessions are read whole; tables are searched."""
+    scanned = {match.group(1) for line in plan(connection, name) if (match := SCAN.match(line))}
+    assert not scanned & set(schema.metadata.tables)
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_statement_uses_the_index_meant_for_it(connection: Any, name: str) -> None:
+    """And no other: the planner's second choice was 131 times slower once."""
+    used = {match.group(1) for line in plan(connection, name) for match in INDEX.finditer(line)}
+    assert used == INTENDED[name.partition("#")[0]]
+
+
+def steps(connection: Any, name: str) -> int:
+    """How many steps of SQLite's virtual machine a call takes."""
+    return machine_steps(
+        connection, [(text, values(name)) for text in script("sqlite", name.partition("#")[0])]
+    )
+
+
+def machine_steps(connection: Any, calls: list[tuple[str, dict[str, Any]]]) -> int:
+    """Counts, to ten exactly; what was written is taken back."""
+    counted = itertools.count()
+    connection.execute("BEGIN IMMEDIATE")
+    connection.set_progress_handler(lambda: next(counted) < 0, 10)
+    try:
+        for text, given in calls:
+            connection.execute(text, given).fetchall()
+    finally:
+        connection.set_progress_handler(None, 0)
+        connection.execute("ROLLBACK")
+    return 10 * next(counted)
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if name not in ("blob", "data")])
+def test_the_work_is_that_of_the_batch(connection: Any, name: str) -> None:
+    """With 50,000 tasks beside it, a call does no more than its batch asks for."""
+    assert steps(connection, name) <= KNOWN_WORK.get(name, STEPS)
+
+
+def test_the_measure_sees_a_scan(connection: Any) -> None:
+    """The plain form of the fence, from which the planner takes the wrong index, is far over the bound."""
+    trap = "SELECT count(*) FROM task WHERE +status = 'running'"
+    assert machine_steps(connection, [(trap, {})]) > 4 * STEPS
+
+
+def test_every_foreign_key_has_an_index() -> None:
+    """Or each deleted task would scan the tables that point at it."""
+    for table in schema.metadata.tables.values():
+        indexed = {index.columns.values()[0].name for index in table.indexes} | {
+            list(table.primary_key.columns)[0].name
+        }
+        assert {key.parent.name for key in table.foreign_keys} <= indexed, table.name

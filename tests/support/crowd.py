@@ -1,0 +1,64 @@
+"""A database as a busy installation has it, made by a few statements: for plans and counted work, not for flows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: 10,000 running, 20,000 pending over three queues, 20,000 ended, some of every other state.
+SIZES = {
+    "running": 10_000,
+    "pending": 20_000,
+    "completed": 20_000,
+    "scheduled": 300,
+    "retry": 300,
+    "waiting": 300,
+}
+NOW = 1_800_000_000_000
+
+TASKS = """
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
+INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, attempt, max_retries,
+  timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at, completed_at)
+SELECT :status || '-' || printf('%06d', i), 'type' || (i % 5), 'queue' || (i % 3), 'tenant' || (i % 2),
+  'owner' || (i % 40), :status, 1 + i % 10, i * 10,
+  CASE WHEN :status IN ('scheduled', 'retry', 'waiting') OR (:status = 'pending' AND i % 10 = 0)
+    THEN :now + 1000 + i END,
+  CASE WHEN :status IN ('pending', 'scheduled') THEN 0 ELSE 1 END, 3, 600000,
+  CASE WHEN :status = 'running' THEN 'w' || (i % 20) END, :status || i, 'h',
+  CASE WHEN :status <> 'completed' THEN :status || i END, '{}', 2, :now, :now - i,
+  CASE WHEN :status = 'completed' THEN :now END
+FROM n"""
+
+REST = (
+    "INSERT INTO event (task_id, seq, at, type, data) SELECT id, 1, created_at, 'accepted', '{}' FROM task",
+    "INSERT INTO event (task_id, seq, at, type, data) SELECT id, 2, touched_at, 'log', '{}' FROM task",
+    "INSERT INTO task_data (task_id, kind, part, text) SELECT id, 'input', 0, '{}' FROM task",
+    """INSERT INTO attempt (task_id, attempt, worker_id, started_at, ended_at)
+    SELECT id, 1, coalesce(worker_id, 'w0'), :now, completed_at FROM task WHERE attempt = 1""",
+    """INSERT INTO step (task_id, name, n, attempt, digest, duration_ms, created_at)
+    SELECT id, 'facts', 1, 1, 'd', 5, :now FROM task WHERE attempt = 1""",
+    "INSERT INTO task_tag (task_id, tag) SELECT id, 'all' FROM task WHERE attempt = 0",
+    "INSERT INTO partial (task_id, attempt, part, text) SELECT id, 1, 0, 'x' FROM task WHERE status = 'running'",
+    """INSERT INTO delivery (id, task_id, channel, target, status, due_at, worker_id, body, created_at)
+    SELECT 'd-' || id, id, 'inbox', '{}', CASE WHEN status = 'completed' THEN 'delivered' ELSE 'held' END, NULL,
+      NULL, NULL, :now FROM task""",
+    """UPDATE delivery SET status = 'pending', due_at = :now - 1
+    WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' LIMIT 400)""",
+    """UPDATE delivery SET status = 'sending', worker_id = 'w0'
+    WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' ORDER BY id DESC LIMIT 50)""",
+    """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
+    SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now FROM delivery WHERE status = 'delivered'""",
+    """WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
+    INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
+    SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",
+)
+
+
+def populate(connection: Any) -> None:
+    """Fills an empty schema; `connection` is a DB-API connection in autocommit."""
+    connection.execute("BEGIN IMMEDIATE")
+    for status, count in SIZES.items():
+        connection.execute(TASKS, {"status": status, "count": count, "now": NOW})
+    for statement in REST:
+        connection.execute(statement, {"now": NOW})
+    connection.execute("COMMIT")

@@ -1,0 +1,202 @@
+"""What is true of every Duly database after every commit, as plain SQL and one walk along the timelines.
+
+The numbers I1 to I10 are those of the test programme. `check` is called after every test of the store and the
+flow, and after every step of the state machine.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from duly.model.state import TERMINAL, Status, allowed
+from duly.store.database import Database
+
+#: Each query finds offenders, so it must answer no row. Its first column names the task.
+OFFENDERS = {
+    "a running task has a session": """
+        SELECT t.id, t.worker_id FROM task t LEFT JOIN worker w ON w.id = t.worker_id
+        WHERE t.status = 'running' AND w.id IS NULL""",
+    "a task has its input": """
+        SELECT t.id FROM task t LEFT JOIN task_data d ON d.task_id = t.id AND d.kind = 'input' AND d.part = 0
+        WHERE d.task_id IS NULL""",
+    "a result is kept for completed tasks only (I3)": """
+        SELECT t.id, t.status FROM task t JOIN task_data d ON d.task_id = t.id AND d.kind = 'result'
+        WHERE t.status <> 'completed'""",
+    "a completed task has its result (I1)": """
+        SELECT t.id FROM task t LEFT JOIN task_data d ON d.task_id = t.id AND d.kind = 'result' AND d.part = 0
+        WHERE t.status = 'completed' AND d.task_id IS NULL""",
+    "a delivery belongs to a task": """
+        SELECT d.id, d.task_id FROM delivery d LEFT JOIN task t ON t.id = d.task_id WHERE t.id IS NULL""",
+    "a notification belongs to a delivery of its task": """
+        SELECT n.task_id, n.delivery_id FROM notification n
+        LEFT JOIN delivery d ON d.id = n.delivery_id AND d.task_id = n.task_id WHERE d.id IS NULL""",
+    "deliveries are held only while the task has not ended": """
+        SELECT t.id, d.id FROM task t JOIN delivery d ON d.task_id = t.id
+        WHERE d.status = 'held' AND t.status IN ('completed', 'failed', 'cancelled')""",
+    "an answer is not owed before the task has ended": """
+        SELECT t.id, d.id FROM task t JOIN delivery d ON d.task_id = t.id
+        WHERE d.status = 'pending' AND d.body IS NULL
+          AND t.status NOT IN ('completed', 'failed', 'cancelled')""",
+    "the task's number is its last event's, and there is no gap (I8)": """
+        SELECT t.id, t.seq, count(e.seq), min(e.seq), max(e.seq) FROM task t
+        LEFT JOIN event e ON e.task_id = t.id GROUP BY t.id, t.seq
+        HAVING count(e.seq) <> t.seq OR min(e.seq) <> 1 OR max(e.seq) <> t.seq""",
+    "event times never run backwards (I8)": """
+        SELECT a.task_id, a.seq FROM event a JOIN event b ON b.task_id = a.task_id AND b.seq = a.seq + 1
+        WHERE b.at < a.at""",
+    "a task has one attempt row per claim (I6)": """
+        SELECT t.id, t.attempt, count(a.attempt) FROM task t LEFT JOIN attempt a ON a.task_id = t.id
+        GROUP BY t.id, t.attempt HAVING count(a.attempt) <> t.attempt OR max(a.attempt) <> t.attempt""",
+    "only the attempt that runs is open (I4)": """
+        SELECT t.id, a.attempt FROM task t JOIN attempt a ON a.task_id = t.id
+        WHERE (a.ended_at IS NULL) <> (t.status = 'running' AND a.attempt = t.attempt)""",
+    "the attempt that runs belongs to the task's session (I3)": """
+        SELECT t.id, a.worker_id, t.worker_id FROM task t
+        JOIN attempt a ON a.task_id = t.id AND a.attempt = t.attempt
+        WHERE t.status = 'running' AND a.worker_id <> t.worker_id""",
+    "charged retries stay within the budget (I6)": """
+        SELECT id, retry_count, max_retries FROM task WHERE retry_count > max_retries OR retry_count < 0""",
+    "a unique key is free once its task has ended": """
+        SELECT id, unique_key FROM task
+        WHERE unique_key IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')""",
+    "only a running or ended task was asked to stop (I10)": """
+        SELECT id, status FROM task WHERE cancel_requested_at IS NOT NULL
+          AND status NOT IN ('running', 'completed', 'failed', 'cancelled')""",
+    "only a waiting task says what it waits for": """
+        SELECT id, status FROM task WHERE wait_kind IS NOT NULL AND status <> 'waiting'""",
+    "streamed output is kept for the attempt that runs only": """
+        SELECT p.task_id, p.attempt FROM partial p JOIN task t ON t.id = p.task_id
+        WHERE t.status <> 'running' OR p.attempt <> t.attempt""",
+    "a remembered step has a value": """
+        SELECT s.task_id, s.name, s.n FROM step s LEFT JOIN task_data d ON d.task_id = s.task_id
+          AND d.kind LIKE 'step/%' AND d.part = 0 WHERE d.task_id IS NULL""",
+    "a step is told of once (I8)": """
+        SELECT t.id FROM task t
+        WHERE (SELECT count(*) FROM step s WHERE s.task_id = t.id)
+           <> (SELECT count(*) FROM event e WHERE e.task_id = t.id AND e.type = 'step')""",
+}
+
+TIMELINES = """
+    SELECT e.task_id, t.status, t.attempt, e.type, e.data FROM event e JOIN task t ON t.id = e.task_id
+    ORDER BY e.task_id, e.seq"""
+
+#: What a task is after an event; events that are not here leave the state as it is.
+AFTER = {
+    "due": Status.PENDING,
+    "started": Status.RUNNING,
+    "lost": Status.PENDING,
+    "handed_back": Status.PENDING,
+    "retry": Status.RETRY,
+    "waiting": Status.WAITING,
+    "completed": Status.COMPLETED,
+    "failed": Status.FAILED,
+    "cancelled": Status.CANCELLED,
+    "retried": Status.PENDING,
+}
+#: Lines that only a running attempt writes.
+ATTEMPTS_OWN = frozenset({"step", "progress", "log", "usage", "completed", "retry", "waiting", "handed_back"})
+
+
+@dataclass(slots=True)
+class Walk:
+    """One task's timeline, told from its first line; `complaints` is what does not fit."""
+
+    task: str
+    status: Status | None = None
+    attempt: int = 0
+    stop_asked: bool = False
+    complaints: list[str] = field(default_factory=list)
+
+    def step(self, type_: str, data: dict[str, Any]) -> None:
+        """Takes one line."""
+        if data.get("attempt", self.attempt) != self.attempt and type_ != "started":
+            self._complain(f"{type_} of attempt {data['attempt']} while {self.attempt} is current (I3)")
+        if type_ in ATTEMPTS_OWN and self.status is not Status.RUNNING:
+            self._complain(f"{type_} in state {self.status}: only a running attempt writes it (I3)")
+        if self.status in TERMINAL and type_ != "retried":
+            self._complain(f"{type_} after the end (I2)")
+        self._move(type_, data)
+
+    def _move(self, type_: str, data: dict[str, Any]) -> None:
+        before = self.status
+        if type_ == "accepted":
+            self.status = Status(data["status"])
+        elif type_ in AFTER:
+            self.status = AFTER[type_]
+            if before is None or not allowed(before, self.status):
+                self._complain(f"{type_}: {before} to {self.status} is not in the table (I2)")
+        if type_ == "started":
+            self._start(data["attempt"])
+        elif type_ == "cancel_requested":
+            self.stop_asked = True
+        elif type_ == "retried":
+            self.stop_asked = False
+
+    def _start(self, attempt: int) -> None:
+        if attempt != self.attempt + 1:
+            self._complain(f"attempt {attempt} follows {self.attempt} (I4)")
+        if self.stop_asked:
+            self._complain("started after a cancel was accepted (I10)")
+        self.attempt = attempt
+
+    def end(self, status: str, attempt: int) -> None:
+        """The last line is told: the row must say the same."""
+        if (self.status, self.attempt) != (status, attempt):
+            told = f"{self.status}, {self.attempt}"
+            self._complain(f"the row says {status}, {attempt}; the timeline {told} (I2)")
+
+    def _complain(self, text: str) -> None:
+        self.complaints.append(f"{self.task}: {text}")
+
+
+def offenders(connection: sa.Connection) -> Iterator[str]:
+    """What the queries find."""
+    for promise, query in OFFENDERS.items():
+        for row in connection.exec_driver_sql(query).all():
+            yield f"not so: {promise}: {tuple(row)}"
+
+
+def walks(connection: sa.Connection) -> Iterator[str]:
+    """What the timelines tell that cannot be."""
+    rows = connection.exec_driver_sql(TIMELINES).all()
+    for task, lines in groupby(rows, key=lambda row: row[0]):
+        yield from _walk(task, list(lines))
+
+
+def _walk(task: str, lines: list[Any]) -> Iterable[str]:
+    walk = Walk(task)
+    for _, _, _, type_, data in lines:
+        walk.step(type_, json.loads(data))
+    walk.end(lines[-1][1], lines[-1][2])
+    return walk.complaints
+
+
+def violations(connection: sa.Connection) -> list[str]:
+    """Everything that is wrong, in words."""
+    return [*offenders(connection), *walks(connection)]
+
+
+def check(database: Database) -> None:
+    """Fails with all that is wrong in `database`, which may be open or closed."""
+    engine = database.engine(read_only=True)
+    with engine.connect() as connection:
+        found = violations(connection)
+    engine.dispose()
+    assert not found, "\n".join(found)
+
+
+def check_folder(folder: Path) -> None:
+    """Checks each Duly database that a test left in `folder`."""
+    for path in sorted(folder.rglob("*.db")):
+        database = Database(f"sqlite:///{path}")
+        with database.engine(read_only=True).connect() as connection:
+            ours = sa.inspect(connection).has_table("task")
+        if ours:
+            check(database)

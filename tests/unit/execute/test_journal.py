@@ -1,0 +1,144 @@
+"""The pen of an attempt: gathers what may be gathered, and falls silent once the task is lost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+from support.cluster import until
+from support.world import Emitted
+
+from duly.execute.journal import GATHER_CHARACTERS, GATHER_SECONDS, Journal
+from duly.model.errors import LeaseLost, NotReady
+from duly.model.events import EventType
+from duly.model.task import Claimed, Step
+from duly.store import journal as verbs
+
+CLAIMED = Claimed(
+    id="t",
+    attempt=1,
+    task_type="demo",
+    queue="default",
+    tenant="",
+    owner="",
+    input="{}",
+    timeout_ms=1000,
+    deadline_at=None,
+    retry_count=0,
+    max_retries=3,
+    metadata={},
+)
+STEP = Step(name="s", n=1, digest="d", value="1", attempt=1, duration_ms=1)
+
+
+class Paper:
+    """A database that notes what is written, and answers as told."""
+
+    def __init__(self) -> None:
+        self.written: list[tuple[Callable[..., Any], Any]] = []
+        self.owned = True
+        self.refusals = 0
+
+    async def write(self, verb: Callable[..., Any], item: Any) -> bool:
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise NotReady("locked")
+        self.written.append((verb, item))
+        return self.owned
+
+    def items(self, verb: Callable[..., Any]) -> Sequence[Any]:
+        return [item for one, item in self.written if one is verb]
+
+
+@pytest.fixture
+def paper() -> Paper:
+    return Paper()
+
+
+@pytest.fixture
+def lost() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def pen(paper: Paper, lost: list[str]) -> Journal:
+    return Journal(paper, CLAIMED, emit=Emitted(), lost=lambda: lost.append("lost"))  # type: ignore[arg-type]
+
+
+async def test_the_first_line_is_written_at_once(pen: Journal, paper: Paper) -> None:
+    """A handler that says one thing and then thinks for an hour is heard."""
+    await pen.line(EventType.LOG, {"message": "hello"})
+    assert [item.events for item in paper.items(verbs.append)] == [((EventType.LOG, {"message": "hello"}),)]
+
+
+async def test_lines_within_a_quarter_second_are_written_together(pen: Journal, paper: Paper) -> None:
+    """A chatty handler costs four writes a second, and the last line needs no further call to be written."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for number in range(10):
+        await pen.line(EventType.LOG, {"n": number})
+    assert len(paper.written) == 1
+    await until(lambda: len(paper.written) == 2, 2)
+    assert loop.time() - begun >= GATHER_SECONDS - 0.05
+    assert len(paper.items(verbs.append)[1].events) == 9
+
+
+async def test_only_the_latest_progress_is_written(pen: Journal, paper: Paper) -> None:
+    """Progress between two writes is overtaken by the newer one."""
+    for percent in range(100):
+        await pen.progress(percent / 100, f"{percent} %")
+    await pen.close()
+    assert [item.progress for item in paper.items(verbs.append)] == [0.0, 0.99]
+
+
+async def test_two_kilobytes_of_text_are_written_without_waiting(pen: Journal, paper: Paper) -> None:
+    """Streamed output never piles up beyond 2 KB before it is written."""
+    await pen.text("a")
+    await pen.text("b" * (GATHER_CHARACTERS - 1))
+    assert len(paper.written) == 1
+    await pen.text("c")
+    assert [len(item.text) for item in paper.items(verbs.stream)] == [1, GATHER_CHARACTERS]
+    assert [item.part for item in paper.items(verbs.stream)] == [0, 1]
+
+
+async def test_closing_writes_what_is_left(pen: Journal, paper: Paper) -> None:
+    """Nothing that was said before the end is missing at the end."""
+    await pen.text("a")
+    await pen.text("b")
+    await pen.line(EventType.LOG, {})
+    await pen.close()
+    assert "".join(item.text for item in paper.items(verbs.stream)) == "ab"
+    assert len(paper.items(verbs.append)) == 1
+
+
+async def test_a_refused_write_is_said_once_and_is_the_last(pen: Journal, paper: Paper, lost: list[str]) -> None:
+    """Once another attempt owns the task, this one writes nothing more: no line, no text, no step."""
+    paper.owned = False
+    with pytest.raises(LeaseLost):
+        await pen.line(EventType.LOG, {})
+    count = len(paper.written)
+    for write in (pen.text("x" * 5000), pen.progress(0.5, None), pen.record(STEP), pen.line(EventType.LOG, {})):
+        with pytest.raises(LeaseLost):
+            await write
+    await pen.close()
+    assert len(paper.written) == count
+    assert lost == ["lost"]
+
+
+async def test_a_step_outlives_a_busy_database(pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step was paid for: it is written again until the database takes it."""
+    monkeypatch.setattr("duly.execute.journal.RETRY_SECONDS", 0.001)
+    paper.refusals = 3
+    await pen.record(STEP)
+    assert len(paper.items(verbs.record_steps)) == 1
+
+
+async def test_lines_outlive_a_busy_database(pen: Journal, paper: Paper) -> None:
+    """Lines that could not be written wait for the next write, in order, once each."""
+    paper.refusals = 1
+    await pen.line(EventType.LOG, {"n": 1})
+    await pen.line(EventType.LOG, {"n": 2})
+    await pen.close()
+    assert [data["n"] for item in paper.items(verbs.append) for _, data in item.events] == [1, 2]

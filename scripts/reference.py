@@ -75,13 +75,14 @@ def routes() -> Iterator[str]:
     """The HTTP API with the bundled apps, from its own OpenAPI description."""
     import asyncio
 
-    from duly.config import Settings
+    from duly.config import load
     from duly.http.api import create_api
     from duly.runtime.app import App
     from duly.runtime.load import load_declared
 
     with tempfile.TemporaryDirectory() as folder:
-        chosen = Settings(database_url=f"sqlite:///{folder}/duly.db", apps="tender", log_level="error")
+        flags = {"database_url": f"sqlite:///{folder}/duly.db", "apps": "tender", "log_level": "error"}
+        chosen = load(flags, environ={})
         app = App(chosen, load_declared(chosen))
         asyncio.run(app.start())
         paths = create_api(app).openapi()["paths"]

@@ -49,8 +49,9 @@ def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Ctrl-C ends it with exit code 130, its last line says so, its server and its folder are gone."""
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, stop: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM ends it with exit code 130; its server and its folder are gone."""
     with subprocess.Popen(
         COMMAND, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE, text=True
     ) as demo:
@@ -58,7 +59,7 @@ def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path) -> None:
         serving = next(line for line in demo.stdout if "http://" in line)
         [folder] = tmp_path.iterdir()
         pids = processes_of(folder)
-        demo.send_signal(signal.SIGINT)
+        demo.send_signal(stop)
         *_, last = demo.stdout
         assert demo.wait(PATIENCE) == 130
     assert serving

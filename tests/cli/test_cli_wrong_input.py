@@ -62,8 +62,15 @@ GREET = ("submit", "greet", "name=Ann", "--app", APP)
         (("serve", "--port", "99999"), "--port: port = 99999"),
         (("serve", "--auth", "none"), "--auth: auth = 'none'"),
         (("serve", "--auth", "loopback", "--host", "0.0.0.0"), "must be a loopback address"),
-        (("serve", "--database-url", "sqlite:///nowhere/duly.db", "--port", "0"), "nowhere"),
+        (
+            ("serve", "--database-url", "sqlite:///nowhere/duly.db", "--port", "0"),
+            "there is no folder nowhere",
+        ),
+        ((*GREET, "--database-url", "sqlite:///nowhere/duly.db"), "there is no folder nowhere"),
         (("worker", "--concurrency", "0"), "--concurrency: concurrency = 0"),
+        (("serve", "--app", "nowhere:duly", "--port", "0"), "there is no module 'nowhere'"),
+        (("serve", "--port", "0", "--log-file", "nowhere/a.log"), "nowhere/a.log: No such file"),
+        (("worker", "--apps", "nope"), "there is no bundled app 'nope'"),
         (("worker", "--queues", ","), "queues must name at least one queue"),
         (("demo", "--file", "missing.pdf"), "there is no file missing.pdf"),
         (("token",), "there is no token file duly.token"),
@@ -182,9 +189,10 @@ def test_a_database_of_another_revision_is_one_line(
     connection = sqlite.connect(folder / "duly.db", "WAL")
     connection.execute("UPDATE alembic_version SET version_num = '0000'")
     connection.close()
-    said = shell("ls")
-    assert (said.code, len(said.problems)) == (2, 1)
-    assert "duly db upgrade" in said.problems[0]
+    for command in ("ls", "worker"):
+        said = shell(command)
+        assert (said.code, len(said.problems)) == (2, 1)
+        assert "duly db upgrade" in said.problems[0]
 
 
 @pytest.mark.parametrize("end", ["12345", "00000000", "0" * 36])

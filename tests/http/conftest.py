@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from site_under_test import MakeSite, Site, declared
 
 from duly.clock import Clock
@@ -58,3 +59,14 @@ async def make_site(template: Path, tmp_path: Path) -> AsyncIterator[MakeSite]:
 async def site(make_site: MakeSite) -> Site:
     """An app with the default settings."""
     return await make_site()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(template: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One app for a whole table of requests that change nothing; its tests share its loop."""
+    folder = tmp_path_factory.mktemp("shared") / "site"
+    shutil.copytree(template, folder)
+    app = App(_settings(folder, body_limit=65_536), declared())
+    await app.start()
+    yield Site(app)
+    await app.stop()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx2
+import jwt
 
 from duly import Duly
 from duly.http import create_api
@@ -18,6 +19,8 @@ from duly.runtime.app import App
 from duly.store import claims, lists, sessions
 
 SESSION = "session-by-hand"
+#: What everybody hears whose credentials are not exactly right.
+REFUSED = "Credentials are missing or wrong; pass `Authorization: Bearer` with the token file's token."
 TYPES = ("echo", "other", "picky")
 
 
@@ -165,6 +168,11 @@ class Stream:
         async with asyncio.timeout(10):
             await self.task
         return self.text
+
+
+def signed(secret: str, claims: dict[str, Any], headers: dict[str, Any] | None = None) -> str:
+    """A JWT with these claims and a right signature."""
+    return jwt.encode(claims, secret, algorithm="HS256", headers=headers)
 
 
 def parsed(text: str) -> list[dict[str, str]]:

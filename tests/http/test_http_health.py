@@ -8,6 +8,8 @@ import pytest
 from site_under_test import MakeSite, Site
 
 from duly.http import health
+from duly.store import sqlite
+from duly.testing import FakeClock
 
 
 async def test_livez_asks_nobody(site: Site) -> None:
@@ -64,11 +66,33 @@ async def test_readyz_is_not_ready_while_draining(site: Site) -> None:
     assert (answer.status_code, answer.json()["detail"]) == (503, "the server is draining")
 
 
-async def test_health_counts_living_workers(site: Site) -> None:
-    """Status, version and worker sessions whose lease still runs."""
+async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database that can be read but not written is not ready."""
+    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
+    database = site.app.database
+    assert database.footing is not None
+    other = sqlite.connect(database.path, database.footing.journal)
+    other.execute("BEGIN IMMEDIATE")
     async with site.client() as client:
-        before = (await client.get("/health")).json()
+        taken = await client.get("/readyz")
+        other.execute("ROLLBACK")
+        monkeypatch.setattr(health, "PROBE_SECONDS", 10)
+        free = await client.get("/readyz")
+    other.close()
+    assert (taken.status_code, free.status_code) == (503, 200)
+
+
+async def test_health_counts_living_workers(make_site: MakeSite) -> None:
+    """Status, version and worker sessions whose lease still runs."""
+    clock = FakeClock()
+    site = await make_site(clock=clock)
+    async with site.client() as client:
+        answers = [(await client.get("/health")).json()]
         await site.claim()
-        after = (await client.get("/health")).json()
-    assert (before["status"], before["workers"], after["workers"]) == ("ok", 0, 1)
-    assert before["version"]
+        answers.append((await client.get("/health")).json())
+        clock.advance(31)
+        answers.append((await client.get("/health")).json())
+    assert [(answer["status"], answer["workers"]) for answer in answers] == [("ok", 0), ("ok", 1), ("ok", 0)]
+    assert answers[0]["version"]

@@ -37,12 +37,13 @@ SWEEP: list[tuple[str, str, dict[str, Any], int, str]] = [
 ]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(("method", "path", "request_", "status", "code"), SWEEP)
 async def test_every_error_is_a_problem(
-    site: Site, method: str, path: str, request_: dict[str, Any], status: int, code: str
+    shared: Site, method: str, path: str, request_: dict[str, Any], status: int, code: str
 ) -> None:
     """All members are there, the status is the answer's, and no bare {"detail"} exists."""
-    async with site.user("ann") as ann:
+    async with shared.user("ann") as ann:
         answer = await ann.request(method, path, **request_)
     problem = answer.json()
     assert answer.headers["content-type"] == "application/problem+json"
@@ -54,17 +55,19 @@ async def test_every_error_is_a_problem(
     assert problem["detail"]
 
 
-async def test_without_credentials_the_problem_is_a_problem_too(site: Site) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_without_credentials_the_problem_is_a_problem_too(shared: Site) -> None:
     """401 has the same shape."""
-    async with site.client() as stranger:
+    async with shared.client() as stranger:
         answer = await stranger.get("/api/tasks")
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json().keys() == FIELDS
 
 
-async def test_an_unknown_address_is_404_before_it_is_401(site: Site) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_unknown_address_is_404_before_it_is_401(shared: Site) -> None:
     """A stranger learns of a missing route that it is missing."""
-    async with site.client() as stranger:
+    async with shared.client() as stranger:
         assert (await stranger.get("/api/nowhere")).status_code == 404
         assert (await stranger.put("/api/tasks")).status_code == 405
 
@@ -96,14 +99,16 @@ async def test_a_closed_database_is_503_without_its_path(site: Site) -> None:
     assert "not open" not in answer.text
 
 
-async def test_an_apps_own_error_keeps_its_headers(site: Site) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_apps_own_error_keeps_its_headers(shared: Site) -> None:
     """What a user's route raises becomes a problem with the headers it set."""
-    async with site.user("ann") as ann:
+    async with shared.user("ann") as ann:
         answer = await ann.get("/api/teapot")
     assert answer.headers["x-pot"] == "tea"
     assert "stout" in answer.json()["detail"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("path", "allow"),
     [
@@ -113,33 +118,36 @@ async def test_an_apps_own_error_keeps_its_headers(site: Site) -> None:
         ("/livez", "GET, HEAD, OPTIONS"),
     ],
 )
-async def test_a_405_names_all_methods_of_the_address(site: Site, path: str, allow: str) -> None:
+async def test_a_405_names_all_methods_of_the_address(shared: Site, path: str, allow: str) -> None:
     """Allow holds what every route at this address answers, and OPTIONS answers the same with 204."""
-    async with site.user("ann") as ann:
+    async with shared.user("ann") as ann:
         refused, asked = await ann.put(path), await ann.options(path)
     assert (refused.status_code, refused.headers["allow"]) == (405, allow)
     assert (asked.status_code, asked.headers["allow"], asked.content) == (204, allow, b"")
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/livez", "/api/tasks", "/api/tasks/none", "/nowhere", "/api/crash"])
-async def test_head_is_get_without_a_body(site: Site, path: str) -> None:
+async def test_head_is_get_without_a_body(shared: Site, path: str) -> None:
     """The same status and headers as GET, and not a byte more."""
-    head, get = (Stream(site.api, path, site.bearer("ann"), method) for method in ("HEAD", "GET"))
+    head, get = (Stream(shared.api, path, shared.bearer("ann"), method) for method in ("HEAD", "GET"))
     assert await head.ended() == ""
     assert await get.ended() != ""
     assert (head.status, head.headers) == (get.status, get.headers)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("path", ["/livez", "/api/tasks", "/nowhere", "/api/crash"])
-async def test_json_carries_the_headers_browsers_need(site: Site, path: str) -> None:
+async def test_json_carries_the_headers_browsers_need(shared: Site, path: str) -> None:
     """Not sniffed, not cached, not framed; errors too."""
-    async with site.user("ann") as ann:
+    async with shared.user("ann") as ann:
         headers = (await ann.get(path)).headers
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cache-control"] == "no-store"
     assert "default-src 'none'" in headers["content-security-policy"]
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("header", "words"),
     [
@@ -160,9 +168,9 @@ async def test_json_carries_the_headers_browsers_need(site: Site, path: str) -> 
         ("a," * 10_000 + "zh", "en"),
     ],
 )
-async def test_titles_are_in_the_callers_language(site: Site, header: str, words: str) -> None:
+async def test_titles_are_in_the_callers_language(shared: Site, header: str, words: str) -> None:
     """The language he likes best of those we have; English when in doubt. Code and type stay."""
-    async with site.client({"Accept-Language": header}) as client:
+    async with shared.client({"Accept-Language": header}) as client:
         answer = await client.get("/nowhere")
     assert answer.json()["title"] == {"en": "There is nothing at this address", "zh": "该地址不存在"}[words]
     assert answer.headers["content-language"] == words
@@ -183,9 +191,10 @@ def test_an_apps_own_code_is_titled_by_its_status(status: int, en: str, zh: str)
     assert (title("my_code", status, "en"), title("my_code", status, "zh")) == (en, zh)
 
 
-async def test_a_path_with_odd_characters_is_quoted(site: Site) -> None:
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_path_with_odd_characters_is_quoted(shared: Site) -> None:
     """`instance` is a URI reference whatever was asked for."""
-    async with site.client() as client:
+    async with shared.client() as client:
         answer = await client.get("/no%20where/%22%0a任")
     assert answer.json()["instance"] == "/no%20where/%22%0A%E4%BB%BB"
 

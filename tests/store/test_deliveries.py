@@ -136,8 +136,9 @@ def test_only_the_current_send_settles(store: Store) -> None:
     settle(store, first, "pending", delay_ms=0)
     [second] = claim(store)
     words = [
-        Sent(id=second.id, attempt=second.attempt, status="delivered", code=200),
         Sent(id=first.id, attempt=first.attempt, status="dead", error="late"),
+        Sent(id=second.id, attempt=second.attempt, status="delivered", code=200),
+        Sent(id=first.id, attempt=first.attempt, status="pending", delay_ms=0),
     ]
     store.write(deliveries.settle, *words)
     row = row_of(store, id_)

@@ -35,7 +35,7 @@ SCALED: dict[str, Any] = {
     "renew": 0.5,
     "sweep": 0.5,
     "poll": 0.2,
-    "drain": 5.0,
+    "drain": 2.0,
     "stuck": 1.0,
 }
 

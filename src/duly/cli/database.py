@@ -58,7 +58,7 @@ def current(database_url: DatabaseUrl = None) -> None:
     """Print the revision that the database stands at; nothing for a new one."""
     from duly.store import migrate
 
-    print(migrate.current(_existing(database_url)) or "")
+    print(migrate.current(_database(database_url, existing=True)) or "")
 
 
 def upgrade(
@@ -80,7 +80,7 @@ def downgrade(
     """Take the tables back to an older revision; what that revision has no place for is lost."""
     from duly.store import migrate
 
-    database = _existing(database_url)
+    database = _database(database_url, existing=True)
     if not yes:
         raise Refusal(
             f"downgrade to {revision} can lose rows of {database.path}; copy the file, then add --yes"
@@ -89,20 +89,8 @@ def downgrade(
     print(f"{database.path} stands at revision {migrate.current(database) or 'none'}")
 
 
-def _database(url: str | None) -> Database:
+def _database(url: str | None, *, existing: bool = False) -> Database:
+    from duly.cli.footing import database_at
     from duly.config import load
-    from duly.store.database import Database
 
-    database = Database(load({"database_url": url}).database_url)
-    if not database.path.parent.is_dir():
-        raise Refusal(f"there is no folder {database.path.parent} for the database")
-    return database
-
-
-def _existing(url: str | None) -> Database:
-    database = _database(url)
-    if not database.path.exists():
-        raise Refusal(
-            f"there is no database {database.path}; `duly serve` makes one, --database-url names another"
-        )
-    return database
+    return database_at(load({"database_url": url}).database_url, existing=existing)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from duly.cli.desk import Json
+from duly.cli.footing import database_at
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
 from duly.clock import iso
@@ -25,7 +26,6 @@ from duly.runtime.app import App
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
 from duly.store import blobs, lists
-from duly.store.database import sqlite_path
 from duly.submit.admit import Options
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ async def at_database(
 ) -> AsyncIterator[LocalDesk]:
     """Opens the database of the settings; a reading command does not make one that is not there."""
     settings = load(place.flags())
-    path = sqlite_path(settings.database_url)
-    if not create and not path.exists():
-        raise Refusal(f"there is no database {path}; `duly serve` makes one, --database-url names another")
+    database_at(settings.database_url, existing=not create)
     declared = load_declared(settings) if handlers else Duly("none")
     # The command's own answer is what the user wants to read; doctor shows the warnings.
     app = App(settings.model_copy(update={"log_level": "error"}), declared)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,12 +40,11 @@ def serve(
 ) -> None:
     """Run the API and a worker in one supervised process."""
     from duly.config import load
-    from duly.runtime import credentials
     from duly.runtime.launch import launch
 
     settings = load(given(api, where, work, logging))
     settings = settings.model_copy(update={"port": _free_port(settings.host, settings.port)})
-    credentials.ensure(settings)
+    _check(settings)
     print(f"duly: {address(settings)}  {_entrance(settings)}", flush=True)
     launch("serve", settings, work=not no_worker)
 
@@ -61,7 +61,23 @@ def worker(
     from duly.config import load
     from duly.runtime.launch import launch
 
-    launch("worker", load(given(where, work, logging)), once=once)
+    settings = load(given(where, work, logging))
+    _check(settings)
+    launch("worker", settings, once=once)
+
+
+def _check(settings: Settings) -> None:
+    """Meets here what would stop the supervised process, so that it is a line and not a log."""
+    from duly.cli.footing import database_at
+    from duly.runtime import credentials
+    from duly.runtime.load import load_declared
+    from duly.store import migrate
+
+    load_declared(settings)
+    if settings.log_file:
+        Path(settings.log_file).expanduser().open("a").close()
+    migrate.ensure(database_at(settings.database_url))
+    credentials.ensure(settings)
 
 
 def address(settings: Settings) -> str:

@@ -112,7 +112,7 @@ def submit(
     pairs: Annotated[
         list[str] | None,
         typer.Argument(
-            help="Input as key=value; a value that is JSON is taken as JSON.", metavar="[KEY=VALUE]..."
+            help="Input as key=value; a value that is JSON is taken as JSON.", metavar="KEY=VALUE"
         ),
     ] = None,
     wait: Annotated[

@@ -126,13 +126,17 @@ class Context:
         if place.recorded is not None:
             return place.value()
         start = time.monotonic()
-        if _is_async(work):
-            value = await work()
-        else:
-            value = await asyncio.wrap_future(self._threads.start(work))
-            if inspect.isawaitable(value):
-                value = await value
+        try:
+            value = await self._value(work)
+        except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the worker's loop
+            raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
         return await self._remember(place, value, time.monotonic() - start)
+
+    async def _value(self, work: functools.partial[Any]) -> Any:
+        if _is_async(work):
+            return await work()
+        value = await asyncio.wrap_future(self._threads.start(work))
+        return await value if inspect.isawaitable(value) else value
 
     async def _remember(self, place: Place, value: Any, seconds: float) -> Any:
         text = wire.dumps(value, what=f"the value of step {place.name!r}")

@@ -12,6 +12,7 @@ from duly.model.state import Status
 
 DAY_MS = 86_400_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]*")
+_WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+([/?#]|$)")
 CHANNELS = ("webhook", "inbox")
 
 
@@ -43,7 +44,7 @@ class Target:
             raise InvalidInput(f"deliver: unknown channel {self.channel!r}; there are {', '.join(CHANNELS)}")
         if self.channel == "webhook":
             check_text(self.url, "deliver: the webhook's url", 2000)
-            if not re.match(r"https?://[^/\s@]+", self.url):
+            if not _WEB_ADDRESS.match(self.url):
                 raise InvalidInput("deliver: a webhook needs an http:// or https:// url without a user name")
 
 

@@ -38,6 +38,7 @@ class Child:
         self._create_api = create_api
         self._settings = Settings(**handover.settings)
         self._app = App(self._settings, load_declared(self._settings))
+        self._app.log.adopt()
         self._loop = asyncio.get_running_loop()
         self._over = asyncio.Event()
         self._code = 0

@@ -225,13 +225,17 @@ class Supervisor:
     def _bury(self, code: int) -> None:
         if self._pipe is not None:
             self._pipe.close()
-        buried = patiently(
+        buried = self._give_back() if self._sessions else 0
+        name = "child.ended" if code == 0 else "child.died"
+        self._emit(name, exit_code=code, tasks_given_back=buried, last_words=len(self._last_words))
+
+    def _give_back(self) -> int | None:
+        """None: the database was busy all the time; then the lease's end gives the tasks back."""
+        return patiently(
             lambda: self._ward.bury(self._sessions, self._last_words),
             tries=10,
             failed=lambda error: self._emit("child.bury_failed", error=str(error)),
         )
-        name = "child.ended" if code == 0 else "child.died"
-        self._emit(name, exit_code=code, tasks_given_back=buried, last_words=len(self._last_words))
 
     def _rest(self, seconds: float) -> None:
         """Waits before a restart; a signal ends the wait."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from duly.clock import Clock
 from duly.model.events import EventType
@@ -17,6 +17,7 @@ from duly.store import sessions, sqlite
 from duly.store.claims import Finish, finish, rescue
 from duly.store.transaction import Terms, Transaction
 
+T = TypeVar("T")
 DatabaseError: type[Exception] = sqlite.driver.Error
 #: How long one try waits for the write lock, in seconds: short, for the child must be watched meanwhile.
 PATIENCE = 1.0
@@ -78,7 +79,7 @@ def _finish(values: dict[str, Any]) -> Finish:
     return Finish(**{**values, "target": Status(values["target"]), "event": EventType(values["event"])})
 
 
-def patiently(work: Callable[[], Any], tries: int, failed: Callable[[Exception], None]) -> Any:
+def patiently(work: Callable[[], T], tries: int, failed: Callable[[Exception], None]) -> T | None:
     """Tries `work` a few times: a locked database is busy for seconds. None: it never worked."""
     for _ in range(tries):
         try:

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from duly.deliver.channel import Channel, Reply
+from duly.deliver.channel import Reply
 from duly.deliver.outbox import IN_FLIGHT, Outbox
 from duly.deliver.render import webhook_body
 from duly.deliver.schedule import SCHEDULE
 from duly.model.state import Status
 from duly.model.task import Target, Task
 from duly.store import claims, sessions, submissions
-from duly.store.deliveries import Delivery
+from duly.store.deliveries import Delivery, claim_deliveries
 from duly.store.transaction import Transaction
 from support.receiver import Answer, Receiver
 from support.world import World, send_all
@@ -258,17 +258,26 @@ async def test_a_drain_that_runs_out_leaves_the_rest_owed(world: World, make_out
     assert (await world.delivery(id_))["status"] == "pending"
 
 
-async def test_a_cancelled_tick_loses_no_claim(world: World, make_outbox: MakeOutbox) -> None:
-    """A loop that is stopped in the middle of a tick leaves nothing claimed and unsent."""
+async def test_a_cancelled_tick_loses_no_claim(
+    world: World, make_outbox: MakeOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A loop that is stopped between a claim's commit and its answer leaves nothing claimed and unsent."""
     await world.session()
-    channel: Channel = Scripted()
-    outbox = make_outbox(webhook=channel)
+    outbox = make_outbox(webhook=Scripted())
     id_ = await world.ended(Target(channel="webhook", url="http://a"))
+    write = world.database.write
+
+    async def cut_short(verb: Any, item: Any) -> Any:
+        answer = await write(verb, item)
+        if verb is claim_deliveries:
+            tick.cancel()
+            await asyncio.sleep(0)
+        return answer
+
+    monkeypatch.setattr(world.database, "write", cut_short)
     tick = asyncio.create_task(outbox.tick())
-    await asyncio.sleep(0)
-    tick.cancel()
     await asyncio.gather(tick, return_exceptions=True)
-    await outbox.tick()
+    assert tick.cancelled()
     await outbox.drain(5)
     assert (await world.delivery(id_))["status"] == "delivered"
 

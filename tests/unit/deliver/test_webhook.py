@@ -180,13 +180,13 @@ async def test_a_connection_is_not_shared_between_hosts(make_channel: MakeChanne
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(1)
         while await reader.read(4096):
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+            writer.write(b"HTTP/1.1 500 X\r\ncontent-length: 0\r\n\r\n")
         writer.close()
 
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
     channel, port = make_channel(resolve=resolver("127.0.0.1")), server.sockets[0].getsockname()[1]
     for name in ("a.example", "b.example"):
-        assert (await channel.send(delivery(f"http://{name}:{port}/"), "{}", task)).ok
+        assert (await channel.send(delivery(f"http://{name}:{port}/"), "{}", task)).code == 500
     server.close()
     assert len(connections) == 2
 

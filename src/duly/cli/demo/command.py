@@ -53,7 +53,7 @@ def demo(
             shutil.rmtree(folder, ignore_errors=True)
     if keep:
         screen.show(str(folder))
-    print(json.dumps(last, ensure_ascii=False), flush=True)
+    print(json.dumps(last, ensure_ascii=False, separators=(",", ":")), flush=True)
     raise typer.Exit(code)
 
 

@@ -1,0 +1,132 @@
+"""A worker as a whole, in this process: well or unwell, and what it tells its parent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from support.cluster import until
+
+from duly import Context, Duly
+from duly.model.errors import NotReady
+from duly.runtime.child import run_to_end
+from duly.runtime.pulse import Pulse
+from duly.runtime.worker import Worker
+from duly.store import claims
+from duly.testing import Harness, harness
+
+duly = Duly()
+
+
+@duly.task("waits")
+async def waits(ctx: Context) -> None:
+    await asyncio.Event().wait()
+
+
+@duly.task("quick")
+async def quick(ctx: Context) -> None: ...
+
+
+@pytest.fixture
+async def one() -> AsyncIterator[Harness]:
+    async with harness(duly, poll=0.01, renew=0.01) as made:
+        yield made
+
+
+async def test_a_worker_that_cannot_claim_is_unready_and_recovers(one: Harness, monkeypatch: Any) -> None:
+    """It says which loop fails, keeps trying, and does the work when the database is back."""
+    write, broken = one.app.database.write, True
+
+    async def refuse(verb: Any, item: Any, **options: Any) -> Any:
+        if broken and verb is claims.claim:
+            raise NotReady("database is locked")
+        return await write(verb, item, **options)
+
+    monkeypatch.setattr(one.app.database, "write", refuse)
+    task = await one.submit("quick")
+    await one.worker.start()
+    assert one.worker.ready == (True, "ok")
+    await until(lambda: not one.worker.ready[0])
+    assert one.worker.ready == (False, "failing: claim")
+    broken = False
+    await until(lambda: one.worker.ready[0])
+    assert (await one.app.client.wait(task.id, 5)).status == "completed"
+
+
+async def test_a_stop_does_not_tear_a_claim(one: Harness, monkeypatch: Any) -> None:
+    """A drain that begins while a claim is on its way starts what it brings, or hands it back; nobody waits."""
+    write, claiming, go_on = one.app.database.write, asyncio.Event(), asyncio.Event()
+
+    async def hold(verb: Any, item: Any, **options: Any) -> Any:
+        answer = await write(verb, item, **options)
+        if verb is claims.claim:
+            claiming.set()
+            await go_on.wait()
+        return answer
+
+    monkeypatch.setattr(one.app.database, "write", hold)
+    task = await one.submit("waits")
+    await one.worker.start()
+    await claiming.wait()
+    drain = asyncio.create_task(one.worker.drain(0))
+    await asyncio.sleep(0)
+    go_on.set()
+    await drain
+    assert [event.type for event in await one.events(task.id)] == ["accepted", "started", "handed_back"]
+
+
+async def test_the_parent_is_told_before_a_handler_begins(one: Harness) -> None:
+    """A handler may block the loop in its first line: its timeout is known to the parent by then."""
+    told: list[float] = []
+    worker = Worker(one.app, supervised=lambda _: None, pulse=told.append)
+    await one.submit("waits", timeout=100)
+    await one.submit("waits", timeout=50)
+    assert await worker.claim() == 2
+    assert len(told) == 1
+    assert 49 < told[0] <= 50
+    await worker.drain(0)
+    await worker.stop()
+
+
+async def test_a_pulse_is_told_when_it_changes_and_at_every_tick() -> None:
+    """Claims by the hundred are not messages by the hundred."""
+    ends_by: list[float | None] = [None]
+    told: list[float] = []
+    pulse = Pulse(lambda: ends_by[0], told.append)
+    await pulse.tick()
+    assert told == [0.0]
+    ends_by[0] = asyncio.get_running_loop().time() + 100
+    for _ in range(100):
+        pulse.begun()
+    assert len(told) == 2
+    ends_by[0] -= 50
+    pulse.begun()
+    await pulse.tick()
+    assert [round(seconds) for seconds in told] == [0, 100, 50, 50]
+
+
+def test_the_loop_survives_an_exit() -> None:
+    """SystemExit of one task is that task's; the others go on, and the end is the end of the main one."""
+
+    async def leave() -> None:
+        raise SystemExit(3)
+
+    async def main() -> int:
+        lost = asyncio.create_task(leave())
+        await asyncio.wait([lost])
+        assert isinstance(lost.exception(), SystemExit)
+        return 7
+
+    assert run_to_end(main()) == 7
+
+
+def test_an_exit_of_the_main_task_is_an_exit() -> None:
+    """What the child itself raises is not swallowed."""
+
+    async def main() -> int:
+        raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        run_to_end(main())

@@ -1,0 +1,136 @@
+"""Which recorded step a call means."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from duly.execute.steps import Place, StepBook
+from duly.model import wire
+from duly.model.errors import InvalidInput, ReplayMismatch
+from duly.model.task import Step
+
+
+def recorded(name: str, n: int, arguments: Any, value: Any) -> Step:
+    digest = wire.digest(arguments)
+    return Step(name=name, n=n, digest=digest, value=json.dumps(value), attempt=1, duration_ms=1)
+
+
+def remembered(places: list[Place], values: list[Any]) -> list[Step]:
+    """What an attempt that took these places and got these values leaves for the next."""
+    return [
+        Step(name=one.name, n=one.n, digest=one.digest, value=json.dumps(value), attempt=1, duration_ms=1)
+        for one, value in zip(places, values, strict=True)
+    ]
+
+
+def test_a_new_step_has_nothing_recorded() -> None:
+    """It is number one of its name."""
+    place = StepBook([]).take("fetch", None, [1])
+    assert (place.name, place.n, place.recorded) == ("fetch", 1, None)
+
+
+def test_calls_of_one_name_are_counted() -> None:
+    """Each name by itself, each key by itself."""
+    book = StepBook([])
+    taken = [book.take(*call, []) for call in (("a", None), ("b", None), ("a", None), ("a", "k"), ("a", "k"))]
+    assert [(one.name, one.n) for one in taken] == [("a", 1), ("b", 1), ("a", 2), ("a[k]", 1), ("a[k]", 2)]
+
+
+def test_a_replay_finds_each_value_by_its_number() -> None:
+    """The same calls in the same order get what was recorded."""
+    first = StepBook([])
+    calls = [("fetch", [1]), ("fetch", [2]), ("store", [1])]
+    places = [first.take(name, None, arguments) for name, arguments in calls]
+    again = StepBook(remembered(places, ["one", "two", "kept"]))
+    assert [again.take(name, None, arguments).value() for name, arguments in calls] == ["one", "two", "kept"]
+
+
+def test_other_arguments_on_replay_are_a_mismatch() -> None:
+    """The code has changed; a value of other arguments would be wrong, silently."""
+    book = StepBook([recorded("fetch", 1, [1], "one")])
+    with pytest.raises(ReplayMismatch, match="'fetch' number 1"):
+        book.take("fetch", None, [2])
+
+
+def test_equal_arguments_are_equal_however_they_are_written() -> None:
+    """Key order and tuples do not count."""
+    book = StepBook([recorded("fetch", 1, [[1, 2], {"a": 1, "b": 2}], "one")])
+    assert book.take("fetch", None, [(1, 2), {"b": 2, "a": 1}]).value() == "one"
+
+
+async def test_a_number_is_taken_when_the_step_is_called() -> None:
+    """Not when it is awaited: two calls awaited in the other order keep their numbers."""
+    book = StepBook([])
+
+    async def later(place: Place) -> int:
+        await asyncio.sleep(0)
+        return place.n
+
+    first, second = later(book.take("a", None, [1])), later(book.take("a", None, [2]))
+    assert [await second, await first] == [2, 1]
+
+
+async def test_branches_that_share_a_name_must_tell_themselves_apart() -> None:
+    """Without a key one would get the other's value on replay (M16)."""
+    book = StepBook([])
+
+    async def branch(number: int) -> Place:
+        await asyncio.sleep(0)
+        return book.take("fetch", None, [number])
+
+    ended = await asyncio.gather(branch(1), branch(2), return_exceptions=True)
+    assert [type(one) for one in ended] == [Place, ReplayMismatch]
+    assert "key=" in str(ended[1])
+
+
+async def test_branches_with_keys_replay_in_any_order() -> None:
+    """Each finds its own value, whichever comes first."""
+
+    async def branch(book: StepBook, number: int) -> Place:
+        await asyncio.sleep(0)
+        return book.take("fetch", str(number), [number])
+
+    first = StepBook([])
+    places = await asyncio.gather(*(branch(first, number) for number in (1, 2, 3)))
+    again = StepBook(remembered(list(places), ["one", "two", "three"]))
+    replayed = await asyncio.gather(*(branch(again, number) for number in (3, 1, 2)))
+    assert [place.value() for place in replayed] == ["three", "one", "two"]
+
+
+def test_steps_of_a_thread_are_one_branch() -> None:
+    """Outside a loop there is nobody to tell apart."""
+    book = StepBook([])
+    assert [book.take("a", None, []).n for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a[b]", "x" * 61, "界", None, 7])
+def test_a_name_is_a_name(name: Any) -> None:
+    """It goes into columns and timelines."""
+    with pytest.raises(InvalidInput, match="a step's name"):
+        StepBook([]).take(name, None, [])
+
+
+@pytest.mark.parametrize("arguments", [[object()], [b"bytes"], [{1, 2}], [{1: 2, "b": 3}]])
+def test_arguments_must_be_json(arguments: Any) -> None:
+    """Or no replay could check them; the message says how to bind others."""
+    with pytest.raises(InvalidInput, match=r"functools\.partial"):
+        StepBook([]).take("fetch", None, arguments)
+
+
+def test_long_keys_fit_their_column_and_stay_apart() -> None:
+    """A key may be a URL: it is shortened to a digest."""
+    book = StepBook([])
+    names = {book.take("fetch", f"https://example.com/{'x' * 200}/{number}", []).name for number in range(50)}
+    assert len(names) == 50
+    assert max(map(len, names)) <= 100
+
+
+def test_a_recorded_null_is_a_value() -> None:
+    """A step that returned nothing is not run again."""
+    place = StepBook([recorded("note", 1, [], None)]).take("note", None, [])
+    assert place.recorded is not None
+    assert place.value() is None

@@ -132,7 +132,7 @@ INTENDED = {
     "claim": {"task"},
     "data": set(),
     "deliveries_adrift": {"delivery_clock", "worker"},
-    "deliveries_orphaned": {"delivery_clock", "worker"},
+    "deliveries_orphaned": {"delivery_clock", "worker", "task"},
     "delivery_body": {"delivery"},
     "delivery_claim": {"delivery", "worker"},
     "delivery_due": {"delivery_clock"},

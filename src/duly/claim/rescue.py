@@ -12,15 +12,20 @@ from duly.store.database import Database
 
 
 class Rescuer:
-    """Ends sessions whose lease is over and gives their tasks back; any process may do it."""
+    """Ends sessions whose lease is over and gives their tasks back; any process may do it to any other.
 
-    def __init__(self, database: Database, *, emit: Emit) -> None:
+    Its own session it leaves alone: after the host slept, the sweep may come before the renewal.
+    """
+
+    def __init__(self, database: Database, *, emit: Emit, own: Callable[[], str | None]) -> None:
         self._database = database
         self._emit = emit
+        self._own = own
 
     async def tick(self) -> int:
         """Answers how many tasks were given back."""
-        dead = await self._database.read(sessions.expired)
+        own = self._own()
+        dead = tuple(one for one in await self._database.read(sessions.expired) if one != own)
         orphaned = await self._database.read(lambda tx: tx.run("orphans"))
         owed = await self._database.read(lambda tx: tx.run("deliveries_adrift"))
         if not dead and not orphaned and not owed:

@@ -48,7 +48,7 @@ class Worker:
         )
         self.pulse = Pulse(self.runner.ends_by, pulse)
         self.poller = Poller(database, app.registry, queues, free=self.runner.free, start=self._begin)
-        self.rescuer = Rescuer(database, emit=emit)
+        self.rescuer = Rescuer(database, emit=emit, own=lambda: self.session.id)
         self.reconciler = Reconciler(
             database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
         )

@@ -194,7 +194,7 @@ async def test_an_expired_session_gives_its_tasks_back(world: World) -> None:
     await world.session()
     id_ = await world.submit()
     claimed = await world.claim()
-    rescuer = Rescuer(world.database, emit=world.emitted)
+    rescuer = Rescuer(world.database, emit=world.emitted, own=lambda: "w2")
     world.clock.advance(29)
     assert await rescuer.tick() == 0
     world.clock.advance(2)
@@ -202,6 +202,17 @@ async def test_an_expired_session_gives_its_tasks_back(world: World) -> None:
     await world.finish(claimed)
     assert (await world.task(id_)).status == "pending"
     assert not await world.database.write(sessions.renew, "w1")
+
+
+async def test_a_worker_does_not_bury_itself(world: World) -> None:
+    """After the host slept, its own sweeper may look before its parent renews: it lives, so it is not dead."""
+    await world.session("w1")
+    id_ = await world.submit()
+    await world.claim()
+    world.clock.advance(60)
+    assert await Rescuer(world.database, emit=world.emitted, own=lambda: "w1").tick() == 0
+    assert (await world.task(id_)).status == "running"
+    assert await Rescuer(world.database, emit=world.emitted, own=lambda: "w2").tick() == 1
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from duly.runtime.control import Pipe
 from duly.runtime.handover import Handover
 from duly.runtime.supervisor import Supervisor, listen, notify
 from duly.runtime.ward import DatabaseError, Ward, patiently
-from duly.store import sqlite
+from duly.store import claims, sqlite
 from duly.store.transaction import Terms
 
 
@@ -283,8 +283,9 @@ class TestWard:
         """A child may have held more tasks than one transaction moves."""
         await world.session()
         ids = [await world.submit() for _ in range(510)]
-        for _ in ids:
-            await world.claim()
+        lane = claims.Lane(types=("demo",), free=len(ids))
+        request = claims.ClaimRequest(session="w1", queues=("default",), lanes=(lane,))
+        assert len(await world.database.write(claims.claim, request)) == 510
         assert ward.bury(["w1"], []) == 510
         assert {(await world.task(id_)).status for id_ in ids} == {Status.PENDING}
 

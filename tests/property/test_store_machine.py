@@ -1,0 +1,235 @@
+"""A state machine over the real store: any sequence of verbs keeps the invariants and does what the rules say."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from support import invariants
+from support.oracle import Fate
+from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store, step, submission
+
+from duly.model.state import TERMINAL, Status
+from duly.model.task import Claimed, Submission, Target
+from duly.store import claims, deliveries, journal, migrate, sessions, submissions
+from duly.store.database import Database
+from duly.store.deliveries import Sent
+
+OUTCOMES = st.sampled_from(sorted(ENDINGS))
+DELAYS = st.sampled_from([0, 500, 30_000])
+SECONDS = st.sampled_from([-2, 0.001, 0.5, 2, 31, 3_600])
+MANY = st.integers(0, 10**6)
+
+
+class StoreMachine(RuleBasedStateMachine):
+    """The store and its oracle, told the same."""
+
+    blank: Path
+
+    @initialize()
+    def begin(self) -> None:
+        self.folder = Path(tempfile.mkdtemp())
+        self.store: Store = sqlite_store(Path(shutil.copy(self.blank, self.folder / "duly.db")))
+        self.connection = self.store.database.engine(read_only=True).connect()
+        self.fates: dict[str, Fate] = {}
+        self.accepted: list[Submission] = []
+        self.claimed: list[Claimed] = []
+        self.living = [self.store.session("w0")]
+        self.opened = 1
+
+    @property
+    def now(self) -> int:
+        return self.store.clock.now_ms()
+
+    def pick(self, things: list[Any], number: int) -> Any:
+        return things[number % len(things)]
+
+    @rule(
+        owner=st.sampled_from("ab"),
+        priority=st.sampled_from([1, 5]),
+        due=st.sampled_from([None, 1_000]),
+        deadline=st.sampled_from([None, None, 20_000]),
+        unique=st.sampled_from([None, None, "u"]),
+        together=st.integers(1, 3),
+    )
+    def submit(self, owner: str, priority: int, due: int | None, deadline: int | None, **more: Any) -> None:
+        words = {
+            "due_at": due and self.now + due,
+            "deadline_at": deadline and self.now + deadline,
+            "unique": more["unique"],
+            "deliver": (Target(channel="inbox"),),
+        }
+        items = [submission(owner=owner, priority=priority, **words) for _ in range(more["together"])]
+        for item, one in zip(items, self.store.write(submissions.submit, *items), strict=True):
+            assert one.created == (one.id == item.id)
+            assert one.created or more["unique"]
+            if one.created:
+                self.accepted.append(item)
+                self.fates[one.id] = Fate(
+                    id=one.id,
+                    status=Status.PENDING if due is None else Status.SCHEDULED,
+                    rank=item.rank,
+                    due_at=item.due_at,
+                    deadline_at=item.deadline_at,
+                )
+
+    @precondition(lambda self: self.accepted)
+    @rule(number=MANY)
+    def submit_again(self, number: int) -> None:
+        item = self.pick(self.accepted, number)
+        [one] = self.store.write(submissions.submit, item)
+        assert (one.id, one.created) == (item.id, True)
+
+    @precondition(lambda self: self.living)
+    @rule(number=MANY, free=st.integers(1, 3))
+    def claim(self, number: int, free: int) -> None:
+        session = self.pick(self.living, number)
+        eligible = sorted(fate.rank for fate in self.fates.values() if fate.eligible(self.now))
+        [taken] = self.store.write(claims.claim, request(session, free=free))
+        assert [self.fates[one.id].rank for one in taken] == eligible[:free]
+        for one in taken:
+            assert self.fates[one.id].eligible(self.now)
+            self.fates[one.id].claim(session)
+            assert one.attempt == self.fates[one.id].attempt
+        self.claimed += taken
+
+    def outcome(self, number: int, target: Status, delay: int) -> claims.Finish:
+        claimed = self.pick(self.claimed, number)
+        if target is Status.RETRY and self.fates[claimed.id].retries >= claimed.max_retries:
+            target = Status.FAILED
+        timed = target in (Status.RETRY, Status.WAITING)
+        text = f'"{claimed.attempt}"'
+        more = {"delay_ms": delay} if timed else {"result": text} if target is Status.COMPLETED else {}
+        return ending(claimed, target, **more)
+
+    @precondition(lambda self: self.claimed)
+    @rule(ends=st.lists(st.tuples(MANY, OUTCOMES, DELAYS), min_size=1, max_size=3))
+    def finish(self, ends: list[tuple[int, Status, int]]) -> None:
+        items = [self.outcome(*one) for one in ends]
+        answers = self.store.write(claims.finish, *items)
+        for item, answer in zip(items, answers, strict=True):
+            fate = self.fates[item.id]
+            running = fate.status is Status.RUNNING
+            assert answer == fate.finish(item.attempt, item.target, item.delay_ms, self.now)
+            if running and answer is Status.COMPLETED:
+                fate.result = item.result
+
+    @precondition(lambda self: self.claimed)
+    @rule(numbers=st.lists(MANY, min_size=1, max_size=3), name=st.sampled_from(["a", "b"]))
+    def write(self, numbers: list[int], name: str) -> None:
+        writers = [self.pick(self.claimed, number) for number in numbers]
+        mine = [
+            self.fates[one.id].attempt == one.attempt and self.fates[one.id].status is Status.RUNNING
+            for one in writers
+        ]
+        assert self.store.write(journal.record_steps, *(step(one, name) for one in writers)) == mine
+        assert self.store.write(journal.append, *(lines(one, "a", "b", progress=0.5) for one in writers)) == mine
+        parts = [journal.Part(id=one.id, attempt=one.attempt, part=0, text="t") for one in writers]
+        assert self.store.write(journal.stream, *parts) == mine
+
+    @precondition(lambda self: self.fates)
+    @rule(number=MANY)
+    def cancel(self, number: int) -> None:
+        fate = self.pick(list(self.fates.values()), number)
+        assert self.store.cancel(fate.id) == fate.cancel()
+
+    @precondition(lambda self: self.fates)
+    @rule(number=MANY)
+    def retry(self, number: int) -> None:
+        fate = self.pick(list(self.fates.values()), number)
+        assert self.store.retry(fate.id) == fate.retry()
+
+    @rule(seconds=SECONDS)
+    def advance(self, seconds: float) -> None:
+        self.store.clock.advance(seconds)
+
+    @rule()
+    def promote(self) -> None:
+        assert self.store.promote() == sum(fate.tick(self.now) for fate in self.fates.values())
+
+    @rule(number=MANY)
+    def lose(self, number: int) -> None:
+        if self.living:
+            session = self.living.pop(number % len(self.living))
+            lost = [fate for fate in self.fates.values() if fate.session == session]
+            assert self.store.rescue(session) == len(lost)
+            assert self.store.write(sessions.renew, session) == [False]
+            for fate in lost:
+                fate.lose()
+
+    @rule()
+    def open_session(self) -> None:
+        self.living.append(self.store.session(f"w{self.opened}"))
+        self.opened += 1
+
+    @precondition(lambda self: self.living)
+    @rule(number=MANY, status=st.sampled_from(["delivered", "pending", "dead"]))
+    def send(self, number: int, status: str) -> None:
+        [taken] = self.store.write(deliveries.claim_deliveries, (self.pick(self.living, number), 5))
+        for one in taken:
+            assert self.fates[one.task_id].status in TERMINAL or one.body is not None
+            self.store.write(deliveries.fix_body, (one, "{}"))
+            sent = Sent(id=one.id, attempt=one.attempt, status=status, delay_ms=5_000 if status == "pending" else None)
+            self.store.write(deliveries.settle, sent)
+
+    @invariant()
+    def the_invariants_hold(self) -> None:
+        assert invariants.violations(self.connection) == []
+
+    @invariant()
+    def every_task_is_where_the_rules_have_it(self) -> None:
+        query = "SELECT id, status, attempt, retry_count, due_at FROM task"
+        found = {row[0]: tuple(row) for row in self.connection.exec_driver_sql(query)}
+        assert found == {
+            fate.id: (fate.id, fate.status, fate.attempt, fate.retries, self.clock_of(fate))
+            for fate in self.fates.values()
+        }
+
+    def clock_of(self, fate: Fate) -> int | None:
+        return fate.deadline_at if fate.status is Status.PENDING else fate.due_at
+
+    @invariant()
+    def every_result_is_the_one_that_was_accepted(self) -> None:
+        query = "SELECT task_id, text FROM task_data WHERE kind = 'result'"
+        found = dict(tuple(row) for row in self.connection.exec_driver_sql(query))
+        assert found == {fate.id: fate.result for fate in self.fates.values() if fate.result is not None}
+
+    def drain(self) -> None:
+        """Once faults stop every accepted task reaches an end (I1)."""
+        session = self.store.session("last")
+        self.store.rescue(*self.living)
+        for _ in range(2 + len(self.fates)):
+            self.store.advance(4_000)
+            for one in self.store.claim(session, free=50):
+                self.store.finish(one)
+        statuses = {row[0] for row in self.connection.exec_driver_sql("SELECT status FROM task")}
+        assert statuses <= {status.value for status in TERMINAL}
+        assert invariants.violations(self.connection) == []
+
+    def teardown(self) -> None:
+        if hasattr(self, "store"):
+            try:
+                self.drain()
+            finally:
+                self.connection.close()
+                self.store.database.close()
+                shutil.rmtree(self.folder)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _blank(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("machine") / "blank.db"
+    migrate.ensure(Database(f"sqlite:///{path}"))
+    StoreMachine.blank = path
+
+
+TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine.settings = settings(
+    max_examples=60, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
+)

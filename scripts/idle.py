@@ -22,7 +22,9 @@ LIMIT_PERCENT = 1.0
 
 def processes(root: int) -> list[int]:
     """The process and its children."""
-    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(root)], capture_output=True, text=True, check=False)
+    out = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(root)], capture_output=True, text=True, check=False
+    )
     return [root, *map(int, out.stdout.split())]
 
 
@@ -55,7 +57,14 @@ def main(seconds: float) -> int:
     """Starts a server, lets it settle, measures, stops it."""
     port = int(os.environ.get("PORT", "8797"))
     with tempfile.TemporaryDirectory() as folder:
-        command = [str(Path(sys.executable).with_name("duly")), "serve", "--apps", "tender", "--port", str(port)]
+        command = [
+            str(Path(sys.executable).with_name("duly")),
+            "serve",
+            "--apps",
+            "tender",
+            "--port",
+            str(port),
+        ]
         with (Path(folder) / "log").open("w") as log:
             server = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
         try:
@@ -69,7 +78,11 @@ def main(seconds: float) -> int:
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(40)
-    print(json.dumps({"idle_rss_mb": round(memory, 1), "idle_cpu_percent": round(percent, 2), "seconds": seconds}))
+    print(
+        json.dumps(
+            {"idle_rss_mb": round(memory, 1), "idle_cpu_percent": round(percent, 2), "seconds": seconds}
+        )
+    )
     return int(memory > LIMIT_MB or percent > LIMIT_PERCENT)
 
 

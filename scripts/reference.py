@@ -8,7 +8,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from enum import EnumType
 from pathlib import Path
 
 PAGE = Path(__file__).parents[1] / "docs" / "en" / "reference.md"
@@ -47,8 +46,7 @@ def events() -> Iterator[str]:
 
     yield "\n## Timeline events\n\n| event | data |\n|---|---|"
     source = Path(module.__file__ or "").read_text("utf-8")
-    kinds: EnumType = module.EventType
-    for kind in kinds:
+    for kind in module.EventType:
         line = next(line for line in source.splitlines() if line.strip().startswith(f"{kind.name} ="))
         yield f"| `{kind.value}` | {line.partition('#:')[2].strip()} |"
 

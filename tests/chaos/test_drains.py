@@ -23,7 +23,7 @@ async def test_a_stop_lets_running_work_end(workers: Cluster) -> None:
 async def test_what_cannot_end_in_time_is_handed_back(workers: Cluster) -> None:
     """The rest goes back at once and uncharged, says why, and the next worker finishes it."""
     first = workers.start("first")
-    id_ = await workers.submit("silent.loop", {"seconds": 4})
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start"))
     first.terminate()
     begun = time.monotonic()

@@ -31,11 +31,11 @@ async def recorded_steps(workers: Cluster, ids: list[str]) -> dict[tuple[str, in
 async def test_five_kills_of_the_child_under_load(workers: Cluster) -> None:
     """kill -9 of a loaded child, five times: every task completes once, and no recorded step runs again."""
     worker = workers.start()
-    ids = [await workers.submit("steps", {"n": 40, "pause": 0.1}) for _ in range(20)]
+    ids = [await workers.submit("steps", {"n": 25, "pause": 0.1}) for _ in range(20)]
     for kill in range(1, 6):
         await worker.says("child.started", kill)
         marks = len(workers.ledger("step"))
-        await until(lambda: len(workers.ledger("step")) > marks + 20, 20)  # noqa: B023 - called in this round
+        await until(lambda: len(workers.ledger("step")) > marks + 10, 20)  # noqa: B023 - called in this round
         sudden_death(worker.child)
         await worker.says("child.died", kill)
     ended = [await workers.end(id_, 60) for id_ in ids]
@@ -49,7 +49,7 @@ async def test_five_kills_of_the_child_under_load(workers: Cluster) -> None:
 async def test_a_dead_childs_tasks_run_again_within_seconds(workers: Cluster) -> None:
     """The supervisor gives the tasks of a dead child back at once, without waiting for the lease."""
     worker = workers.start()
-    id_ = await workers.submit("silent.loop", {"seconds": 2})
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start"))
     sudden_death(worker.child)
     killed = time.monotonic()
@@ -71,7 +71,7 @@ async def test_the_child_dies_with_its_supervisor(workers: Cluster) -> None:
 async def test_another_worker_rescues_after_the_lease(workers: Cluster) -> None:
     """When a whole worker is gone, its tasks run elsewhere once its lease is over, and not before."""
     first = workers.start("first")
-    id_ = await workers.submit("silent.loop", {"seconds": 1.5})
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start"))
     second = workers.start("second")
     await second.says("worker.started")
@@ -80,7 +80,7 @@ async def test_another_worker_rescues_after_the_lease(workers: Cluster) -> None:
     assert (await workers.end(id_)).status == "completed"
     [_, again] = workers.ledger("start")
     assert 2.0 < again["at"] - killed < 6.0
-    assert await workers.attempts(id_) and (await workers.task(id_)).retry_count == 0
+    assert (await workers.task(id_)).retry_count == 0
 
 
 async def test_a_killed_isolated_process_is_retried(workers: Cluster) -> None:
@@ -98,7 +98,7 @@ async def test_a_killed_isolated_process_is_retried(workers: Cluster) -> None:
 
 
 async def test_an_isolated_process_dies_with_its_worker(workers: Cluster) -> None:
-    """kill -9 of the child also ends the processes of its isolated handlers: none runs beside its successor."""
+    """kill -9 of the child ends the processes of its isolated handlers: none runs beside its successor."""
     worker = workers.start()
     id_ = await workers.submit("isolated", {"seconds": 60})
     [start] = await until(lambda: workers.ledger("start", id_))
@@ -195,7 +195,8 @@ async def test_a_crash_before_and_after_the_commit_of_a_finish(workers: Cluster,
     for id_ in ids:
         await workers.end(id_)
         types = [event.type for event in await workers.events(id_)]
-        assert types.count("completed") == 1 and types[-1] == "completed"
+        assert types.count("completed") == 1
+        assert types[-1] == "completed"
         seqs = [event.seq for event in await workers.events(id_)]
         assert all(later == earlier + 1 for earlier, later in pairwise(seqs))
 

@@ -6,6 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from support.cluster import Cluster, alive, cluster, until
 
 
@@ -35,7 +37,7 @@ def _busy_seconds(seconds: float) -> None:
 async def test_a_child_whose_lease_cannot_be_renewed_is_killed_before_it_ends(workers: Cluster) -> None:
     """Nobody else may start its tasks while it still runs them: it is gone before its lease is."""
     worker = workers.start()
-    id_ = await workers.submit("silent.loop", {"seconds": 2})
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start"))
     child = worker.child
     begun = time.monotonic()
@@ -48,6 +50,7 @@ async def test_a_child_whose_lease_cannot_be_renewed_is_killed_before_it_ends(wo
     assert (task.status, task.retry_count) == ("completed", 0)
 
 
+@pytest.mark.slow
 async def test_a_worker_started_on_a_locked_database_comes_up_later(workers: Cluster) -> None:
     """A busy database at the start is no reason to give up: the child is started again."""
     with workers.locked():

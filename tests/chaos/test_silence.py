@@ -10,7 +10,7 @@ SILENT = 7.0  # more than two of the scaled leases
 
 
 async def test_silence_longer_than_two_leases_is_not_death(workers: Cluster) -> None:
-    """The parent renews from outside the interpreter: a silent handler runs exactly once, whatever it blocks."""
+    """The parent renews from outside the interpreter: a silent handler runs once, whatever it blocks."""
     workers.start("first")
     ids = [await workers.submit(kind, {"seconds": SILENT}) for kind in ("silent.loop", "silent.thread")]
     await until(lambda: len(workers.ledger("start")) == 2)
@@ -27,7 +27,7 @@ async def test_silence_longer_than_two_leases_is_not_death(workers: Cluster) -> 
 async def test_a_blocked_loop_is_killed_after_its_handlers_timeout(workers: Cluster) -> None:
     """An async handler that blocks the loop for ever does not keep its companions for ever."""
     worker = workers.start()
-    companion = await workers.submit("silent.loop", {"seconds": 1})
+    companion = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start", companion))
     blocked = await workers.submit("blocked.loop", {"seconds": 100})
     await until(lambda: workers.ledger("start", blocked))
@@ -42,7 +42,7 @@ async def test_a_blocked_loop_is_killed_after_its_handlers_timeout(workers: Clus
 async def test_a_thread_that_ignores_its_timeout_costs_its_worker(workers: Cluster) -> None:
     """The child is replaced; the retry begins when the thread is gone, and companions are not charged."""
     worker = workers.start()
-    companion = await workers.submit("silent.loop", {"seconds": 6})
+    companion = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     stubborn = await workers.submit("stubborn", {"seconds": 30})
     await until(lambda: len(workers.ledger("start")) == 2)
     task = await workers.end(stubborn)
@@ -70,7 +70,7 @@ async def test_a_thread_that_ends_late_but_in_time_costs_nothing(workers: Cluste
 async def test_a_session_that_others_end_is_replaced(workers: Cluster) -> None:
     """A paused host looks dead: its tasks run elsewhere, and what it finishes late is refused."""
     worker = workers.start()
-    id_ = await workers.submit("silent.loop", {"seconds": 3})
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
     await until(lambda: workers.ledger("start"))
     await workers.end_session((await workers.task(id_)).worker_id or "")
     await worker.says("session.opened", 2)

@@ -153,7 +153,7 @@ async def test_submit_in_needs_a_transaction(harness: Harness) -> None:
 
 
 async def test_the_answer_can_be_waited_for(harness: Harness) -> None:
-    """Answer or acknowledge: `wait` returns the finished task as soon as it is, without guessing its length."""
+    """Answer or acknowledge: `wait` returns the finished task as soon as it is."""
     waiting = asyncio.create_task(harness.submit("serve", {"who": "x"}, wait=20))
     begun = time.monotonic()
     while not waiting.done():

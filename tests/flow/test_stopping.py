@@ -9,10 +9,10 @@ import time
 from typing import Any
 
 import pytest
-from support.cluster import until
 
 from duly import BlockingContext, Context, Duly
 from duly.testing import Harness, harness_fixture
+from support.cluster import until
 
 duly = Duly()
 started: list[str] = []
@@ -88,7 +88,9 @@ async def cancels_itself(ctx: Context) -> None:
 harness = harness_fixture(duly, poll=0.05, stuck=0.2)
 
 
-async def begin(harness: Harness, kind: str, input_: Any = None, **options: Any) -> tuple[str, asyncio.Task[None]]:
+async def begin(
+    harness: Harness, kind: str, input_: Any = None, **options: Any
+) -> tuple[str, asyncio.Task[None]]:
     """A task that runs, and the work that ends when it does."""
     task = await harness.submit(kind, input_, **options)
     work = asyncio.create_task(harness.run_until_idle())

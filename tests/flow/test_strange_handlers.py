@@ -44,13 +44,24 @@ def raises_apart(ctx: BlockingContext, what: str) -> None:
 
 @duly.task("returns")
 async def returns(ctx: Context, what: str) -> Any:
-    values: dict[str, Any] = {"set": {1}, "nan": float("nan"), "object": object(), "surrogate": "\ud800", "nul": "\0"}
+    values: dict[str, Any] = {
+        "set": {1},
+        "nan": float("nan"),
+        "object": object(),
+        "surrogate": "\ud800",
+        "nul": "\0",
+    }
     return values[what]
 
 
 @duly.task("returns.much")
 async def returns_much(ctx: Context, megabytes: int) -> str:
-    return random.Random(7).randbytes(megabytes * 500_000).hex()
+    return noise(megabytes * 500_000)
+
+
+def noise(size: int) -> str:
+    """The same incompressible text every time, two characters per byte."""
+    return random.Random(7).randbytes(size).hex()  # noqa: S311 - only has to be hard to compress
 
 
 @duly.task("dies", isolate=True, max_retries=1, backoff=1)
@@ -129,7 +140,7 @@ async def test_a_large_result_comes_back_whole(harness: Harness) -> None:
     """Five megabytes that do not compress well are kept in parts and read back equal."""
     task = await harness.submit("returns.much", {"megabytes": 5})
     await harness.run_until_idle()
-    assert await harness.assert_completed(task.id) == random.Random(7).randbytes(2_500_000).hex()
+    assert await harness.assert_completed(task.id) == noise(2_500_000)
 
 
 async def test_an_input_that_does_not_fit_is_refused_at_the_door(harness: Harness) -> None:
@@ -141,7 +152,9 @@ async def test_an_input_that_does_not_fit_is_refused_at_the_door(harness: Harnes
 async def test_an_input_that_no_longer_fits_fails_for_good(harness: Harness) -> None:
     """Accepted by yesterday's code, refused by today's: the task fails and says why; no retry would help."""
     submit = submissions.Submission  # the same row that an older version would have written
-    item = submit(id="01900000-0000-7000-8000-000000000001", task_type="returns", input='{"old":1}', body_hash="h")
+    item = submit(
+        id="01900000-0000-7000-8000-000000000001", task_type="returns", input='{"old":1}', body_hash="h"
+    )
     await harness.app.database.write(submissions.submit, item)
     await harness.run_until_idle()
     ended = await harness.assert_failed(item.id, "invalid_input")
@@ -150,7 +163,8 @@ async def test_an_input_that_no_longer_fits_fails_for_good(harness: Harness) -> 
 
 
 @pytest.mark.parametrize(
-    ("how", "word"), [("abort", "SIGABRT"), ("exit", "exit code 9"), ("kill", "SIGKILL"), ("segfault", "SIGSEGV")]
+    ("how", "word"),
+    [("abort", "SIGABRT"), ("exit", "exit code 9"), ("kill", "SIGKILL"), ("segfault", "SIGSEGV")],
 )
 async def test_a_process_that_dies_is_retried(harness: Harness, how: str, word: str) -> None:
     """A crash in C ends the task's own process: charged, retried, with its recorded steps."""
@@ -165,7 +179,7 @@ async def test_a_process_that_dies_is_retried(harness: Harness, how: str, word: 
 
 
 async def test_a_handler_that_cannot_travel_says_so(harness: Harness) -> None:
-    """A function inside a function cannot be sent to another process: the task fails at once, with the reason."""
+    """A function inside a function cannot be sent to another process: the task fails and says why."""
     task = await harness.submit("cannot.travel")
     await harness.run_until_idle()
     assert "pickle" in ((await harness.assert_failed(task.id, "not_started")).error or "")

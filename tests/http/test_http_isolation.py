@@ -16,6 +16,7 @@ ONE_TASK = [
     ("POST", "/api/tasks/{task_id}/retry"),
     ("GET", "/api/tasks/{task_id}/why"),
     ("GET", "/api/tasks/{task_id}/events"),
+    ("GET", "/api/tasks/{task_id}/deliveries"),
 ]
 #: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
 OTHERS = {
@@ -26,6 +27,7 @@ OTHERS = {
     ("POST", "/api/tasks"),
     ("GET", "/api/tasks/stats"),
     ("GET", "/api/notifications"),
+    ("POST", "/api/uploads"),
 }
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann ", "")]
 
@@ -109,7 +111,7 @@ async def test_no_operation_answers_without_credentials(site: Site) -> None:
 
 def test_every_route_is_known_to_openapi() -> None:
     """No route of ours is hidden from the schema that the tables above are checked against."""
-    from duly.http import health, inbox, tasks, timeline
+    from duly.http import health, inbox, tasks, timeline, uploads
 
-    routes = [route for part in (health, inbox, tasks, timeline) for route in part.router.routes]
+    routes = [route for part in (health, inbox, tasks, timeline, uploads) for route in part.router.routes]
     assert all(isinstance(route, APIRoute) and route.include_in_schema for route in routes)

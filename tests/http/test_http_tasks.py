@@ -221,3 +221,20 @@ async def deliver_all(site: Site) -> None:
     outbox = Outbox(app.database, channels=channels, session=lambda: "session-by-hand", emit=app.emit)
     await outbox.tick()
     await outbox.drain(5)
+
+
+async def test_an_upload_answers_what_an_input_takes(site: Site) -> None:
+    """A file is kept by content: its address, name, size and type come back, the same for the same bytes."""
+    async with site.user("ann") as ann:
+        first = await ann.post("/api/uploads", files={"file": ("标书.txt", b"hello", "text/plain")})
+        again = await ann.post("/api/uploads", files={"file": ("other.txt", b"hello")})
+    assert (first.status_code, first.json()["name"], first.json()["size"]) == (201, "标书.txt", 5)
+    assert first.json()["blob"] == again.json()["blob"]
+
+
+async def test_deliveries_of_a_task_are_told(site: Site) -> None:
+    """What is owed to an inbox is seen before the task has ended."""
+    async with site.user("ann") as ann:
+        id_ = (await site.submitted(ann, deliver=["inbox"]))["id"]
+        told = (await ann.get(f"/api/tasks/{id_}/deliveries")).json()["deliveries"]
+    assert [(one["channel"], one["status"]) for one in told] == [("inbox", "held")]

@@ -11,15 +11,15 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from support import invariants
-from support.oracle import Fate
-from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store, step, submission
 
 from duly.model.state import TERMINAL, Status
 from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, deliveries, journal, migrate, sessions, submissions
 from duly.store.database import Database
 from duly.store.deliveries import Sent
+from support import invariants
+from support.oracle import Fate
+from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store, step, submission
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
 DELAYS = st.sampled_from([0, 500, 30_000])
@@ -129,7 +129,9 @@ class StoreMachine(RuleBasedStateMachine):
             for one in writers
         ]
         assert self.store.write(journal.record_steps, *(step(one, name) for one in writers)) == mine
-        assert self.store.write(journal.append, *(lines(one, "a", "b", progress=0.5) for one in writers)) == mine
+        assert (
+            self.store.write(journal.append, *(lines(one, "a", "b", progress=0.5) for one in writers)) == mine
+        )
         parts = [journal.Part(id=one.id, attempt=one.attempt, part=0, text="t") for one in writers]
         assert self.store.write(journal.stream, *parts) == mine
 
@@ -175,7 +177,9 @@ class StoreMachine(RuleBasedStateMachine):
         for one in taken:
             assert self.fates[one.task_id].status in TERMINAL or one.body is not None
             self.store.write(deliveries.fix_body, (one, "{}"))
-            sent = Sent(id=one.id, attempt=one.attempt, status=status, delay_ms=5_000 if status == "pending" else None)
+            sent = Sent(
+                id=one.id, attempt=one.attempt, status=status, delay_ms=5_000 if status == "pending" else None
+            )
             self.store.write(deliveries.settle, sent)
 
     @invariant()

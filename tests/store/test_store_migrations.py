@@ -12,11 +12,11 @@ import sqlalchemy as sa
 from alembic import op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from support.stores import Store, sqlite_store
 
 from duly.model.errors import InvalidInput, SchemaOutdated
 from duly.store import migrate, schema, sqlite
 from duly.store.database import Database
+from support.stores import Store, sqlite_store
 
 
 @pytest.fixture
@@ -34,7 +34,9 @@ def definitions(database: Database) -> dict[str, frozenset[str]]:
 
 def clauses(sql: str) -> frozenset[str]:
     body = " ".join(sql.replace('"', "").split())
-    return frozenset(part.strip() for part in re.split(r",(?![^()]*\))", body.partition("(")[2].rpartition(")")[0]))
+    return frozenset(
+        part.strip() for part in re.split(r",(?![^()]*\))", body.partition("(")[2].rpartition(")")[0])
+    )
 
 
 def test_a_fresh_schema_is_what_all_migrations_build(database: Database, tmp_path: Path) -> None:
@@ -171,7 +173,10 @@ def test_a_new_file_works_at_once(database: Database) -> None:
         store.database.close()
 
 
-@pytest.mark.parametrize("constraint", sorted(check.name for check in schema.task.constraints if isinstance(check, sa.CheckConstraint)))
+@pytest.mark.parametrize(
+    "constraint",
+    sorted(check.name for check in schema.task.constraints if isinstance(check, sa.CheckConstraint)),
+)
 def test_the_constraints_of_a_task_hold(store: Store, constraint: str) -> None:
     """Each refuses a row that breaks it, whatever the code believes."""
     id_ = store.submit()

@@ -7,11 +7,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.stores import Store
 
 from duly.model.errors import UnsupportedDatabase
 from duly.store import sqlite
 from duly.store.database import Database, sqlite_path
+from support.stores import Store
 
 LOCAL = (3, 53, 0)
 

@@ -42,7 +42,7 @@ VERBS: dict[str, Verb] = {
     "promote at once": lambda store, _: store.promote(),
     "promote after a year": lambda store, _: store.advance(366 * 86_400),
     "rescue": rescuing,
-    **{f"finish as {target}": finishing(target) for target in TRANSITIONS[Status.RUNNING]},
+    **{f"finish as {target}": finishing(target) for target in sorted(TRANSITIONS[Status.RUNNING])},
 }
 
 

@@ -21,7 +21,14 @@ duly = Duly()
 
 def note(what: str, task: str, attempt: int, n: int = 0) -> int:
     """One line in the ledger, in one write to a file opened with O_APPEND: processes do not mix lines."""
-    line = {"what": what, "task": task, "attempt": attempt, "n": n, "pid": os.getpid(), "at": time.monotonic()}
+    line = {
+        "what": what,
+        "task": task,
+        "attempt": attempt,
+        "n": n,
+        "pid": os.getpid(),
+        "at": time.monotonic(),
+    }
     ledger = os.open("ledger.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.write(ledger, (json.dumps(line) + "\n").encode())
     os.close(ledger)
@@ -39,9 +46,10 @@ async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
 
 
 @duly.task("silent.loop", timeout=3600)
-async def silent_loop(ctx: Context, seconds: float) -> None:
+async def silent_loop(ctx: Context, seconds: float, later: float | None = None) -> None:
+    """Silent for `seconds`; in later attempts for `later` seconds, if given."""
     note("start", ctx.task_id, ctx.attempt)
-    await asyncio.sleep(seconds)
+    await asyncio.sleep(seconds if ctx.attempt == 1 or later is None else later)
     note("end", ctx.task_id, ctx.attempt)
 
 

@@ -44,14 +44,16 @@ async def until(look: Callable[[], Any], seconds: float = 15, every: float = 0.0
     """What `look` answers, as soon as that is true; `look` may be async. Fails after `seconds`."""
     try:
         async with asyncio.timeout(seconds):
-            while True:
-                found = look()
-                found = await found if inspect.isawaitable(found) else found
-                if found:
-                    return found
+            while not (found := await _answer(look)):  # noqa: ASYNC110 - rows and files have no event
                 await asyncio.sleep(every)
     except TimeoutError:
         raise AssertionError(f"not true within {seconds} s: {inspect.getsource(look).strip()}") from None
+    return found
+
+
+async def _answer(look: Callable[[], Any]) -> Any:
+    found = look()
+    return await found if inspect.isawaitable(found) else found
 
 
 def alive(pid: int) -> bool:

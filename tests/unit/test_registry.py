@@ -31,7 +31,9 @@ def kind(handler: Callable[..., Any] = loop, **overrides: Any) -> TaskType:
         (only, {"key": "x"}, {"key": "x"}),
     ],
 )
-def test_an_input_becomes_keyword_arguments(handler: Callable[..., Any], input_: dict[str, Any], bound: Any) -> None:
+def test_an_input_becomes_keyword_arguments(
+    handler: Callable[..., Any], input_: dict[str, Any], bound: Any
+) -> None:
     """The context is not among them."""
     assert kind(handler).bind(input_) == bound
 
@@ -66,7 +68,8 @@ def test_a_handler_has_its_lane(handler: Callable[..., Any], isolate: bool, lane
 
 
 @pytest.mark.parametrize(
-    "overrides", [{"name": ""}, {"name": "a b"}, {"queue": "a/b"}, {"timeout": 0}, {"timeout": -1}, {"handler": bare}]
+    "overrides",
+    [{"name": ""}, {"name": "a b"}, {"queue": "a/b"}, {"timeout": 0}, {"timeout": -1}, {"handler": bare}],
 )
 def test_a_declaration_without_sense_is_refused(overrides: dict[str, Any]) -> None:
     """When the module is loaded."""

@@ -17,7 +17,9 @@ class Rescuer:
     Its own session it leaves alone: after the host slept, the sweep may come before the renewal.
     """
 
-    def __init__(self, database: Database, *, emit: Emit, own: Callable[[], str | None]) -> None:
+    def __init__(
+        self, database: Database, *, emit: Emit, own: Callable[[], str | None] = lambda: None
+    ) -> None:
         self._database = database
         self._emit = emit
         self._own = own

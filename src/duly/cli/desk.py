@@ -46,7 +46,7 @@ class Desk(Protocol):
         """The task's events: seq, type, at, data."""
         ...
 
-    async def deliveries(self, id_: str) -> list[Json] | None:
+    async def deliveries(self, id_: str) -> list[Json]:
         """What the task owes and to whom; None where this cannot be asked."""
         ...
 

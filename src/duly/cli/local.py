@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import mimetypes
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
@@ -20,7 +19,7 @@ from duly.model.errors import InvalidInput, TooLarge
 from duly.model.render import task_wire
 from duly.model.state import Status
 from duly.model.task import Task
-from duly.observe.masking import masked_text
+from duly.observe.deliveries import delivery_wire
 from duly.observe.why import why
 from duly.runtime.app import App
 from duly.runtime.declare import Duly
@@ -99,9 +98,9 @@ class LocalDesk:
             if len(page) < PAGE:
                 return found
 
-    async def deliveries(self, id_: str) -> list[Json] | None:
+    async def deliveries(self, id_: str) -> list[Json]:
         """The task's deliveries, whatever became of them."""
-        return [_delivery(row) for row in await self._database.read(lists.rows_of, "delivery", id_)]
+        return [delivery_wire(row) for row in await self._database.read(lists.rows_of, "delivery", id_)]
 
     async def why(self, id_: str) -> Json:
         """Why the task stands where it stands; which handlers exist is for the workers to know."""
@@ -155,10 +154,3 @@ def _status(text: str) -> Status:
 
 def _event(event: Event | live.LiveEvent) -> Json:
     return {"seq": event.seq, "type": str(event.type), "at": iso(event.at), "data": event.data}
-
-
-def _delivery(row: Mapping[str, Any]) -> Json:
-    target = json.loads(row["target"])
-    kept = {name: row[name] for name in ("id", "channel", "status", "attempt", "last_code", "last_error")}
-    times = {name: iso(row[name]) for name in ("due_at", "created_at", "delivered_at")}
-    return {**kept, "url": masked_text(target.get("url", "")), **times}

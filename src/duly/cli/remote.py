@@ -67,10 +67,9 @@ class HttpDesk:
         return await self._ask("POST", "/api/tasks", {"task_type": task_type, "input": input_, **options})
 
     async def upload(self, file: Path) -> Json:
-        """The task API takes JSON only; files go to the routes of an app."""
-        raise Refusal(
-            f"{file.name}: over HTTP only an app's own route takes files; use that, or --database-url"
-        )
+        """Keeps the file on the server; the answer is what the input takes."""
+        with file.open("rb") as stream:
+            return await self._ask("POST", "/api/uploads", files={"file": (file.name, stream)})
 
     async def get(self, id_: str) -> Json:
         """The task as it stands."""
@@ -96,9 +95,10 @@ class HttpDesk:
             if len(page) < PAGE:
                 return found
 
-    async def deliveries(self, id_: str) -> list[Json] | None:  # noqa: ARG002 - the desk's signature
-        """None: the API does not tell of them."""
-        return None
+    async def deliveries(self, id_: str) -> list[Json]:
+        """The task's deliveries, whatever became of them."""
+        answer = await self._ask("GET", f"/api/tasks/{id_}/deliveries")
+        return cast("list[Json]", answer["deliveries"])
 
     async def why(self, id_: str) -> Json:
         """Why the task stands where it stands."""
@@ -139,17 +139,41 @@ class HttpDesk:
                 yield _event(event)
 
     async def _ask(
-        self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        files: Mapping[str, Any] | None = None,
     ) -> Json:
         try:
-            return await self._request(method, path, body, query)
+            return await self._request(method, path, json=body, params=dict(query or {}), files=files)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
 
-    async def _request(
-        self, method: str, path: str, body: Json | None = None, query: Mapping[str, str] | None = None
+    async def _request(self, method: str, path: str, **sent: Any) -> Json:
+        response = await self._client.request(method, path, **sent)
+        if response.status_code >= 400:
+                await response.aread()
+                raise self._refused(response)
+            async for event in sse.events(response.aiter_lines()):
+                yield _event(event)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        body: Json | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+        files: Mapping[str, Any] | None = None,
     ) -> Json:
-        response = await self._client.request(method, path, json=body, params=dict(query or {}))
+        sent = {"json": body, "params": dict(query or {}), "files": files}
+        try:
+            response = await self._client.request(method, path, **sent)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
         if response.status_code >= 400:
             raise self._refused(response)
         try:

@@ -25,9 +25,6 @@ def sheet(seen: Json, screen: Screen) -> Iterator[RenderableType]:
         if seen[name]:
             yield _title(screen.say(name))
             yield table(seen[name], screen)
-    if seen["deliveries"] is None:
-        yield _title(screen.say("deliveries"))
-        yield screen.say("untold")
     yield _title(screen.say("timeline"))
     yield _timeline(seen["events"])
     if seen["task"]["result"] is not None:

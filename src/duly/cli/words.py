@@ -52,10 +52,6 @@ WORDS = {
     "channel": ("channel", "渠道"),
     "target": ("target", "目标"),
     "last": ("last answer", "最近应答"),
-    "untold": (
-        "The API does not tell of deliveries; ask the database.",
-        "API 不提供投递信息，请直接查询数据库。",
-    ),
     "none": (
         "No tasks here yet. Submit one: duly submit TYPE key=value",
         "还没有任务。提交一个：duly submit TYPE key=value",

@@ -1,4 +1,4 @@
-"""/api/tasks/{id}/events: a task's timeline as a list, or live as server-sent events with partial output."""
+"""/api/tasks/{id}/events and /deliveries: a task's timeline, as a list or live, and what became of its answers."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from duly.http.edge import is_head
 from duly.http.parts import PartsDep
 from duly.http.prefer import last_event_id
 from duly.model.events import Event
+from duly.observe.deliveries import delivery_wire
 from duly.store import lists
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
@@ -49,6 +50,14 @@ async def events(
         return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
     frames = _frames(follow(parts.app.database, task_id, after=after))
     return sse.response(sse.stream(frames, parts.stopping))
+
+
+@router.get("/{task_id}/deliveries")
+async def deliveries(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
+    """The answers owed for the task: where to, how often tried, how it ended."""
+    task = await caller.task(task_id, result=False)
+    rows = await parts.app.database.read(lists.rows_of, "delivery", task.id)
+    return JSONResponse({"deliveries": [delivery_wire(row) for row in rows]})
 
 
 async def _frames(events: AsyncGenerator[LiveEvent]) -> AsyncGenerator[str]:

@@ -129,7 +129,7 @@ async def _main(handover: Handover, pipe: ChildPipe, create_api: CreateApi | Non
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:
-    """Runs `work` on a loop of its own. Whoever says SystemExit in it (a handler's library) does not end the loop.
+    """Runs `work` on a loop of its own, which a SystemExit in a handler's task does not end.
 
     asyncio passes SystemExit and KeyboardInterrupt of any task through the loop, and gives them to whoever
     awaits that task too; so the loop is simply entered again.

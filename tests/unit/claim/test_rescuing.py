@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support.stores import Store, sqlite_store
 
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
@@ -16,6 +15,7 @@ from duly.model.state import Status
 from duly.model.task import Target
 from duly.store import deliveries, lists, migrate, sessions
 from duly.store.database import Database
+from support.stores import Store, sqlite_store
 
 
 @pytest.fixture

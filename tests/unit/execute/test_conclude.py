@@ -43,7 +43,11 @@ LATER = Failed(code="c", message="m", after_ms=9000)
 @pytest.mark.parametrize(
     ("outcome", "retry_count", "expected"),
     [
-        (Completed("1"), 0, {"target": "completed", "event": "completed", "outcome": "completed", "result": "1"}),
+        (
+            Completed("1"),
+            0,
+            {"target": "completed", "event": "completed", "outcome": "completed", "result": "1"},
+        ),
         (Snoozed(5, "r"), 0, {"target": "waiting", "wait_kind": "snooze", "delay_ms": 5, "charge": 0}),
         (Stopped(), 0, {"target": "cancelled", "event": "cancelled", "charge": 0}),
         (HandedBack("r"), 0, {"target": "pending", "event": "handed_back", "reason": "r", "charge": 0}),
@@ -57,7 +61,9 @@ LATER = Failed(code="c", message="m", after_ms=9000)
         (LATER, 3, {"target": "failed", "exhausted": True}),
     ],
 )
-def test_each_outcome_asks_for_one_transition(outcome: Outcome, retry_count: int, expected: dict[str, Any]) -> None:
+def test_each_outcome_asks_for_one_transition(
+    outcome: Outcome, retry_count: int, expected: dict[str, Any]
+) -> None:
     """The table of outcomes: which state, which event, whether a retry is charged, and when it is due."""
     end = conclude(claimed(retry_count), outcome, POLICY)
     assert {key: getattr(end, key) for key in expected} == expected
@@ -103,7 +109,8 @@ def test_whatever_a_handler_raises_is_an_outcome(error: BaseException, code: str
     assert isinstance(outcome, Failed)
     assert (outcome.code, outcome.retryable) == (code, retryable)
     text = f"{outcome.code}{outcome.message}{outcome.traceback or ''}"
-    assert "\x00" not in text and text.encode()
+    assert "\x00" not in text
+    assert text.encode()
 
 
 def test_an_endless_error_message_is_cut() -> None:

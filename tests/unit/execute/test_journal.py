@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from support.cluster import until
-from support.world import Emitted
 
 from duly.execute.journal import GATHER_CHARACTERS, GATHER_SECONDS, Journal
 from duly.model.errors import LeaseLost, NotReady
 from duly.model.events import EventType
 from duly.model.task import Claimed, Step
 from duly.store import journal as verbs
+from support.cluster import until
+from support.world import Emitted
 
 CLAIMED = Claimed(
     id="t",
@@ -113,13 +113,20 @@ async def test_closing_writes_what_is_left(pen: Journal, paper: Paper) -> None:
     assert len(paper.items(verbs.append)) == 1
 
 
-async def test_a_refused_write_is_said_once_and_is_the_last(pen: Journal, paper: Paper, lost: list[str]) -> None:
+async def test_a_refused_write_is_said_once_and_is_the_last(
+    pen: Journal, paper: Paper, lost: list[str]
+) -> None:
     """Once another attempt owns the task, this one writes nothing more: no line, no text, no step."""
     paper.owned = False
     with pytest.raises(LeaseLost):
         await pen.line(EventType.LOG, {})
     count = len(paper.written)
-    for write in (pen.text("x" * 5000), pen.progress(0.5, None), pen.record(STEP), pen.line(EventType.LOG, {})):
+    for write in (
+        pen.text("x" * 5000),
+        pen.progress(0.5, None),
+        pen.record(STEP),
+        pen.line(EventType.LOG, {}),
+    ):
         with pytest.raises(LeaseLost):
             await write
     await pen.close()
@@ -127,7 +134,9 @@ async def test_a_refused_write_is_said_once_and_is_the_last(pen: Journal, paper:
     assert lost == ["lost"]
 
 
-async def test_a_step_outlives_a_busy_database(pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_step_outlives_a_busy_database(
+    pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A step was paid for: it is written again until the database takes it."""
     monkeypatch.setattr("duly.execute.journal.RETRY_SECONDS", 0.001)
     paper.refusals = 3

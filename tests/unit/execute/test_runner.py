@@ -8,8 +8,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.cluster import until
-from support.world import World
 
 from duly import BlockingContext, Context, Duly
 from duly.execute.runner import Runner
@@ -17,6 +15,8 @@ from duly.model.errors import NotReady
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import lists, submissions
+from support.cluster import until
+from support.world import World
 
 duly = Duly()
 gate = threading.Event()
@@ -119,7 +119,7 @@ async def test_a_drain_waits_then_hands_back(team: Team) -> None:
 async def test_a_thread_that_ignores_its_timeout_leaves_its_last_word(team: Team) -> None:
     """The worker asks to be replaced; the outcome waits until the thread is really gone."""
     id_ = await team.start("plain", timeout_ms=10)
-    await until(lambda: team.runner.last_words())
+    await until(team.runner.last_words)
     [word] = team.runner.last_words()
     assert (word.id, word.target, word.error_code) == (id_, "retry", "timeout")
     assert team.replaced == 1
@@ -127,13 +127,13 @@ async def test_a_thread_that_ignores_its_timeout_leaves_its_last_word(team: Team
 
 
 async def test_a_cancel_that_a_thread_ignores_strikes_with_its_timeout(team: Team) -> None:
-    """Until then the worker keeps its companions; afterwards it is replaced, and the task ends as cancelled."""
+    """Until then the worker keeps its companions; then it is replaced, and the task ends as cancelled."""
     id_ = await team.start("plain", timeout_ms=400)
     await team.world.database.write(submissions.cancel, id_)
     await team.runner.look_for_cancels()
     await until(lambda: "attempt.ignores_stop" in team.world.emitted.names())
     assert team.replaced == 0
-    await until(lambda: team.runner.last_words())
+    await until(team.runner.last_words)
     assert team.runner.last_words()[0].target == "cancelled"
     assert team.replaced == 1
 
@@ -148,7 +148,9 @@ async def test_lost_attempts_record_nothing(team: Team) -> None:
     assert "attempt.lease_lost" in team.world.emitted.names()
 
 
-async def test_a_busy_database_at_the_start_costs_no_retry(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_busy_database_at_the_start_costs_no_retry(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """An attempt that cannot read its recorded steps waits for them; it neither fails nor begins without."""
     monkeypatch.setattr("duly.execute.attempt.RETRY_SECONDS", (0.001, 0.001))
     read, refusals = team.world.database.read, [1, 2, 3]

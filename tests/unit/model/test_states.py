@@ -62,7 +62,11 @@ def test_the_question_and_the_table_agree() -> None:
 
 def test_the_database_knows_the_same_words() -> None:
     """The CHECK of the status column lists exactly the states."""
-    checks = {check.name: str(check.sqltext) for check in schema.task.constraints if isinstance(check, sa.CheckConstraint)}
+    checks = {
+        check.name: str(check.sqltext)
+        for check in schema.task.constraints
+        if isinstance(check, sa.CheckConstraint)
+    }
     assert re.findall(r"'(\w+)'", checks["task_status_known"]) == [status.value for status in Status]
     assert set(re.findall(r"'(\w+)'", checks["task_end_has_time"])) == {status.value for status in TERMINAL}
 

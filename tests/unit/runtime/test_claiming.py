@@ -1,4 +1,4 @@
-"""Asking for work: exactly as much as there is room for, without turning in circles, and nothing is forgotten."""
+"""Asking for work: as much as there is room for, without turning in circles, and nothing is forgotten."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from support.world import World
 
 from duly import BlockingContext, Context, Duly
 from duly.claim.poller import Poller
@@ -16,6 +15,7 @@ from duly.model.errors import SessionEnded
 from duly.model.task import Claimed
 from duly.store import claims, sessions
 from duly.testing import Harness, harness
+from support.world import World
 
 duly = Duly()
 
@@ -93,7 +93,7 @@ async def test_two_rounds_at_once_do_not_ask_twice(world: World) -> None:
 async def test_what_cannot_be_started_causes_no_commit(
     world: World, waits: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every commit is a hint to look again: a claim that finds nothing must not make one, or it never rests."""
+    """Every commit is a hint to look again: a claim that finds nothing must make none, or it never rests."""
     await world.session()
     await world.submit(task_type=waits)
     assert await writes(world, make_poller(world, Slots(loop=3)), monkeypatch) == 0
@@ -205,7 +205,7 @@ async def test_an_expired_session_gives_its_tasks_back(world: World) -> None:
 
 
 async def test_a_worker_does_not_bury_itself(world: World) -> None:
-    """After the host slept, its own sweeper may look before its parent renews: it lives, so it is not dead."""
+    """After the host slept, its own sweep may come before its parent renews: who looks is not dead."""
     await world.session("w1")
     id_ = await world.submit()
     await world.claim()
@@ -250,5 +250,6 @@ async def test_a_session_is_replaced_once_however_many_notice(one: Harness) -> N
     await asyncio.gather(*[one.worker.replace_session(session) for _ in range(3)], one.worker.claim())
     living = await one.app.database.read(sessions.held_by, session)
     opened = await one.app.database.read(lambda tx: tx.run("sessions_expired"))
-    assert living == [] and opened == []
+    assert living == []
+    assert opened == []
     assert one.worker.session.id not in (None, session)

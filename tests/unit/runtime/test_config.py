@@ -89,7 +89,12 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     """Wrong values, unknown names and a bad file, each with its source."""
     (tmp_path / "duly.toml").write_text("lease = 'long'\nthreds = 3\n")
     found = "\n".join(problems({"DULY_PORT": "99999", "DULY_LOG_LEVEL": "loud"}, processes=0))
-    for source in ("duly.toml: lease", "duly.toml: unknown setting 'threds'", "DULY_PORT: port", "DULY_LOG_LEVEL"):
+    for source in (
+        "duly.toml: lease",
+        "duly.toml: unknown setting 'threds'",
+        "DULY_PORT: port",
+        "DULY_LOG_LEVEL",
+    ):
         assert source in found
     assert "--processes: processes = 0" in found
 

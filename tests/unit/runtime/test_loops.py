@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from support.cluster import until
-from support.world import Emitted
 
 from duly.runtime.loops import UNREADY_AFTER, Loop
+from support.cluster import until
+from support.world import Emitted
 
 MakeLoop = Callable[..., Loop]
 
@@ -126,7 +126,9 @@ async def test_stopping_does_not_wait_for_the_pause(make_loop: MakeLoop, tick: T
     assert tick.ended == 0
 
 
-async def test_stopping_twice_or_unstarted_is_harmless(make_loop: MakeLoop, tick: Tick, emitted: Emitted) -> None:
+async def test_stopping_twice_or_unstarted_is_harmless(
+    make_loop: MakeLoop, tick: Tick, emitted: Emitted
+) -> None:
     """A worker that never started can be stopped, and one can be stopped twice."""
     await Loop("other", 1, tick, emit=emitted).stop()
     loop = make_loop(3600)

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.world import Emitted, World
 
 from duly.config import Settings
 from duly.model.state import Status
@@ -19,6 +18,7 @@ from duly.runtime.supervisor import Supervisor, listen, notify
 from duly.runtime.ward import DatabaseError, Ward, patiently
 from duly.store import claims, sqlite
 from duly.store.transaction import Terms
+from support.world import Emitted, World
 
 
 class Hand:
@@ -163,7 +163,7 @@ def test_a_child_that_turns_its_loop_is_left_alone() -> None:
 
 
 def test_a_silent_loop_is_left_alone_until_its_handlers_are_overdue() -> None:
-    """A handler may block the loop as long as its timeout allows, and a lease longer; then the child is killed."""
+    """A handler may block the loop as long as its timeout allows, and a lease longer; then it is killed."""
     watch = Watch()
     watch.say(beat=600.0)
     watch.turn(630)
@@ -208,7 +208,10 @@ def test_nobody_to_tell_is_no_error(address: str, monkeypatch: pytest.MonkeyPatc
 
 def test_the_listening_socket_is_open_for_all_children() -> None:
     """The parent opens it; a restart of the child queues connections instead of refusing them."""
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname(), timeout=2) as client:
+    with (
+        listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname(), timeout=2) as client,
+    ):
         assert client.getpeername() == listener.getsockname()
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from support.cluster import until
 
 from duly import Context, Duly
 from duly.model.errors import NotReady
@@ -16,6 +15,7 @@ from duly.runtime.pulse import Pulse
 from duly.runtime.worker import Worker
 from duly.store import claims
 from duly.testing import Harness, harness
+from support.cluster import until
 
 duly = Duly()
 
@@ -56,7 +56,7 @@ async def test_a_worker_that_cannot_claim_is_unready_and_recovers(one: Harness, 
 
 
 async def test_a_stop_does_not_tear_a_claim(one: Harness, monkeypatch: Any) -> None:
-    """A drain that begins while a claim is on its way starts what it brings, or hands it back; nobody waits."""
+    """A drain that begins while a claim is on its way hands back what it brings; nothing is left behind."""
     write, claiming, go_on = one.app.database.write, asyncio.Event(), asyncio.Event()
 
     async def hold(verb: Any, item: Any, **options: Any) -> Any:

@@ -63,7 +63,9 @@ def test_an_unknown_type_is_told_with_those_there_are() -> None:
         admit(REGISTRY, "reprot", {}, Options(), NOW)
 
 
-@pytest.mark.parametrize("input_", [{"firm": "x"}, {"ctx": 1}, {"company": "a", "more": 1}, [], "text", 7, {1: 2}])
+@pytest.mark.parametrize(
+    "input_", [{"firm": "x"}, {"ctx": 1}, {"company": "a", "more": 1}, [], "text", 7, {1: 2}]
+)
 def test_an_input_that_does_not_fit_the_handler_is_refused(input_: Any) -> None:
     """Before it is kept, not when a worker runs it."""
     with pytest.raises(InvalidInput, match="report"):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.stores import Store, sqlite_store
 
 from duly.model.errors import IdempotencyConflict, InvalidInput, StateConflict, TaskNotFound
 from duly.model.state import Status
@@ -18,6 +17,7 @@ from duly.store.database import Database
 from duly.submit import answer
 from duly.submit.admit import Options
 from duly.submit.client import Client
+from support.stores import Store, sqlite_store
 
 PATIENCE = 10.0
 

@@ -78,7 +78,7 @@ COVER = style("cover", fontSize=24, leading=40, alignment=TA_CENTER)
 STYLES = {"chapter": CHAPTER, "heading": HEADING, "text": BODY}
 
 
-class Pages(BaseDocTemplate):
+class Pages(BaseDocTemplate):  # type: ignore[misc]  # reportlab ships no types
     """Keeps, for each paragraph laid out, its text and page."""
 
     def __init__(self, path: Path) -> None:

@@ -155,26 +155,6 @@ class HttpDesk:
     async def _request(self, method: str, path: str, **sent: Any) -> Json:
         response = await self._client.request(method, path, **sent)
         if response.status_code >= 400:
-                await response.aread()
-                raise self._refused(response)
-            async for event in sse.events(response.aiter_lines()):
-                yield _event(event)
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        body: Json | None = None,
-        *,
-        query: Mapping[str, str] | None = None,
-        files: Mapping[str, Any] | None = None,
-    ) -> Json:
-        sent = {"json": body, "params": dict(query or {}), "files": files}
-        try:
-            response = await self._client.request(method, path, **sent)
-        except httpx2.TransportError as error:
-            raise self._unreachable(error) from None
-        if response.status_code >= 400:
             raise self._refused(response)
         try:
             answer = response.json()

@@ -12,7 +12,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check full fix docs lock clean
+.PHONY: help install demo test check full chaos idle fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -49,8 +49,16 @@ check: install ## Lint, format, types, import contracts and shape; runs all, fai
 	run "shape: scripts/shape.py" $(BIN)/python scripts/shape.py; \
 	exit $$failed
 
-full: check ## Everything: check, then all tests, with the slow ones and those that need services
+full: check ## Everything: check, all tests with the slow ones, the idle measurement, the demo
 	@$(BIN)/pytest -m ""
+	@$(BIN)/python scripts/idle.py
+	@$(BIN)/duly demo
+
+chaos: install ## Kill workers and supervisors under load (default leases), count what was lost: one JSON line
+	@$(BIN)/python scripts/chaos_hand.py $(ARGS)
+
+idle: install ## Measure memory and CPU of an idle server: one JSON line
+	@$(BIN)/python scripts/idle.py
 
 fix: install ## Mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix --quiet || true

@@ -75,7 +75,7 @@ async def test_a_stop_during_the_start_is_a_stop(workers: Cluster) -> None:
 async def test_a_stop_during_the_rest_before_a_restart_is_a_stop(workers: Cluster) -> None:
     """SIGTERM between two lives of the child does not begin another."""
     worker = workers.start(DULY_FAILPOINTS="store.committed=kill@1")
-    await worker.says("child.restarting", 4)
+    await worker.says("child.restarting", 3)
     worker.terminate()
     assert await worker.ended(8) == 0
 

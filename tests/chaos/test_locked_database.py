@@ -11,15 +11,16 @@ import pytest
 from support.cluster import Cluster, alive, cluster, until
 
 
-async def test_a_locked_database_is_waited_for(tmp_path: Path) -> None:
-    """A lock longer than every busy timeout: steps and results wait, none is lost and none is made twice."""
-    async with cluster(tmp_path, lease=30, renew=2) as workers:
+@pytest.mark.parametrize("seconds", [1, pytest.param(7, marks=pytest.mark.slow)])
+async def test_a_locked_database_is_waited_for(tmp_path: Path, seconds: float) -> None:
+    """A lock, even longer than every busy timeout: steps and results wait, none is lost, none is made twice."""
+    async with cluster(tmp_path, lease=30, renew=0.5) as workers:
         worker = workers.start()
         ids = [await workers.submit("steps", {"n": 20, "pause": 0.05}) for _ in range(10)]
         await until(lambda: len(workers.ledger("step")) > 20)
         with workers.locked():
             await worker.says("lease.renew_failed")
-            await asyncio.to_thread(_busy_seconds, 6)
+            await asyncio.to_thread(_busy_seconds, seconds)
         for id_ in ids:
             task = await workers.end(id_, 40)
             assert (task.status, task.retry_count, task.attempt) == ("completed", 0, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -77,9 +78,10 @@ def test_a_user_sees_his_own_tasks_only(shell: Shell, server: str, monkeypatch: 
     assert shell("submit", "later", "--json").json["owner"] == "bob"
 
 
-def test_over_http_a_file_is_refused_with_the_way_out(shell: Shell, server: str, tmp_path: Path) -> None:
-    """The task API takes no files; the line says what does."""
+def test_over_http_a_file_is_kept_by_the_server(shell: Shell, server: str, tmp_path: Path) -> None:
+    """`--file` uploads here and there; the task's input names the same content."""
     (tmp_path / "a.pdf").write_bytes(b"x")
-    said = shell("submit", "keep", "--file", tmp_path / "a.pdf", "--url", server)
-    assert (said.code, len(said.problems)) == (2, 1)
-    assert "--database-url" in said.problems[0]
+    here = shell("submit", "keep", "--file", tmp_path / "a.pdf", "--app", APP, "--wait", "--json")
+    there = shell("submit", "keep", "--file", tmp_path / "a.pdf", "--url", server, "--wait", "--json")
+    ends = [json.loads(said.out.splitlines()[-1]) for said in (here, there)]
+    assert ends[0]["result"] == ends[1]["result"]

@@ -1,4 +1,4 @@
-"""A state machine over the real store: any sequence of verbs keeps the invariants and does what the rules say."""
+"""A state machine over the real store: any order of verbs keeps the invariants and does what the rules say."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The schema's versions: what the scripts build is what the tables say, up, down, and by two processes at once."""
+"""The schema's versions: what the scripts build is what the tables say, up, down, and by several at once."""
 
 from __future__ import annotations
 

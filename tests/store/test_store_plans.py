@@ -1,4 +1,4 @@
-"""Every hot statement on a busy database: the intended index, no scan, and work that depends on the batch only."""
+"""Every hot statement on a busy database: the intended index, no scan, and work that is the batch's only."""
 
 from __future__ import annotations
 
@@ -254,6 +254,6 @@ def test_every_foreign_key_has_an_index() -> None:
     """Or each deleted task would scan the tables that point at it."""
     for table in schema.metadata.tables.values():
         indexed = {index.columns.values()[0].name for index in table.indexes} | {
-            list(table.primary_key.columns)[0].name
+            next(iter(table.primary_key.columns)).name
         }
         assert {key.parent.name for key in table.foreign_keys} <= indexed, table.name

@@ -48,7 +48,7 @@ def on(monkeypatch: pytest.MonkeyPatch, kind: str, probe: bool | None = None) ->
 def test_only_mended_engines_get_a_wal(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, version: tuple[int, int, int], safe: bool
 ) -> None:
-    """Engines that can lose commits when two connections checkpoint get the rollback journal, and it is said."""
+    """Engines that can lose commits when two connections checkpoint get the rollback journal; it is said."""
     on(monkeypatch, "ext4")
     footing = sqlite.examine(tmp_path / "a.db", version)
     assert footing.journal == ("WAL" if safe else "DELETE")
@@ -206,7 +206,7 @@ def test_every_connection_is_durable(store: Store) -> None:
 
 def test_readers_cannot_write(store: Store) -> None:
     """A view that tries is refused by the engine."""
-    with pytest.raises(Exception, match="readonly|read-only|query_only"):
+    with pytest.raises(Exception, match="attempt to write a readonly database"):
         store.read(lambda tx: tx.run("session_end", ["w1"]))
 
 

@@ -182,7 +182,7 @@ async def test_a_call_whose_commit_fails_has_not_happened(
 async def test_a_group_whose_commit_fails_is_tried_call_by_call(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The failpoint's second pass is the group's: it is rolled back, then each call has its own transaction."""
+    """The failpoint's second pass is the group's: it is rolled back, then each call has a transaction."""
     async with busy(store.database):
         monkeypatch.setattr(failpoints, "_points", failpoints._parse("store.before_commit=raise@2"))
         calls = [store.database.write(submissions.submit, submission()) for _ in range(3)]

@@ -1,4 +1,4 @@
-"""A database as a busy installation has it, made by a few statements: for plans and counted work, not for flows."""
+"""A database as a busy installation has it, made by a few statements: for plans and counted work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ NOW = 1_800_000_000_000
 TASKS = """
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
 INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, attempt, max_retries,
-  timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at, completed_at)
+  timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at,
+  completed_at)
 SELECT :status || '-' || printf('%06d', i), 'type' || (i % 5), 'queue' || (i % 3), 'tenant' || (i % 2),
   'owner' || (i % 40), :status, 1 + i % 10, i * 10,
   CASE WHEN :status IN ('scheduled', 'retry', 'waiting') OR (:status = 'pending' AND i % 10 = 0)
@@ -38,16 +39,18 @@ REST = (
     """INSERT INTO step (task_id, name, n, attempt, digest, duration_ms, created_at)
     SELECT id, 'facts', 1, 1, 'd', 5, :now FROM task WHERE attempt = 1""",
     "INSERT INTO task_tag (task_id, tag) SELECT id, 'all' FROM task WHERE attempt = 0",
-    "INSERT INTO partial (task_id, attempt, part, text) SELECT id, 1, 0, 'x' FROM task WHERE status = 'running'",
+    """INSERT INTO partial (task_id, attempt, part, text)
+    SELECT id, 1, 0, 'x' FROM task WHERE status = 'running'""",
     """INSERT INTO delivery (id, task_id, channel, target, status, due_at, worker_id, body, created_at)
-    SELECT 'd-' || id, id, 'inbox', '{}', CASE WHEN status = 'completed' THEN 'delivered' ELSE 'held' END, NULL,
-      NULL, NULL, :now FROM task""",
+    SELECT 'd-' || id, id, 'inbox', '{}', CASE WHEN status = 'completed' THEN 'delivered' ELSE 'held' END,
+      NULL, NULL, NULL, :now FROM task""",
     """UPDATE delivery SET status = 'pending', due_at = :now - 1
     WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' LIMIT 400)""",
     """UPDATE delivery SET status = 'sending', worker_id = 'w0'
     WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' ORDER BY id DESC LIMIT 50)""",
     """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
-    SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now FROM delivery WHERE status = 'delivered'""",
+    SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now
+    FROM delivery WHERE status = 'delivered'""",
     """WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
     INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
     SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",

@@ -1,6 +1,6 @@
 """Hypothesis profiles: `ci` repeats the same cases in every run, `explore` looks for new ones.
 
-`HYPOTHESIS_PROFILE=explore make test` explores. No profile has deadlines per case: a busy machine is not a bug.
+`HYPOTHESIS_PROFILE=explore make test` explores. No case has a deadline: a busy machine is not a bug.
 """
 
 from __future__ import annotations

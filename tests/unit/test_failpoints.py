@@ -64,7 +64,9 @@ def test_a_file_keeps_a_fault_from_happening_again(ask, tmp_path: Path) -> None:
 
 def test_kill_is_a_kill(tmp_path: Path) -> None:
     """SIGKILL: nothing is cleaned up and nothing after it runs."""
-    code = "from duly.failpoints import failpoint\nfailpoint('a'); print('alive', flush=True); failpoint('a'); print('no')"
+    code = (
+        "from duly.failpoints import failpoint as f\nf('a'); print('alive', flush=True); f('a'); print('no')"
+    )
     environment = {**os.environ, "DULY_FAILPOINTS": "a=kill@2"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (-9, "alive\n")

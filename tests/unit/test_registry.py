@@ -73,7 +73,7 @@ def test_a_handler_has_its_lane(handler: Callable[..., Any], isolate: bool, lane
 )
 def test_a_declaration_without_sense_is_refused(overrides: dict[str, Any]) -> None:
     """When the module is loaded."""
-    with pytest.raises((ValueError, InvalidInput), match="must be|needs a first parameter"):
+    with pytest.raises((ValueError, InvalidInput), match=r"must be|needs a first parameter"):
         kind(**overrides)
 
 

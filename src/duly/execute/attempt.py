@@ -159,7 +159,7 @@ class Attempt:
                 steps = await self._database.read(lists.steps, self.claimed.id)
                 break
             except NotReady as error:
-                self._say("attempt.waiting", error=str(error))
+                self._say("journal.waiting", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS[1])
         if steps:
             self._say("attempt.replays", steps=len(steps))

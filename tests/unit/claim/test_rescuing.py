@@ -79,7 +79,7 @@ async def test_a_delivery_of_a_dead_worker_is_sent_by_another(store: Store) -> N
 
 @pytest.mark.parametrize("claiming", [True, False])
 async def test_a_claim_whose_answer_was_lost_is_handed_back(store: Store, claiming: bool) -> None:
-    """The row runs under our session and nobody here holds it; while a claim is in flight nothing is concluded."""
+    """The row runs under our session and nobody here holds it; while a claim is in flight we wait."""
     known, stranger = store.running(), store.running()
     held = {(known.id, known.attempt)}
     reconciler = Reconciler(store.database, emit=silent, held=lambda: held, claiming=lambda: claiming)

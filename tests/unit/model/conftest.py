@@ -1,3 +1,3 @@
 """Properties run under the profiles of `support.profiles`."""
 
-from support import profiles as profiles
+import support.profiles  # noqa: F401 - importing it chooses the profile

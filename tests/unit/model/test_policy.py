@@ -50,7 +50,7 @@ def test_the_die_is_thrown() -> None:
 )
 def test_a_policy_without_sense_is_refused(values: dict[str, float]) -> None:
     """When it is made, which is when the module is loaded."""
-    with pytest.raises(ValueError, match="must be|needs"):
+    with pytest.raises(ValueError, match=r"must be|needs"):
         RetryPolicy(**values)
 
 

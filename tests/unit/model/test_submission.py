@@ -60,7 +60,7 @@ def make(**overrides: Any) -> Submission:
 )
 def test_a_word_out_of_range_is_refused(overrides: dict[str, Any]) -> None:
     """Before anything is kept, with a message that names it."""
-    with pytest.raises(InvalidInput, match="must be|holds|must not|at most"):
+    with pytest.raises(InvalidInput, match=r"must be|holds|must not|at most"):
         make(**overrides)
 
 

@@ -1,4 +1,4 @@
-"""The strict JSON codec: what passes is kept unchanged by every database; the rest is refused with a reason."""
+"""The strict JSON codec: what passes is kept unchanged by every database; the rest is refused."""
 
 from __future__ import annotations
 

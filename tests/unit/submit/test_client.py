@@ -111,10 +111,12 @@ async def test_steering_answers_the_task_as_it_then_stands(desk: Desk) -> None:
 
 async def test_a_caller_may_wait_for_the_end(desk: Desk) -> None:
     """It is answered when the task ends, long before its patience does."""
+    accepted, loop = asyncio.Event(), asyncio.get_running_loop()
+    desk.store.database.subscribe(lambda _: loop.call_soon_threadsafe(accepted.set))
     waiting = asyncio.create_task(desk.client.submit("demo", {}, Options(), wait=PATIENCE))
-    while not (claimed := await asyncio.to_thread(desk.store.claim)):
-        await asyncio.sleep(0)
-    await asyncio.to_thread(desk.store.finish, claimed[0])
+    await accepted.wait()
+    [claimed] = await asyncio.to_thread(desk.store.claim)
+    await asyncio.to_thread(desk.store.finish, claimed)
     async with asyncio.timeout(PATIENCE):
         task = await waiting
     assert (task.status, task.result) == (Status.COMPLETED, "done")

@@ -45,7 +45,7 @@ def wait_ready(port: int) -> None:
     until = time.monotonic() + 30
     while time.monotonic() < until:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).close()  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=1).close()
         except OSError:
             time.sleep(0.1)
         else:

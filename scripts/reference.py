@@ -18,7 +18,8 @@ def settings() -> Iterator[str]:
     from duly.config import Settings
 
     yield "## Settings\n"
-    yield "Order: `duly.toml` (or the file that `DULY_CONFIG` names) < environment < flags. Durations are seconds.\n"
+    yield "Order: `duly.toml` (or the file that `DULY_CONFIG` names) < environment < flags."
+    yield "Durations are seconds, sizes bytes.\n"
     yield "| in `duly.toml` | variable | default | meaning |\n|---|---|---|---|"
     for name, field in Settings.model_fields.items():
         yield f"| `{name}` | `DULY_{name.upper()}` | `{field.default!r}` | {field.description} |"
@@ -37,7 +38,8 @@ def states() -> Iterator[str]:
     yield "```\n\n| state | next |\n|---|---|"
     for source in Status:
         operator = " (only by an operator's retry)" if source.terminal else ""
-        yield f"| `{source}` | {', '.join(f'`{target}`' for target in sorted(TRANSITIONS[source]))}{operator} |"
+        targets = ", ".join(f"`{target}`" for target in sorted(TRANSITIONS[source]))
+        yield f"| `{source}` | {targets}{operator} |"
 
 
 def events() -> Iterator[str]:
@@ -85,7 +87,8 @@ def routes() -> Iterator[str]:
         asyncio.run(app.start())
         paths = create_api(app).openapi()["paths"]
         asyncio.run(app.stop())
-    yield "\n## Routes\n\nDescribed in full by `/docs` of a running server.\n\n| route | what it does |\n|---|---|"
+    yield "\n## Routes\n\nDescribed in full by `/docs` of a running server.\n"
+    yield "| route | what it does |\n|---|---|"
     for path in sorted(paths):
         for method, operation in paths[path].items():
             says = operation.get("description") or operation.get("summary", "")
@@ -113,10 +116,9 @@ def _commands(command: object, name: str) -> Iterator[str]:
 
 def page() -> str:
     """The whole page."""
-    parts = ["# Reference\n\nWritten by `make docs` from the code; a test holds it equal.\n"]
-    for section in (settings, states, events, errors, routes, commands):
-        parts.append("\n".join(section()))
-    return "\n".join(parts) + "\n"
+    sections = (settings, states, events, errors, routes, commands)
+    text = ["# Reference\n\nWritten by `make docs` from the code; a test holds it equal.\n"]
+    return "\n".join([*text, *("\n".join(section()) for section in sections)]) + "\n"
 
 
 if __name__ == "__main__":

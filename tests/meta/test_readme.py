@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 def blocks(name: str) -> list[str]:
     """The Python code blocks of a page."""
-    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.S)
+    return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text("utf-8"), re.DOTALL)
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])

@@ -1,4 +1,4 @@
-"""A state machine over the real store: any order of verbs keeps the invariants and does what the rules say."""
+"""A state machine over the real store: any order of verbs keeps the invariants and the rules."""
 
 from __future__ import annotations
 
@@ -40,12 +40,17 @@ class StoreMachine(RuleBasedStateMachine):
         self.fates: dict[str, Fate] = {}
         self.accepted: list[Submission] = []
         self.claimed: list[Claimed] = []
-        self.living = [self.store.session("w0")]
-        self.opened = 1
+        self.leases: dict[str, int] = {}
+        self.opened = 0
+        self.open_session()
 
     @property
     def now(self) -> int:
         return self.store.clock.now_ms()
+
+    @property
+    def living(self) -> list[str]:
+        return list(self.leases)
 
     def pick(self, things: list[Any], number: int) -> Any:
         return things[number % len(things)]
@@ -155,19 +160,39 @@ class StoreMachine(RuleBasedStateMachine):
     def promote(self) -> None:
         assert self.store.promote() == sum(fate.tick(self.now) for fate in self.fates.values())
 
+    @precondition(lambda self: self.living)
     @rule(number=MANY)
     def lose(self, number: int) -> None:
-        if self.living:
-            session = self.living.pop(number % len(self.living))
-            lost = [fate for fate in self.fates.values() if fate.session == session]
-            assert self.store.rescue(session) == len(lost)
+        """A worker dies, and its parent says so at once."""
+        self.rescue([self.pick(self.living, number)])
+
+    @rule()
+    def sweep(self) -> None:
+        """Whoever looks finds the sessions whose lease is over, and no other."""
+        over = {session for session, until in self.leases.items() if until < self.now}
+        assert set(self.store.read(sessions.expired)) == over
+        self.rescue(sorted(over))
+
+    def rescue(self, ended: list[str]) -> None:
+        lost = [fate for fate in self.fates.values() if fate.session in ended]
+        assert self.store.rescue(*ended) == len(lost)
+        for fate in lost:
+            fate.lose()
+        for session in ended:
+            del self.leases[session]
             assert self.store.write(sessions.renew, session) == [False]
-            for fate in lost:
-                fate.lose()
+
+    @precondition(lambda self: self.living)
+    @rule(number=MANY)
+    def renew(self, number: int) -> None:
+        session = self.pick(self.living, number)
+        assert self.store.write(sessions.renew, session) == [True]
+        self.leases[session] = self.now + self.store.database.terms.lease_ms
 
     @rule()
     def open_session(self) -> None:
-        self.living.append(self.store.session(f"w{self.opened}"))
+        session = self.store.session(f"w{self.opened}")
+        self.leases[session] = self.now + self.store.database.terms.lease_ms
         self.opened += 1
 
     @precondition(lambda self: self.living)

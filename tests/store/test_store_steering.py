@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
+from duly.model.errors import StateConflict
+from duly.model.events import EventType
 from duly.model.state import TERMINAL, TRANSITIONS, Status, allowed
 from duly.model.task import Claimed, Target
-from duly.store import claims, deliveries, journal, lists, submissions
+from duly.store import claims, deliveries, journal, lists, submissions, transitions
 from duly.store.deliveries import Sent
+from duly.store.transaction import Transaction
+from duly.store.transitions import Change
 from support.stores import Store, ending, step
 
 INBOX = Target(channel="inbox")
@@ -184,3 +188,17 @@ def test_a_second_retry_owes_one_answer_per_target(store: Store) -> None:
         store.retry(id_)
         store.cancel(id_)
     assert store.deliveries(id_) == ["pending"]
+
+
+def test_a_move_that_the_table_does_not_have_is_refused(store: Store) -> None:
+    """Whatever a verb asks for: the one place that moves tasks looks first, and writes nothing."""
+    id_ = store.ended(Status.COMPLETED)
+
+    def reopen(tx: Transaction, ids: Sequence[str]) -> list[None]:
+        [one] = transitions.facts(tx, ids).values()
+        transitions.apply(tx, [Change(facts=one, target=Status.RUNNING, event=EventType.STARTED)])
+        return [None]
+
+    with pytest.raises(StateConflict, match="completed task cannot become running"):
+        store.write(reopen, id_)
+    assert store.events(id_)[-1] == "completed"

@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 def token(context: typer.Context, shown: Shown, database_url: DatabaseUrl = None) -> None:
-    """Show the installation's token and where it lies, or issue one for a user."""
+    """Print the installation's token; where it lies goes to stderr, so that $(duly token) is the token."""
     if context.invoked_subcommand is not None:
         return
     from duly.cli.screen import Screen
@@ -38,7 +38,8 @@ def token(context: typer.Context, shown: Shown, database_url: DatabaseUrl = None
     if shown.json:
         Screen(shown).write({"file": str(path), "token": found.token})
     else:
-        print(f"{path}\n{found.token}")
+        typer.echo(path, err=True)
+        print(found.token)
 
 
 def issue(

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from duly.model.task import Task
-    from duly.store.deliveries import Delivery
+from duly.model.task import Task
+from duly.store.deliveries import Delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from duly.deliver.channel import Reply
 from duly.deliver.render import event_type, inbox_body
+from duly.model.task import Task
 from duly.store import deliveries
-
-if TYPE_CHECKING:
-    from duly.model.task import Task
-    from duly.store.database import Database
+from duly.store.database import Database
 
 
 class InboxChannel:

@@ -9,16 +9,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from duly.model.errors import TaskNotFound
+from duly.model.events import Event
+from duly.model.state import Status
 from duly.store import lists
-
-if TYPE_CHECKING:
-    from duly.model.events import Event
-    from duly.model.state import Status
-    from duly.store.database import Database
-    from duly.store.transaction import Transaction
+from duly.store.database import Database
+from duly.store.transaction import Transaction
 
 POLL_SECONDS = 1.0
 #: Commits come in bursts; one look per this long is soon enough for a person.

@@ -6,19 +6,15 @@ Whatever is cut off (a crash, a drain that ran out) is sent again with the same 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 from duly.deliver.channel import Channel, Reply
 from duly.deliver.schedule import delay_ms
 from duly.model.errors import NotReady
 from duly.model.events import Emit, current_task, silent
 from duly.store import deliveries, lists
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from duly.store.database import Database
-    from duly.store.deliveries import Delivery
+from duly.store.database import Database
+from duly.store.deliveries import Delivery
 
 IN_FLIGHT = 20
 #: Longer than any channel's own limit: a channel that hangs must not keep its place for ever.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from duly.clock import iso
 from duly.model.render import chinese, error_text, task_wire
 from duly.model.state import Status
-
-if TYPE_CHECKING:
-    from duly.model.task import Task
+from duly.model.task import Task
 
 #: Standard Webhooks recommends at most 20 kB; a larger result is fetched instead.
 BODY_LIMIT = 20_000

@@ -9,7 +9,6 @@ import asyncio
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 import httpx2
 from standardwebhooks import Webhook as Signer
@@ -18,10 +17,8 @@ from duly.clock import Clock, SystemClock
 from duly.deliver.addresses import Endpoint, Forbidden, Resolve, checked
 from duly.deliver.channel import Reply
 from duly.deliver.render import webhook_body
-
-if TYPE_CHECKING:
-    from duly.model.task import Task
-    from duly.store.deliveries import Delivery
+from duly.model.task import Task
+from duly.store.deliveries import Delivery
 
 CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0

@@ -1,4 +1,4 @@
-"""/api/tasks/{id}/events and /deliveries: a task's timeline, as a list or live, and what became of its answers."""
+"""/api/tasks/{id}/events and /deliveries: a task's timeline, as a list or live, and its answers' fate."""
 
 from __future__ import annotations
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from duly.clock import iso
-
-if TYPE_CHECKING:
-    from duly.model.task import Task
+from duly.model.task import Task
 
 #: What Duly's own error codes mean, English and Chinese. `{error}` is the recorded text, where it says more.
 ERROR_TEXTS = {

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from duly.clock import iso
 from duly.model.errors import TaskNotFound
-from duly.model.events import EventType
+from duly.model.events import Event, EventType
 from duly.model.render import error_text
 from duly.model.state import Status
+from duly.model.task import Task
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
 from duly.store import lists
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Container
-
-    from duly.model.events import Event
-    from duly.model.task import Task
-    from duly.store.database import Database
-    from duly.store.transaction import Transaction
+from duly.store.database import Database
+from duly.store.transaction import Transaction
 
 AHEAD_MOST = 1000
 

@@ -192,9 +192,9 @@ def test_a_moment_is_said_in_several_ways(value: Any, expected: int | None) -> N
     assert moment(value, NOW, "due") == expected
 
 
-@given(st.integers(1_600_000_000_000, 2_500_000_000_000))
+@given(st.integers(1_100_000_000_000, 2_100_000_000_000))
 def test_a_moment_that_we_wrote_is_read_to_the_millisecond(ms: int) -> None:
-    """What the API shows may be sent back to it, for the years of our lives."""
+    """What the API shows may be sent back to it, for the years 2005 to 2036."""
     assert moment(iso(ms), NOW, "due") == ms
 
 

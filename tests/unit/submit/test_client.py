@@ -112,7 +112,7 @@ async def test_steering_answers_the_task_as_it_then_stands(desk: Desk) -> None:
 async def test_a_caller_may_wait_for_the_end(desk: Desk) -> None:
     """It is answered when the task ends, long before its patience does."""
     accepted, loop = asyncio.Event(), asyncio.get_running_loop()
-    desk.store.database.subscribe(lambda _: loop.call_soon_threadsafe(accepted.set))
+    desk.store.database.subscribe(lambda foreign: foreign or loop.call_soon_threadsafe(accepted.set))
     waiting = asyncio.create_task(desk.client.submit("demo", {}, Options(), wait=PATIENCE))
     await accepted.wait()
     [claimed] = await asyncio.to_thread(desk.store.claim)

@@ -157,9 +157,15 @@ def _findings(result: Any, screen: Screen) -> int:
     screen.show(clean(result["summary"]), *findings(result["tabs"], screen, most=SHOWN), "")
     found = [item for tab in result["tabs"] for item in tab["items"] if item["value"] is not None]
     expect(found, "nothing was found in the document")
-    quoted = sum(bool(item.get("quote")) and item.get("page") is not None for item in found)
+    quoted = sum(_quoted(item) for item in found)
     say(screen, "findings", count=len(found), quoted=quoted)
     return len(found)
+
+
+def _quoted(item: Json) -> bool:
+    """Whether a finding says where it stands: a page, or a paragraph of a document without pages."""
+    placed = item.get("page") is not None or item.get("paragraph") is not None
+    return placed and bool(item.get("quote"))
 
 
 async def _webhook(receiver: Receiver, secret: str, id_: str, screen: Screen) -> int:

@@ -29,8 +29,8 @@ WORDS = {
         "{steps} 个步骤中有 {kept} 个从记录中读取，{recomputed} 个重新计算",
     ),
     "findings": (
-        "{count} findings, {quoted} of them with page and quote",
-        "共 {count} 项要点，其中 {quoted} 项附页码与原文",
+        "{count} findings, {quoted} of them with place and quote",
+        "共 {count} 项要点，其中 {quoted} 项附出处与原文",
     ),
     "webhook": (
         "the answer arrived as a webhook; its signature holds: {id}",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from support.cluster import Cluster, alive, children, until
 
 
@@ -80,6 +82,7 @@ async def test_a_stop_during_the_rest_before_a_restart_is_a_stop(workers: Cluste
     assert await worker.ended(8) == 0
 
 
+@pytest.mark.slow
 async def test_once_heeds_a_stop(workers: Cluster) -> None:
     """`--once` over long work is drained by SIGTERM like any other worker."""
     worker = workers.start(once=True)

@@ -9,6 +9,8 @@ from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
 from support.cluster import Cluster, alive, children, descriptors, sudden_death, until
 
 
@@ -31,7 +33,7 @@ async def recorded_steps(workers: Cluster, ids: list[str]) -> dict[tuple[str, in
 async def test_five_kills_of_the_child_under_load(workers: Cluster) -> None:
     """kill -9 of a loaded child, five times: every task completes once, and no recorded step runs again."""
     worker = workers.start()
-    ids = [await workers.submit("steps", {"n": 25, "pause": 0.1}) for _ in range(20)]
+    ids = [await workers.submit("steps", {"n": 15, "pause": 0.1}) for _ in range(20)]
     for kill in range(1, 6):
         await worker.says("child.started", kill)
         marks = len(workers.ledger("step"))
@@ -160,6 +162,7 @@ async def test_restarts_leak_nothing_in_the_supervisor(workers: Cluster) -> None
     assert counts[2] == counts[1]
 
 
+@pytest.mark.slow
 async def test_restarts_come_ever_more_slowly(workers: Cluster) -> None:
     """A child that dies again and again is started after 1, 2, 4 … thirtieths of the lease."""
     worker = workers.start(DULY_FAILPOINTS="store.committed=kill@1")
@@ -179,6 +182,7 @@ async def test_a_crash_right_after_a_step_was_recorded(workers: Cluster, tmp_pat
     assert once.exists()
 
 
+@pytest.mark.slow
 async def test_a_crash_between_a_steps_effect_and_its_record(workers: Cluster, tmp_path: Path) -> None:
     """Effects outside are at least once: the step that was not yet recorded runs again, only that one."""
     workers.start(DULY_FAILPOINTS=f"step.before_record=kill@3?{tmp_path / 'killed'}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from support.cluster import Cluster, until
 
 SILENT = 7.0  # more than two of the scaled leases
@@ -55,6 +57,7 @@ async def test_a_thread_that_ignores_its_timeout_costs_its_worker(workers: Clust
     assert {line["exit_code"] for line in worker.said("child.died")} == {75}
 
 
+@pytest.mark.slow
 async def test_a_thread_that_ends_late_but_in_time_costs_nothing(workers: Cluster) -> None:
     """One that ends while the worker drains for it is retried by its successor, never beside it."""
     worker = workers.start()

@@ -124,3 +124,20 @@ def test_a_token_is_for_a_user_who_has_a_name(shell: Shell, submit: Submit) -> N
     submit("later")
     said = shell("token", "issue", "--user", "")
     assert (said.code, len(said.problems)) == (2, 1)
+
+
+def test_the_token_alone_is_printed(shell: Shell, submit: Submit, folder: Path) -> None:
+    """`curl -H "Authorization: Bearer $(duly token)"` works as the README says: the place goes to stderr."""
+    submit("later")
+    said = shell("token")
+    assert (said.code, said.out.splitlines()) == (0, [shell("token", "--json").json["token"]])
+    assert said.err == "duly.token\n"
+
+
+def test_a_new_database_is_for_its_owner_only(shell: Shell, folder: Path) -> None:
+    """Inputs and results are nobody else's, like the token; a mode that the owner gave it is kept."""
+    assert shell("db", "upgrade").code == 0
+    assert (folder / "duly.db").stat().st_mode & 0o777 == 0o600
+    (folder / "duly.db").chmod(0o640)
+    assert shell("db", "check").code == 0
+    assert (folder / "duly.db").stat().st_mode & 0o777 == 0o640

@@ -164,7 +164,12 @@ async def test_an_input_that_no_longer_fits_fails_for_good(harness: Harness) -> 
 
 @pytest.mark.parametrize(
     ("how", "word"),
-    [("abort", "SIGABRT"), ("exit", "exit code 9"), ("kill", "SIGKILL"), ("segfault", "SIGSEGV")],
+    [
+        pytest.param("abort", "SIGABRT", marks=pytest.mark.slow),
+        pytest.param("exit", "exit code 9", marks=pytest.mark.slow),
+        ("kill", "SIGKILL"),
+        ("segfault", "SIGSEGV"),
+    ],
 )
 async def test_a_process_that_dies_is_retried(harness: Harness, how: str, word: str) -> None:
     """A crash in C ends the task's own process: charged, retried, with its recorded steps."""

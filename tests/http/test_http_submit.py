@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 from site_under_test import MakeSite, Site
+
+from duly.model.task import Task
 
 
 async def test_a_task_is_acknowledged_at_once(site: Site) -> None:
@@ -58,6 +61,24 @@ async def test_waiting_acknowledges_when_the_task_does_not_end_in_time(make_site
         answer = await ann.post("/api/tasks", json={"task_type": "echo"}, headers=headers)
     assert (answer.status_code, answer.json()["status"]) == (202, "pending")
     assert answer.headers["preference-applied"] == "respond-async, wait=0.05"
+
+
+async def test_a_task_that_ends_at_once_is_acknowledged_like_any_other(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who did not ask to wait gets 202 and an address, however quick the worker was."""
+    submit = site.app.client.submit
+
+    async def quick(*arguments: Any) -> Task:
+        task = await submit(*arguments)
+        await site.finish({"y": 2})
+        return await site.app.client.get(task.id)
+
+    monkeypatch.setattr(site.app.client, "submit", quick)
+    async with site.user("ann") as ann:
+        answer = await ann.post("/api/tasks", json={"task_type": "echo"})
+    assert (answer.status_code, answer.json()["status"]) == (202, "completed")
+    assert answer.headers["location"] == f"/api/tasks/{answer.json()['id']}"
 
 
 async def test_respond_async_alone_does_not_wait(site: Site) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 
 from duly.http.identity import Principal, PrincipalDep
 from duly.http.parts import parts
-from duly.http.prefer import idempotency_key, preference
+from duly.http.prefer import Preference, idempotency_key, preference
 from duly.http.titles import language
 from duly.model.errors import StateConflict, TaskNotFound
 from duly.model.render import task_wire
@@ -77,16 +77,15 @@ class Caller:
                 "another owner's task of this type holds this unique key", code="unique_taken"
             )
         task = replace(await self.ended(task, wanted.wait), deduplicated=task.deduplicated)
-        return self._acknowledge(
-            task, wanted.applied, replayed=task.deduplicated and bool(accepted.idempotency_key)
-        )
+        return self._acknowledge(task, wanted, replayed=task.deduplicated and bool(accepted.idempotency_key))
 
-    def _acknowledge(self, task: Task, applied: str, *, replayed: bool) -> Response:
+    def _acknowledge(self, task: Task, wanted: Preference, *, replayed: bool) -> Response:
+        """A new task is answered with 200 only if a wait was asked for, however quickly it has ended."""
         headers = {"Vary": "Prefer, Accept-Language"}
-        headers |= {"Preference-Applied": applied} if applied else {}
+        headers |= {"Preference-Applied": wanted.applied} if wanted.applied else {}
         headers |= {"Idempotency-Replayed": "true"} if replayed else {}
         place = f"{self.request.scope.get('root_path', '')}/api/tasks/{task.id}"
-        if task.status.terminal:
+        if task.status.terminal and (wanted.wait > 0 or task.deduplicated):
             return self.answer(task, headers={**headers, "Content-Location": place})
         hint = str(_poll_hint(task, self._app.clock.now_ms()))
         return self.answer(task, 202, headers={**headers, "Location": place, "Retry-After": hint})

@@ -25,6 +25,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "method_not_allowed": {"en": "Method not allowed here", "zh": "此地址不支持该请求方法"},
     "not_allowed": {"en": "Credentials are missing or wrong", "zh": "缺少凭证或凭证无效"},
     "not_found": {"en": "There is nothing at this address", "zh": "该地址不存在"},
+    "not_json": {"en": "The input holds what JSON cannot keep", "zh": "输入中含有 JSON 无法保存的内容"},
     "not_ready": {"en": "Not ready", "zh": "服务暂不可用"},
     "state_conflict": {"en": "The task's state does not allow this", "zh": "任务当前状态不允许此操作"},
     "task_not_found": {"en": "There is no such task", "zh": "任务不存在"},

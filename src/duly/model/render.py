@@ -33,6 +33,32 @@ ERROR_TEXTS = {
     ),
     "unknown_task_type": ("No handler is registered for this task type.", "没有注册该任务类型的处理程序。"),
     "too_large": ("The value is larger than the limit: {error}", "数据超过大小限制：{error}"),
+    # The codes of duly.documents; a test holds the words equal to its own.
+    "empty_document": ("The document is empty: it contains no text.", "文件为空：其中没有任何文字。"),
+    "unsupported_document": (
+        "This kind of file is not supported. Please send a PDF, a DOCX or a plain text file.",
+        "不支持这种文件格式，请上传 PDF、DOCX 或纯文本文件。",
+    ),
+    "corrupt_document": (
+        "The document is damaged or incomplete. Please export or download it again.",
+        "文件已损坏或不完整，请重新导出或下载后再上传。",
+    ),
+    "encrypted_document": (
+        "The document is protected by a password. Please send it without one.",
+        "文件已加密，请去除密码后再上传。",
+    ),
+    "document_too_large": (
+        "The document is too large to read safely. Please send it in smaller parts.",
+        "文件过大，超出安全读取的限制，请拆分后再上传。",
+    ),
+    "needs_ocr": (
+        "The document is a scan: its pages are images without text. Please run OCR on it first.",
+        "该文件是扫描件，页面只有图像没有文字，请先做文字识别（OCR）。",
+    ),
+    "text_unreadable": (
+        "The text in this document cannot be extracted: its character map is broken. Please run OCR on it.",
+        "该文件的字符映射表已损坏，提取的文字是乱码，请重新导出或先做文字识别（OCR）。",
+    ),
     "unknown_blob": ("The uploaded file is not there: {error}", "上传的文件不存在：{error}"),
 }
 

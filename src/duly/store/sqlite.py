@@ -6,6 +6,8 @@ checkpoint a WAL at once; they get the rollback journal. Needs no SQLAlchemy: th
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -82,6 +84,7 @@ def examine(path: Path, version: tuple[int, int, int] | None = None) -> Footing:
 
 def connect(path: Path, journal: str, *, read_only: bool = False) -> Any:
     """A DB-API connection in autocommit; transactions are begun by hand, with BEGIN IMMEDIATE."""
+    _make_private(path)
     connection = driver.connect(
         str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
     )
@@ -93,6 +96,12 @@ def connect(path: Path, journal: str, *, read_only: bool = False) -> Any:
     if read_only:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _make_private(path: Path) -> None:
+    """A new file can be read by its owner only: it holds inputs, results and uploads. Its WAL follows it."""
+    with contextlib.suppress(OSError):  # it is there already, or the driver says what is wrong
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def file_system(folder: Path) -> str:

@@ -180,7 +180,7 @@ class Writer:
         call.future.set_exception(error)
 
     def _begin(self, group: list[Call]) -> Transaction | None:
-        """The write lock. A group that waited for it in vain fails as a whole: alone, each would wait again."""
+        """The write lock. A group that waited for it in vain fails as a whole: each would wait again."""
         try:
             return self._connection.begin()
         except Exception as error:  # noqa: BLE001 - handed to the callers
@@ -212,6 +212,13 @@ class Writer:
         try:
             self._connection.rollback()
         except Exception as error:  # noqa: BLE001 - whatever the driver says, the connection is done for
-            self._emit("store.reconnected", error=repr(error))
+            self._emit("store.reconnecting", error=repr(error))
+            self._reconnect()
+
+    def _reconnect(self) -> None:
+        """If this fails too, the old connection stays: its next begin fails, and the next try is made."""
+        try:
             self._connection.close()
             self._connection = self._connect()
+        except Exception as error:  # noqa: BLE001 - the writer's thread must not end
+            self._emit("store.reconnect_failed", error=repr(error))

@@ -6,7 +6,9 @@ One query per hint serves all callers of the process.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
+from duly.model.errors import NotReady
 from duly.store import lists
 from duly.store.database import Database
 
@@ -57,11 +59,16 @@ class Ends:
         try:
             while self._waiting:
                 await self._pause(hint)
-                for id_ in await self._settle(list(self._waiting)):
-                    self._resolve(id_)
+                await self._look()
                 await asyncio.sleep(GATHER_SECONDS)
         finally:
             forget()
+
+    async def _look(self) -> None:
+        """Resolves who waits for what has ended; a busy database is asked again at the next hint."""
+        with contextlib.suppress(NotReady):
+            for id_ in await self._settle(list(self._waiting)):
+                self._resolve(id_)
 
     def _resolve(self, id_: str) -> None:
         for future in self._waiting.get(id_, []):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from duly.documents.errors import BY_CODE
 from duly.model.outcome import Fail
 from duly.model.render import ERROR_TEXTS, task_wire
 from duly.model.state import Status
@@ -107,3 +108,9 @@ async def test_a_code_without_a_text_is_explained(world: World) -> None:
     task = await world.task(await world.ended(target=Status.FAILED, error_code="handler_error"))
     assert task_wire(task)["error"] == "The handler failed"
     assert task_wire(task, language="zh")["error"] == "处理程序出错"
+
+
+def test_documents_that_cannot_be_read_are_told_in_their_own_words() -> None:
+    """Each code of `duly.documents` has the same two texts here."""
+    own = {code: (kind.message, kind.message_zh) for code, kind in BY_CODE.items()}
+    assert {code: ERROR_TEXTS[code] for code in own} == own

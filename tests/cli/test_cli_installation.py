@@ -141,3 +141,10 @@ def test_a_new_database_is_for_its_owner_only(shell: Shell, folder: Path) -> Non
     (folder / "duly.db").chmod(0o640)
     assert shell("db", "check").code == 0
     assert (folder / "duly.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_token_file_that_is_none_is_one_line(shell: Shell, folder: Path) -> None:
+    """Bytes that are not text are named as what they are not."""
+    (folder / "duly.token").write_bytes(b"\xff\xfe")
+    said = shell("token")
+    assert (said.code, said.problems) == (2, ["duly.token is not a token file; move it away and start again"])

@@ -8,10 +8,10 @@ import pytest
 
 from duly.model.errors import SessionEnded
 from duly.model.state import Status
-from duly.store import claims, submissions
+from duly.store import claims, journal, submissions
 from duly.store.claims import Lane
 from duly.store.due import anything
-from support.stores import Store, new_id, request, submission
+from support.stores import Store, new_id, request, step, submission
 
 
 def test_a_claim_makes_the_next_attempt(store: Store) -> None:
@@ -136,6 +136,16 @@ def test_large_and_small_inputs_of_one_claim_are_not_mixed_up(store: Store) -> N
     inputs = {new_id(): json.dumps({"text": str(number) * 3_000 * number}) for number in range(5)}
     store.write(submissions.submit, *(submission(id=id_, input=text) for id_, text in inputs.items()))
     assert {one.id: one.input for one in store.claim(free=9)} == inputs
+
+
+def test_a_later_attempt_gets_the_same_input(store: Store) -> None:
+    """Steps, tracebacks and other bodies that the task has by then are not taken for it."""
+    first = store.running(input='{"n":1}')
+    store.write(journal.record_steps, step(first, "a", value='"not the input"'))
+    store.finish(first, Status.RETRY, traceback="not the input")
+    store.advance(3)
+    [second] = store.claim()
+    assert (second.attempt, second.input) == (2, '{"n":1}')
 
 
 def test_the_look_before_a_claim_sees_the_pending_queues_only(store: Store) -> None:

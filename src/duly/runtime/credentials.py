@@ -42,6 +42,8 @@ def read(settings: Settings) -> Credentials:
         raise SettingsError(
             [f"there is no token file {path}; `duly serve` makes it on first start"]
         ) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path} is not a token file; move it away and start again"]) from None
     if open_to_others:
         raise SettingsError([f"{path} can be read by others; run: chmod 600 {path}"])
     values = dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))

@@ -63,8 +63,18 @@ class Context:
         self._pen = pen
         self._book = book
         self._threads = threads
-        #: Whether somebody asked this attempt to stop: a cancel, a timeout, a shutdown.
-        self.cancelled = False
+        #: Whether a stop was asked for, and whether the handler has seen that.
+        self.stopping = False
+        self.heeded = False
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody asked this attempt to stop: a cancel, a timeout, a shutdown.
+
+        A handler that has seen True and returns has stopped: what it returns is not recorded.
+        """
+        self.heeded = self.heeded or self.stopping
+        return self.stopping
 
     @property
     def task_id(self) -> str:
@@ -183,7 +193,10 @@ class BlockingContext:
 
     @property
     def cancelled(self) -> bool:
-        """Whether to stop now: a thread cannot be interrupted, so long loops should look here."""
+        """Whether to stop now: a thread cannot be interrupted, so long loops should look here.
+
+        A handler that has seen True and returns has stopped: what it returns is not recorded.
+        """
         return self._context.cancelled
 
     @property

@@ -33,6 +33,11 @@ class Execution(Protocol):
         ...
 
 
+def _ended(context: Context, value: Any) -> Outcome:
+    """A handler that looked at `cancelled`, saw a stop and returned has stopped; any other has a result."""
+    return Stopped() if context.heeded else returned(value)
+
+
 class InLoop:
     """An async handler on the worker's loop; a stop cancels it. Its plain steps run in threads."""
 
@@ -52,16 +57,16 @@ class InLoop:
         return Stopped() if self._task.cancelled() else self._task.result()
 
     def stop(self) -> None:
-        self._context.cancelled = True
+        self._context.stopping = True
         if self._task is not None:
             self._task.cancel()
 
     async def _run(self) -> Outcome:
         handler, context, arguments = self._call
         try:
-            return returned(await handler(context, **arguments))
+            return _ended(context, await handler(context, **arguments))
         except asyncio.CancelledError as error:
-            if self._context.cancelled:
+            if self._context.stopping:
                 raise
             return raised(error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
@@ -88,12 +93,12 @@ class InThread:
         return await asyncio.shield(asyncio.wrap_future(work))
 
     def stop(self) -> None:
-        self._context.cancelled = True
+        self._context.stopping = True
 
     def _run(self, context: BlockingContext) -> Outcome:
         handler, _, arguments = self._call
         try:
-            return returned(handler(context, **arguments))
+            return _ended(self._context, handler(context, **arguments))
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return raised(error)
 

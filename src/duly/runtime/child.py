@@ -144,10 +144,25 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
                 raise
 
 
+def keep_from_offspring(handover: Handover) -> None:
+    """What a handler starts gets neither our sockets (the port would stay taken) nor our signals."""
+    for descriptor in (handover.control, *handover.sockets):
+        os.set_inheritable(descriptor, False)
+    os.register_at_fork(after_in_child=_forget_signals)
+
+
+def _forget_signals() -> None:
+    """In a fork: it shares the loop's wake-up pipe, so that a SIGTERM to it would stop us and not it."""
+    signal.set_wakeup_fd(-1)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def main(create_api: CreateApi | None = None) -> None:
     """The process's entry. Ends without waiting for handlers: one may ignore its stop for ever."""
     handover = received()
     die_with_parent()
+    keep_from_offspring(handover)
     pipe = ChildPipe(socket.socket(fileno=handover.control))
     try:
         code = run_to_end(_main(handover, pipe, create_api))

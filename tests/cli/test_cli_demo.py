@@ -48,12 +48,21 @@ def test_the_demo_keeps_its_promises(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def heed_interrupts() -> None:
+    """A shell starts what it runs in the background deaf to SIGINT, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_nothing_behind(tmp_path: Path, stop: signal.Signals) -> None:
     """Ctrl-C or SIGTERM ends it with exit code 130; its server and its folder are gone."""
     with subprocess.Popen(
-        COMMAND, env=environment(TMPDIR=str(tmp_path)), stdout=subprocess.PIPE, text=True
+        COMMAND,
+        env=environment(TMPDIR=str(tmp_path)),
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - the test starts no threads
     ) as demo:
         assert demo.stdout is not None
         serving = next(line for line in demo.stdout if "http://" in line)

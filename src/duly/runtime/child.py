@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from duly.config import Settings, SettingsError
@@ -145,17 +145,22 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
 
 
 def keep_from_offspring(handover: Handover) -> None:
-    """What a handler starts gets neither our sockets (the port would stay taken) nor our signals."""
-    for descriptor in (handover.control, *handover.sockets):
+    """What a handler starts or forks gets neither our sockets (the port would stay taken) nor our signals."""
+    descriptors = (handover.control, *handover.sockets)
+    for descriptor in descriptors:
         os.set_inheritable(descriptor, False)
-    os.register_at_fork(after_in_child=_forget_signals)
+    os.register_at_fork(after_in_child=lambda: _forget(descriptors))
 
 
-def _forget_signals() -> None:
+def _forget(descriptors: Sequence[int]) -> None:
     """In a fork: it shares the loop's wake-up pipe, so that a SIGTERM to it would stop us and not it."""
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in descriptors:
+        os.dup2(nothing, descriptor, inheritable=False)  # not closed: its number must not be given again
+    os.close(nothing)
 
 
 def main(create_api: CreateApi | None = None) -> None:

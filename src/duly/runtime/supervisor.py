@@ -89,7 +89,7 @@ class Supervisor:
             if self._stop_by is not None:
                 return 0
             meant = code == self._announced  # a handler can end the process too, with any code
-            if meant and code in FINAL_CODES:
+            if meant and code in self._final_codes():
                 return code
             if meant and code == REPLACE:
                 continue
@@ -98,6 +98,10 @@ class Supervisor:
             failures += 1
             if self._stop_by is not None:
                 return 0
+
+    def _final_codes(self) -> frozenset[int]:
+        """0 is final where the work has an end; a signal to the child alone does not end the service."""
+        return FINAL_CODES if self._handover.once else FINAL_CODES - {0}
 
     def _catch_signals(self) -> None:
         self._wakes[1].setblocking(False)

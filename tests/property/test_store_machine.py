@@ -23,6 +23,7 @@ from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store,
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
 DELAYS = st.sampled_from([0, 500, 30_000])
+DEADLINES = st.sampled_from([None, None, 500, 30_000])
 SECONDS = st.sampled_from([-2, 0.001, 0.5, 2, 31, 3_600])
 MANY = st.integers(0, 10**6)
 
@@ -68,7 +69,7 @@ class StoreMachine(RuleBasedStateMachine):
         owner=st.sampled_from("ab"),
         priority=st.sampled_from([1, 5]),
         due=st.sampled_from([None, 1_000]),
-        deadline=st.sampled_from([None, None, 20_000]),
+        deadline=DEADLINES,
         unique=st.sampled_from([None, None, "u"]),
         together=st.integers(1, 3),
     )
@@ -137,7 +138,9 @@ class StoreMachine(RuleBasedStateMachine):
     @precondition(lambda self: self.claimed)
     @rule(numbers=st.lists(MANY, min_size=1, max_size=3), name=st.sampled_from(["a", "b"]))
     def write(self, numbers: list[int], name: str) -> None:
-        writers = [self.pick(self.claimed, number) for number in numbers]
+        self.write_as([self.pick(self.claimed, number) for number in numbers], name)
+
+    def write_as(self, writers: list[Claimed], name: str) -> None:
         mine = [self.owns(one) for one in writers]
         assert self.store.write(journal.record_steps, *(step(one, name) for one in writers)) == mine
         assert (
@@ -160,12 +163,17 @@ class StoreMachine(RuleBasedStateMachine):
         fate = self.pick(list(self.fates.values()), number)
         assert self.store.retry(fate.id) == fate.retry()
 
-    @rule()
-    def start(self) -> None:
-        """The short way to something that runs."""
-        self.submit("a", 5, None, None, unique=None, together=1)
+    def claim_all(self) -> None:
+        """By a worker of its own."""
         self.open_session()
         self.claim(0, 3)
+
+    @rule(deadline=DEADLINES, seconds=st.sampled_from([0, 0, 0.5, 31]))
+    def start(self, deadline: int | None, seconds: float) -> None:
+        """The short way to something that runs, unless its deadline comes first."""
+        self.submit("a", 5, None, deadline, unique=None, together=1)
+        self.store.clock.advance(seconds)
+        self.claim_all()
 
     @precondition(running)
     @rule(number=MANY, stopped=st.booleans())
@@ -175,14 +183,15 @@ class StoreMachine(RuleBasedStateMachine):
         if stopped:
             self.cancel_of(one.id)
         self.rescue([str(self.fates[one.id].session)])
-        self.open_session()
-        self.claim(0, 3)
+        self.claim_all()
+        self.write_as([one, *self.claimed[-2:], one], "c")
 
     @precondition(running)
     @rule(number=MANY, end=OUTCOMES, delay=DELAYS, stale=MANY)
     def stop(self, number: int, end: Status, delay: int, stale: int) -> None:
         """A cancel reaches a running attempt, which says something; so does another, in one group."""
         one = self.pick(self.running(), number)
+        self.cancel_of(one.id)
         self.cancel_of(one.id)
         self.finish([(self.claimed[::-1].index(one), end, delay), (stale, Status.COMPLETED, 0)])
 
@@ -191,10 +200,12 @@ class StoreMachine(RuleBasedStateMachine):
     def run_again(self, number: int) -> None:
         """It fails after a retry, an operator says: again, and it runs."""
         one = self.pick(self.running(), number)
-        self.finish([(self.claimed[::-1].index(one), Status.FAILED, 0)])
-        assert self.store.retry(one.id) == self.fates[one.id].retry()
-        self.open_session()
-        self.claim(0, 3)
+        for end in (Status.RETRY, Status.FAILED):
+            current = next(other for other in self.claimed[::-1] if other.id == one.id)
+            self.finish([(self.claimed[::-1].index(current), end, 0)])
+            self.promote()
+            assert self.store.retry(one.id) == self.fates[one.id].retry()
+            self.claim_all()
 
     @rule(seconds=SECONDS)
     def advance(self, seconds: float) -> None:

@@ -135,6 +135,8 @@ class Walk:
         if type_ == "started":
             self._start(data["attempt"])
         elif type_ == "cancel_requested":
+            if self.stop_asked or self.status is not Status.RUNNING:
+                self._complain("asked to stop twice, or while nothing ran (I10)")
             self.stop_asked = True
         elif type_ == "retried":
             self.stop_asked = False

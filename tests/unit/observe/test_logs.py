@@ -126,10 +126,10 @@ def test_terminal_sequences_are_neutralised(file: Path) -> None:
         ("session.lost", "warning"),
         ("store.warning", "warning"),
         ("store.call_failed", "error"),
-        ("worker.unready", "warning"),
+        ("worker.unready", "error"),
         ("worker.ready_again", "info"),
         ("delivery.dead", "error"),
-        ("session.renewed", "debug"),
+        ("child.died", "error"),
         ("warning", "warning"),
     ],
 )
@@ -142,7 +142,7 @@ def test_what_lies_below_the_level_is_not_written(file: Path) -> None:
     """debug needs log_level = debug; a level given with the event counts."""
     log = Log("logfmt", "warning", str(file))
     log.emit("attempt.finished")
-    log.emit("session.renewed")
+    log.emit("attempt.started")
     log.emit("task.log", level="error", message="broken")
     [line] = lines(file)
     assert parsed(line)["level"] == "error"

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 from duly.cli.screen import Screen
 
 WORDS = {
@@ -33,19 +37,19 @@ WORDS = {
         "共 {count} 项要点，其中 {quoted} 项附出处与原文",
     ),
     "webhook": (
-        "the answer arrived as a webhook; its signature holds: {id}",
-        "结果已通过 webhook 送达，签名验证通过：{id}",
+        "a signed webhook tells that the task has ended; its signature holds: {id}",
+        "已收到签名的 webhook 通知：任务已结束，签名验证通过：{id}",
     ),
     "next": ("Try next:", "接下来可以："),
-    "next_serve": ("keep it running, and look at the API: {docs}", "保持运行，并查看接口文档：{docs}"),
+    "next_serve": ("API, worker and deliveries in one command", "一条命令启动接口、工作进程和投递"),
     "next_submit": ("hand in a document of your own", "提交你自己的文档"),
     "next_why": ("ask why a task is where it is", "查询某个任务为何处于当前状态"),
 }
 
 NEXT = (
-    ("duly serve --apps tender", "next_serve"),
-    ("duly submit bidding_analysis --file tender.pdf --apps tender --wait", "next_submit"),
-    ("duly why ID", "next_why"),
+    ("serve --apps tender", "next_serve"),
+    ("submit bidding_analysis --file tender.pdf --apps tender --wait", "next_submit"),
+    ("why ID", "next_why"),
 )
 
 
@@ -63,4 +67,12 @@ def say_next(screen: Screen) -> None:
     """Three things to try."""
     screen.show("", words(screen, "next"))
     for command, key in NEXT:
-        screen.show(f"  {command}", f"      {words(screen, key, docs='http://127.0.0.1:8000/docs')}")
+        screen.show(f"  {_program()} {command}", f"      {words(screen, key)}")
+
+
+def _program() -> str:
+    """How this reader calls Duly: `make demo` puts nothing on the PATH."""
+    if shutil.which("duly"):
+        return "duly"
+    place = Path(sys.executable).with_name("duly")
+    return str(place.relative_to(Path.cwd())) if place.is_relative_to(Path.cwd()) else str(place)

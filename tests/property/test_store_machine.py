@@ -28,8 +28,8 @@ SECONDS = st.sampled_from([-2, 0.001, 0.5, 2, 31, 3_600])
 MANY = st.integers(0, 10**6)
 
 
-class StoreMachine(RuleBasedStateMachine):
-    """The store and its oracle, told the same."""
+class Work(RuleBasedStateMachine):
+    """The store and its oracle, told the same: what clients and workers do, one call at a time."""
 
     blank: Path
 
@@ -163,6 +163,10 @@ class StoreMachine(RuleBasedStateMachine):
         fate = self.pick(list(self.fates.values()), number)
         assert self.store.retry(fate.id) == fate.retry()
 
+
+class StoreMachine(Work):
+    """Whole stories, the clock and the rescuers; and what must hold after every step."""
+
     def claim_all(self) -> None:
         """By a worker of its own."""
         self.open_session()
@@ -175,7 +179,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.store.clock.advance(seconds)
         self.claim_all()
 
-    @precondition(running)
+    @precondition(Work.running)
     @rule(number=MANY, stopped=st.booleans())
     def supersede(self, number: int, stopped: bool) -> None:
         """A worker dies, perhaps after a cancel, and another one takes its tasks over."""
@@ -186,7 +190,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.claim_all()
         self.write_as([one, *self.claimed[-2:], one], "c")
 
-    @precondition(running)
+    @precondition(Work.running)
     @rule(number=MANY, end=OUTCOMES, delay=DELAYS, stale=MANY)
     def stop(self, number: int, end: Status, delay: int, stale: int) -> None:
         """A cancel reaches a running attempt, which says something; so does another, in one group."""
@@ -195,7 +199,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.cancel_of(one.id)
         self.finish([(self.claimed[::-1].index(one), end, delay), (stale, Status.COMPLETED, 0)])
 
-    @precondition(running)
+    @precondition(Work.running)
     @rule(number=MANY)
     def run_again(self, number: int) -> None:
         """It fails after a retry, an operator says: again, and it runs."""

@@ -74,7 +74,7 @@ def _full_name(name: str, key: str | None) -> str:
     check_name(name, "a step's name", 60)
     if key is None:
         return name
-    if len(key) > 38:
+    if len(wire.checked_text(key, "a step's key")) > 38:
         key = hashlib.sha256(key.encode()).hexdigest()[:38]
     return f"{name}[{key}]"
 

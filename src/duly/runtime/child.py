@@ -141,7 +141,7 @@ def run_to_end(work: Coroutine[Any, Any, T]) -> T:
             return loop.run_until_complete(task)
         except (SystemExit, KeyboardInterrupt):
             if task.done():
-                raise
+                return task.result()
 
 
 def keep_from_offspring(handover: Handover) -> None:

@@ -28,7 +28,7 @@ def processes(root: int) -> list[int]:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """Time on a processor so far, of all threads, in the scheduler's own nanoseconds: ticks are too coarse."""
+    """Time on a processor so far, of all threads, in the scheduler's nanoseconds: ticks are too coarse."""
     files = [file for pid in pids for file in Path(f"/proc/{pid}/task").glob("*/schedstat")]
     return sum(int(file.read_text().split()[0]) for file in files) / 1e9
 

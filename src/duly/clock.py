@@ -23,12 +23,19 @@ class Clock(Protocol):
         """Seconds that never run backwards."""
         ...
 
+    def told(self, database_ms: int | None, /) -> int:
+        """`now` of a transaction, when the database's own clock says `database_ms` (None: it has none)."""
+        ...
+
 
 class SystemClock:
-    """The host's clock, which is also SQLite's."""
+    """The host's clock, which is also SQLite's; a server's own clock goes before it."""
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def told(self, database_ms: int | None) -> int:
+        return self.now_ms() if database_ms is None else database_ms
 
     def monotonic(self) -> float:
         return time.monotonic()

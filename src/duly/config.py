@@ -37,7 +37,13 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="DULY_", frozen=True, extra="forbid", allow_inf_nan=False)
 
-    database_url: str = Field("sqlite:///duly.db", description="Where everything is kept.")
+    database_url: str = Field(
+        "sqlite:///duly.db", description="Where everything is kept: sqlite:///, postgresql:// or mysql://."
+    )
+    database_listen_url: str = Field(
+        "",
+        description="Behind a transaction pooler: PostgreSQL's own URL for LISTEN, or none.",
+    )
     app: str = Field("", description="Your handlers: module:object, several with commas.")
     apps: str = Field("", description="Bundled apps by name, several with commas: tender.")
     host: str = Field("127.0.0.1", description="Address that the API binds.")

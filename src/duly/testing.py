@@ -41,6 +41,10 @@ class FakeClock:
         """Real seconds."""
         return self._real.monotonic()
 
+    def told(self, _database_ms: int | None) -> int:
+        """This clock decides, whatever the database's says."""
+        return self._now_ms
+
     def advance(self, seconds: float) -> None:
         """Moves the clock forward, or back with a negative number."""
         self._now_ms += round(seconds * 1000)

@@ -146,7 +146,7 @@ async def test_a_task_can_join_the_users_own_transaction(harness: Harness) -> No
 
 async def test_submit_in_needs_a_transaction(harness: Harness) -> None:
     """Without BEGIN there is nothing to join; the error says what to do."""
-    connection = sqlite.connect(harness.app.database.path, "WAL")
+    connection = sqlite.connect(harness.app.database.driver.path, "WAL")
     with pytest.raises(InvalidInput, match="BEGIN IMMEDIATE"):
         harness.app.client.submit_in(connection, "serve", {}, Options())
     connection.close()

@@ -73,7 +73,7 @@ async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
     monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
     database = site.app.database
     assert database.footing is not None
-    other = sqlite.connect(database.path, database.footing.journal)
+    other = sqlite.connect(database.driver.path, database.footing.journal)
     other.execute("BEGIN IMMEDIATE")
     async with site.client() as client:
         taken = await client.get("/readyz")

@@ -166,7 +166,7 @@ def test_several_processes_may_start_on_one_new_file(database: Database) -> None
 def test_a_new_file_works_at_once(database: Database) -> None:
     """After `ensure` a task can be accepted and run."""
     migrate.ensure(database)
-    store: Store = sqlite_store(database.path)
+    store: Store = sqlite_store(database.driver.path)
     try:
         assert store.ended()
     finally:
@@ -187,7 +187,7 @@ def test_the_constraints_of_a_task_hold(store: Store, constraint: str) -> None:
         "task_end_has_time": "UPDATE task SET status = 'completed' WHERE id = ?",
         "task_due_has_time": "UPDATE task SET status = 'retry' WHERE id = ?",
     }[constraint]
-    connection = sqlite.connect(store.database.path, store.database.footing.journal)
+    connection = sqlite.connect(store.database.driver.path, store.database.footing.journal)
     with pytest.raises(sqlite.driver.IntegrityError, match=constraint):
         connection.execute(broken, (id_,))
     connection.close()

@@ -10,7 +10,8 @@ import pytest
 
 from duly.model.errors import UnsupportedDatabase
 from duly.store import sqlite
-from duly.store.database import Database, sqlite_path
+from duly.store.database import Database
+from duly.store.sqlite import sqlite_path
 from support.stores import Store
 
 LOCAL = (3, 53, 0)

@@ -33,7 +33,7 @@ def client(store: Store) -> Client:
 @pytest.fixture
 def connection(store: Store) -> Iterator[Any]:
     """The caller's own connection, with a table of the caller's."""
-    with closing(sqlite.connect(store.database.path, store.database.footing.journal)) as one:
+    with closing(sqlite.connect(store.database.driver.path, store.database.footing.journal)) as one:
         one.execute("CREATE TABLE shop (n INTEGER)")
         yield one
 

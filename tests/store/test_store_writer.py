@@ -204,7 +204,7 @@ async def test_a_caller_that_gives_up_does_not_take_its_write_back(store: Store)
             await given_up
     assert (await other).created
     assert count(store) == 2
-    with contextlib.closing(sqlite.connect(database.path, database.footing.journal)) as second:
+    with contextlib.closing(sqlite.connect(database.driver.path, database.footing.journal)) as second:
         second.execute("BEGIN IMMEDIATE")
         second.execute("ROLLBACK")
 
@@ -240,7 +240,7 @@ async def test_a_listener_that_breaks_does_not_stop_the_writer(store: Store) -> 
 @pytest.fixture
 def locked(store: Store, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Another process's write transaction, which ends with the test at the latest."""
-    connection = sqlite.connect(store.database.path, store.database.footing.journal)
+    connection = sqlite.connect(store.database.driver.path, store.database.footing.journal)
     connection.execute("BEGIN IMMEDIATE")
     yield connection
     if connection.in_transaction:

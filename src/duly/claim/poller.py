@@ -43,12 +43,12 @@ class Poller:
             SessionEnded: the session was ended by another process.
         """
         async with self._turn:
-            await self.promote()
             request = ClaimRequest(session=session, queues=self._queues, lanes=self._lanes())
             # Look first: a claim that finds nothing would still commit, and every commit is a hint to look.
-            if not await self._database.read(_anything, request):
-                return 0
-            return await self._claim(request)
+            due, startable = await self._database.read(_look, request)
+            if due:
+                await self.promote()
+            return await self._claim(request) if due or startable else 0
 
     def _lanes(self) -> tuple[Lane, ...]:
         return tuple(
@@ -67,14 +67,18 @@ class Poller:
         return len(claimed)
 
     async def promote(self) -> None:
-        """Lets the clock act on what is due; nothing is written when nothing is."""
-        while await self._database.read(lambda tx: tx.run("due", limit=1)):
-            if await self._database.write(promote, DUE_BATCH) < DUE_BATCH:
-                return
+        """Lets the clock act on all that is due."""
+        while await self._database.write(promote, DUE_BATCH) >= DUE_BATCH:
+            pass
 
 
-def _anything(tx: Transaction, request: ClaimRequest) -> bool:
-    """Whether this claim would find a task. An empty queue is one index probe."""
+def _look(tx: Transaction, request: ClaimRequest) -> tuple[bool, bool]:
+    """Whether the clock must act, and whether this claim would find a task; one read for both."""
+    return bool(tx.run("due", limit=1)), _startable(tx, request)
+
+
+def _startable(tx: Transaction, request: ClaimRequest) -> bool:
+    """An empty queue is one index probe."""
     return any(
         tx.run("candidates", lane.types, queue=queue, free=1)
         for queue in request.queues

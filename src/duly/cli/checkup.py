@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, util
+from pathlib import Path
 from typing import Any, Literal
 
 from duly.cli.shell import problems
@@ -21,7 +22,8 @@ from duly.runtime import credentials
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
 from duly.store import lists, migrate, sqlite
-from duly.store.database import Database, sqlite_path
+from duly.store.database import Database
+from duly.store.driver import Footing
 
 State = Literal["ok", "note", "problem"]
 #: A distribution's module, where its name does not say it.
@@ -138,31 +140,35 @@ def _wrong(report: Report, flags: Mapping[str, Any], environ: Mapping[str, str])
 
 
 def _database(report: Report, settings: Settings) -> None:
-    path = sqlite_path(settings.database_url)
-    if not path.parent.is_dir():
-        report.add("database", "problem", f"there is no folder {path.parent}")
-        return
-    footing = sqlite.examine(path)
+    database = _named(settings)
+    footing = database.examine()
+    if isinstance(database.driver, sqlite.Sqlite):
+        _file(report, database.driver.path, footing)
+    else:
+        report.add("database", "ok", database.place)
+        report.add("engine", "ok", footing.engine)
+    for warning in footing.warnings:
+        report.add("database", "note", warning)
+
+
+def _file(report: Report, path: Path, footing: Footing) -> None:
     there = f"{path.stat().st_size:,} bytes" if path.exists() else "not there yet; the first start makes it"
     report.add("database", "ok", f"{path} ({there})")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         report.add("database", "problem", f"{path} cannot be written by this user")
     why = "keeps every commit in WAL mode" if footing.journal == "WAL" else "the fallback; see the note"
-    report.add(
-        "engine",
-        "ok",
-        f"SQLite {footing.engine} ({sqlite.driver.__name__.split('.')[0]}), {footing.journal} + FULL: {why}",
-    )
+    library = sqlite.driver.__name__.split(".")[0]
+    report.add("engine", "ok", f"SQLite {footing.engine} ({library}), {footing.journal} + FULL: {why}")
     report.add("file system", "ok", f"{footing.file_system} under {path.parent.resolve()}")
-    for warning in footing.warnings:
-        report.add("database", "note", warning)
+
+
+def _named(settings: Settings) -> Database:
+    return Database(settings.database_url, listen_url=settings.database_listen_url or None)
 
 
 def _schema(report: Report, settings: Settings) -> None:
-    database = Database(settings.database_url)
-    if not database.path.parent.is_dir():
-        return
-    revision = migrate.current(database) if database.path.exists() else None
+    database = _named(settings)
+    revision = migrate.current(database) if database.driver.exists() else None
     if revision is None:
         report.add("schema", "ok", f"fresh; the first start makes revision {migrate.HEAD}")
     elif revision != migrate.HEAD:
@@ -206,8 +212,8 @@ def _task_types(report: Report, settings: Settings) -> None:
 
 
 def _workers(report: Report, settings: Settings) -> None:
-    database = Database(settings.database_url)
-    if not database.path.exists() or migrate.current(database) != migrate.HEAD:
+    database = _named(settings)
+    if not database.driver.exists() or migrate.current(database) != migrate.HEAD:
         report.add("workers", "note", "none has ever run on this database")
         return
     now = SystemClock().now_ms()

@@ -39,7 +39,7 @@ def check(shown: Shown, database_url: DatabaseUrl = None) -> None:
     from duly.store import migrate
 
     database = _database(database_url)
-    revision = migrate.current(database) if database.path.exists() else None
+    revision = migrate.current(database) if database.driver.exists() else None
     found = [] if revision is None else migrate.differences(database)
     verdict = "fresh" if revision is None else "different" if found or revision != migrate.HEAD else "equal"
     if shown.json:
@@ -69,7 +69,7 @@ def upgrade(
 
     database = _database(database_url)
     migrate.upgrade(database, revision)
-    print(f"{database.path} stands at revision {migrate.current(database) or 'none'}")
+    print(f"{database.place} stands at revision {migrate.current(database) or 'none'}")
 
 
 def downgrade(
@@ -83,14 +83,14 @@ def downgrade(
     database = _database(database_url, existing=True)
     if not yes:
         raise Refusal(
-            f"downgrade to {revision} can lose rows of {database.path}; copy the file, then add --yes"
+            f"downgrade to {revision} can lose rows of {database.place}; copy the file, then add --yes"
         )
     migrate.downgrade(database, revision)
-    print(f"{database.path} stands at revision {migrate.current(database) or 'none'}")
+    print(f"{database.place} stands at revision {migrate.current(database) or 'none'}")
 
 
 def _database(url: str | None, *, existing: bool = False) -> Database:
     from duly.cli.footing import database_at
     from duly.config import load
 
-    return database_at(load({"database_url": url}).database_url, existing=existing)
+    return database_at(load({"database_url": url}), existing=existing)

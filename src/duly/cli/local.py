@@ -40,7 +40,7 @@ async def at_database(
 ) -> AsyncIterator[LocalDesk]:
     """Opens the database of the settings; a reading command does not make one that is not there."""
     settings = load(place.flags())
-    database_at(settings.database_url, existing=not create)
+    database_at(settings, existing=not create)
     declared = load_declared(settings) if handlers else Duly("none")
     # The command's own answer is what the user wants to read; doctor shows the warnings.
     app = App(settings.model_copy(update={"log_level": "error"}), declared)

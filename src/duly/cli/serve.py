@@ -76,7 +76,7 @@ def _check(settings: Settings) -> None:
     load_declared(settings)
     if settings.log_file:
         Path(settings.log_file).expanduser().open("a").close()
-    migrate.ensure(database_at(settings.database_url))
+    migrate.ensure(database_at(settings))
     credentials.ensure(settings)
 
 

@@ -26,7 +26,13 @@ class App:
         self.terms = Terms(
             lease_ms=round(settings.lease * 1000), retention_ms=round(settings.retention_days * 86_400_000)
         )
-        self.database = Database(settings.database_url, clock=self.clock, emit=self.emit, terms=self.terms)
+        self.database = Database(
+            settings.database_url,
+            clock=self.clock,
+            emit=self.emit,
+            terms=self.terms,
+            listen_url=settings.database_listen_url or None,
+        )
         self.client = Client(self.database, self.registry, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from duly.config import Settings, SettingsError
-from duly.store.database import sqlite_path
+from duly.store.sqlite import sqlite_path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -22,9 +22,11 @@ class Credentials:
 
 
 def token_path(settings: Settings) -> Path:
-    """Where the credentials lie: as set, or beside the database (`duly.db` has `duly.token`)."""
+    """Where the credentials lie: as set, or beside the file (`duly.db` has `duly.token`), or here."""
     if settings.token_file:
         return Path(settings.token_file).expanduser()
+    if not settings.database_url.startswith("sqlite"):
+        return Path("duly.token")
     return sqlite_path(settings.database_url).with_suffix(".token")
 
 

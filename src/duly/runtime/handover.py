@@ -6,7 +6,6 @@ import dataclasses
 import json
 import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 VARIABLE = "DULY_HANDOVER"
@@ -20,7 +19,6 @@ class Handover:
 
     mode: str
     settings: dict[str, Any]
-    database: str
     work: bool = True
     once: bool = False
     control: int = -1
@@ -29,11 +27,6 @@ class Handover:
     def environment(self) -> dict[str, str]:
         """The environment of the next process."""
         return {**os.environ, VARIABLE: json.dumps(dataclasses.asdict(self))}
-
-    @property
-    def path(self) -> Path:
-        """The database's file."""
-        return Path(self.database)
 
 
 def received() -> Handover:

@@ -8,18 +8,11 @@ from typing import NoReturn
 
 from duly.config import Settings
 from duly.runtime.handover import Handover
-from duly.store.database import sqlite_path
 
 
 def launch(mode: str, settings: Settings, *, work: bool = True, once: bool = False) -> NoReturn:
     """Replaces this process by the supervisor of a `serve` or `worker` child."""
-    handover = Handover(
-        mode=mode,
-        settings=settings.model_dump(),
-        database=str(sqlite_path(settings.database_url).resolve()),
-        work=work,
-        once=once,
-    )
+    handover = Handover(mode=mode, settings=settings.model_dump(), work=work, once=once)
     sys.stdout.flush()
     os.execve(  # noqa: S606 - our own interpreter and module
         sys.executable, [sys.executable, "-m", "duly.runtime.supervisor"], handover.environment()

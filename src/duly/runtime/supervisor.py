@@ -21,7 +21,8 @@ from duly.model.events import Emit
 from duly.observe.logs import Log
 from duly.runtime.control import Pipe
 from duly.runtime.handover import REPLACE, Handover, received
-from duly.runtime.ward import PATIENCE, DatabaseError, Ward, patiently
+from duly.runtime.ward import PATIENCE, Unreachable, Ward, patiently
+from duly.store.driver import choose
 from duly.store.transaction import Terms
 
 #: Rests before a restart, in thirtieths of the lease: seconds, for the usual lease of 30 s.
@@ -203,7 +204,7 @@ class Supervisor:
         session = self._sessions[-1]
         try:
             alive = self._ward.renew(session)
-        except DatabaseError as error:
+        except Unreachable as error:
             self._emit("lease.renew_failed", worker_id=session, error=str(error))
             self._renew_again()
             return
@@ -261,7 +262,8 @@ def main() -> int:
         lease_ms=round(settings["lease"] * 1000), retention_ms=round(settings["retention_days"] * 86_400_000)
     )
     clock = SystemClock()
-    ward = Ward(handover.path, terms, clock)
+    driver = choose(settings["database_url"], listen_url=settings["database_listen_url"] or None)
+    ward = Ward(driver, terms, clock)
     try:
         return Supervisor(handover, ward, clock=clock, emit=log.emit).run()
     except OSError as error:

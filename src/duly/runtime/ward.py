@@ -5,44 +5,53 @@ No SQLAlchemy here: the parent must stay small, and must work while the child's 
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, TypeVar
 
 from duly.clock import Clock
 from duly.model.events import EventType
 from duly.model.state import Status
-from duly.store import sessions, sqlite
+from duly.store import sessions
 from duly.store.claims import Finish, finish, rescue
+from duly.store.driver import Driver, Trouble, transaction
 from duly.store.transaction import Terms, Transaction
 
 T = TypeVar("T")
-DatabaseError: type[Exception] = sqlite.driver.Error
 #: How long one try waits for the write lock, in seconds: short, for the child must be watched meanwhile.
 PATIENCE = 1.0
+
+
+class Unreachable(Exception):
+    """The database could not do it; it may be tried again."""
 
 
 class Ward:
     """One small connection, opened on first use and again after an error."""
 
-    def __init__(self, path: Path, terms: Terms, clock: Clock) -> None:
-        self._path = path
+    def __init__(self, driver: Driver, terms: Terms, clock: Clock) -> None:
+        self._driver = driver
         self._terms = terms
         self._clock = clock
         self._connection: Any = None
-        self._journal = ""
 
     def renew(self, session: str) -> bool:
         """Extends the lease; False: the session was ended by others."""
         with self._transaction() as tx:
             return sessions.renew(tx, [session])[0]
 
-    def bury(self, ended: Sequence[str], last_words: Sequence[dict[str, Any]]) -> int:
-        """After a child's death: records what it asked for, ends its sessions, gives its tasks back."""
+    def bury(
+        self, ended: Sequence[str], last_words: Sequence[dict[str, Any]], *, orderly: bool = False
+    ) -> int:
+        """After a child's end: records what it asked for, ends its sessions, gives its tasks back.
+
+        `orderly`: no task can have been the cause of its end, so none comes under suspicion.
+        """
         total = 0
         with self._transaction() as tx:
             finish(tx, [_finish(one) for one in last_words])
+            if orderly:
+                sessions.leave(tx, ended)
             count = rescue(tx, [tuple(ended)])[0]
         while count:
             total += count
@@ -50,29 +59,31 @@ class Ward:
                 count = rescue(tx, [()])[0]
         return total
 
-    @contextmanager
+    @contextlib.contextmanager
     def _transaction(self) -> Iterator[Transaction]:
-        cursor = self._open().cursor()
         try:
-            cursor.execute("BEGIN IMMEDIATE")
-            yield Transaction(cursor, self._clock.now_ms(), terms=self._terms)
-            cursor.execute("COMMIT")
-        except BaseException as error:
+            if self._connection is None:
+                self._connection = self._driver.connect(patience=PATIENCE)
+            with transaction(self._driver, self._connection, self._clock, self._terms) as tx:
+                yield tx
+        except self._driver.module.Error as error:
             self._drop_unless_busy(error)
+            raise Unreachable(" ".join(str(error).split())) from error
+        except BaseException:
+            self._drop()
             raise
-
-    def _open(self) -> Any:
-        if self._connection is None:
-            self._journal = self._journal or sqlite.examine(self._path).journal
-            self._connection = sqlite.connect(self._path, self._journal)
-            self._connection.execute("PRAGMA busy_timeout = 1000")
-        return self._connection
 
     def _drop_unless_busy(self, error: BaseException) -> None:
         """A connection that only found the database busy is kept: opening another one waits longer."""
-        if self._connection.in_transaction or "locked" not in str(error):
-            self._connection.close()
-            self._connection = None
+        kept = self._driver.trouble(error) in (Trouble.BUSY, Trouble.AGAIN)
+        if not kept or self._connection is None or self._driver.in_transaction(self._connection):
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(Exception):
+                connection.close()
 
 
 def _finish(values: dict[str, Any]) -> Finish:
@@ -84,6 +95,6 @@ def patiently(work: Callable[[], T], tries: int, failed: Callable[[Exception], N
     for _ in range(tries):
         try:
             return work()
-        except DatabaseError as error:
+        except Unreachable as error:
             failed(error)
     return None

@@ -10,16 +10,15 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
-from urllib.parse import unquote
 
 import sqlalchemy as sa
 
 from duly.clock import Clock, SystemClock
-from duly.model.errors import DulyError, InvalidInput, NotReady, UnsupportedDatabase
+from duly.model.errors import NotReady
 from duly.model.events import Emit, silent
-from duly.store import sqlite
+from duly.store.driver import Driver, Footing, Trouble, choose
+from duly.store.link import Link, spoken, trouble
 from duly.store.transaction import Terms, Transaction
 from duly.store.writer import Call, Verb, Writer
 
@@ -27,65 +26,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 3
-
-
-def sqlite_path(url: str) -> Path:
-    """The file of a `sqlite:///…` URL.
-
-    Raises:
-        UnsupportedDatabase: another kind of database, or one in memory.
-    """
-    scheme, _, rest = url.partition(":///")
-    if scheme.split("+")[0] != "sqlite":
-        raise UnsupportedDatabase(
-            f"DULY_DATABASE_URL: {scheme.split(':')[0]!r} is not supported; use sqlite:///path"
-        )
-    if not rest or rest.startswith(":memory:"):
-        raise UnsupportedDatabase("DULY_DATABASE_URL needs a file: a database in memory promises nothing")
-    return Path(unquote(rest)).expanduser()
-
-
-class SqliteConnection:
-    """A SQLAlchemy connection in autocommit whose transactions are begun by hand."""
-
-    def __init__(self, engine: sa.Engine, clock: Clock, terms: Terms) -> None:
-        self._core = engine.connect()
-        self._raw = self._core.connection.dbapi_connection
-        self._clock = clock
-        self._terms = terms
-
-    def begin(self) -> Transaction:
-        """Takes the write lock; `now` is read after it, for the wait can be seconds."""
-        cursor = self._cursor()
-        cursor.execute("BEGIN IMMEDIATE")
-        return Transaction(cursor, self._clock.now_ms(), terms=self._terms, core=self._core)
-
-    def snapshot(self) -> Transaction:
-        """A consistent view for reading."""
-        cursor = self._cursor()
-        cursor.execute("BEGIN")
-        return Transaction(cursor, self._clock.now_ms(), terms=self._terms, core=self._core)
-
-    def commit(self) -> None:
-        self._cursor().execute("COMMIT")
-
-    def rollback(self) -> None:
-        if self._raw is not None and self._raw.in_transaction:
-            self._cursor().execute("ROLLBACK")
-
-    def foreign_commits(self) -> int:
-        """A number that changes when another connection has committed."""
-        cursor = self._cursor()
-        cursor.execute("PRAGMA data_version")
-        return int(cursor.fetchone()[0])
-
-    def close(self) -> None:
-        self._core.close()
-
-    def _cursor(self) -> Any:
-        if self._raw is None:
-            raise NotReady("the connection is closed")
-        return self._raw.cursor()
+#: How often other processes' commits are looked for: with hints between processes, and without, in seconds.
+LOOK_SECONDS = 0.1
+LOOK_SECONDS_ALONE = 0.05
 
 
 class Database:
@@ -98,53 +41,77 @@ class Database:
         clock: Clock | None = None,
         emit: Emit = silent,
         terms: Terms | None = None,
+        listen_url: str | None = None,
     ) -> None:
         self.url = url
-        self.path = sqlite_path(url)
+        self.driver: Driver = choose(url, listen_url=listen_url)
         self.terms = terms or Terms()
         self.clock = clock or SystemClock()
         self._emit = emit
         self._listeners: list[Callable[[bool], object]] = []
         self._readers: ThreadPoolExecutor | None = None
-        self._idle: list[SqliteConnection] = []
-        self.footing: sqlite.Footing | None = None
+        self._idle: list[Link] = []
+        self.footing: Footing | None = None
 
     def open(self) -> None:
-        """Opens the file and starts the threads. The schema must be there (`migrate.ensure`)."""
-        if not self.path.parent.is_dir():
-            raise UnsupportedDatabase(f"there is no folder {self.path.parent} for the database")
-        self.footing = sqlite.examine(self.path)
+        """Connects and starts the threads. The schema must be there (`migrate.ensure`).
+
+        Raises:
+            UnsupportedDatabase: this database promises nothing, or too little.
+            NotReady: it cannot be reached now.
+        """
+        self.footing = self.examine()
         for warning in self.footing.warnings:
             self._emit("store.warning", message=warning)
-        self._write_engine = self.engine()
-        self._read_engine = self.engine(read_only=True)
+        self._hints = self.driver.hints(lambda: self._announce(True))
+        write_engine, self._read_engine = self.engine(), self.engine(read_only=True)
         self._writer = Writer(
-            lambda: SqliteConnection(self._write_engine, self.clock, self.terms),
-            clock=SystemClock(),
+            lambda: self._link(write_engine),
             emit=self._emit,
-            committed=self._announce,
+            committed=self._committed,
+            seen=lambda: self._announce(True),
+            look_every=LOOK_SECONDS if self._hints.start() else LOOK_SECONDS_ALONE,
         )
-        self._writer.start()
+        with self._spoken():
+            self._writer.start()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="duly-reader")
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people: no password in it."""
+        return self.driver.place
+
+    def examine(self) -> Footing:
+        """Looks whether this database can be used, without opening it.
+
+        Raises:
+            UnsupportedDatabase: it cannot.
+            NotReady: it cannot be reached now.
+        """
+        with self._spoken():
+            return self.driver.examine()
+
     def engine(self, *, read_only: bool = False) -> sa.Engine:
-        """A SQLAlchemy engine on this file, without a pool; for migrations and our own threads."""
-        footing = self.footing or sqlite.examine(self.path)
+        """A SQLAlchemy engine without a pool; for migrations and our own threads."""
         return sa.create_engine(
-            "sqlite+pysqlite://",
-            module=sqlite.driver,
-            creator=lambda: sqlite.connect(self.path, footing.journal, read_only=read_only),
+            self.driver.core_url,
+            module=self.driver.module,
+            creator=lambda: self.driver.connect(read_only=read_only),
             poolclass=sa.pool.NullPool,
             isolation_level="AUTOCOMMIT",
         )
+
+    def _link(self, engine: sa.Engine) -> Link:
+        return Link(self.driver, engine, self.clock, self.terms)
 
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
         if self._readers is not None:
             self._writer.close()
+            self._hints.stop()
             self._readers.shutdown()
-            for connection in self._idle:
-                connection.close()
+            for link in self._idle:
+                link.close()
             self._idle.clear()
             self._readers = None
 
@@ -154,9 +121,15 @@ class Database:
         return self._readers is not None
 
     def subscribe(self, listener: Callable[[bool], object]) -> Callable[[], None]:
-        """Calls `listener(foreign)` after commits, on the writer's thread; answers how to stop that."""
+        """Calls `listener(foreign)` after commits, on a thread of the store; answers how to stop that."""
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener)
+
+    def _committed(self, news: bool) -> None:
+        """After a commit of ours; claims are no news to other processes."""
+        if news:
+            self._hints.tell()
+        self._announce(False)
 
     def _announce(self, foreign: bool) -> None:
         for listener in tuple(self._listeners):
@@ -174,17 +147,13 @@ class Database:
         """Runs `verb` with a list of items in one transaction; `last` runs it after others of its group."""
         if not items:
             return []
-        try:
+        with self._spoken():
             return await asyncio.wrap_future(self._call(verb, items, last=last))
-        except sqlite.driver.Error as error:
-            raise _refused(error) from error
 
     def write_blocking(self, verb: Verb, items: Sequence[Any]) -> Sequence[Any]:
         """`write_many` for threads without a loop."""
-        try:
+        with self._spoken():
             return self._call(verb, items, last=False).result()
-        except sqlite.driver.Error as error:
-            raise _refused(error) from error
 
     def _call(self, verb: Verb, items: Sequence[Any], *, last: bool) -> Future[Sequence[Any]]:
         if self._readers is None:
@@ -200,47 +169,65 @@ class Database:
         return await loop.run_in_executor(self._readers, lambda: self.read_blocking(query, *args, **kwargs))
 
     def read_blocking(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """`read` for threads without a loop."""
+        """`read` for threads without a loop. A connection that broke while idle is replaced, once."""
+        with self._spoken():
+            try:
+                return self._query(query, *args, **kwargs)
+            except Exception as error:
+                if trouble(self.driver, error) is not Trouble.LOST:
+                    raise
+            self._forget_idle()
+            return self._query(query, *args, **kwargs)
+
+    def _query(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+        """On a connection of its own, which is kept for the next one unless it breaks."""
         try:
-            with self._reader() as connection:
-                return query(connection.snapshot(), *args, **kwargs)
-        except sqlite.driver.Error as error:
-            raise _refused(error) from error
-        except sa.exc.DBAPIError as error:
-            raise _refused(error.orig or error) from error
+            link = self._idle.pop()
+        except IndexError:
+            link = self._link(self._read_engine)
+        try:
+            answer = query(link.snapshot(), *args, **kwargs)
+            link.rollback()
+        except BaseException:
+            self._set_free(link)
+            raise
+        self._idle.append(link)
+        return answer
+
+    def _set_free(self, link: Link) -> None:
+        try:
+            link.rollback()
+        except Exception:  # noqa: BLE001 - it is broken: whatever the driver says, nothing is left to undo
+            link.close()
+        else:
+            self._idle.append(link)
+
+    def _forget_idle(self) -> None:
+        """Idle connections to a server that went away are all broken."""
+        while self._idle:
+            with contextlib.suppress(Exception):
+                self._idle.pop().close()
 
     @contextlib.contextmanager
-    def _reader(self) -> Iterator[SqliteConnection]:
+    def _spoken(self) -> Iterator[None]:
+        """Turns errors of the driver into ours."""
         try:
-            connection = self._idle.pop()
-        except IndexError:
-            connection = SqliteConnection(self._read_engine, self.clock, self.terms)
-        try:
-            yield connection
-        finally:
-            connection.rollback()
-            self._idle.append(connection)
+            yield
+        except Exception as error:
+            ours = spoken(self.driver, error)
+            if ours is error:
+                raise
+            raise ours from error
 
 
-def join_caller(connection: Any, clock: Clock, terms: Terms) -> Transaction:
+def join_caller(database: Database, connection: Any) -> Transaction:
     """The caller's own open transaction, as verbs see it.
 
     Raises:
-        InvalidInput: there is no open transaction on the connection, or another SQLite library opened it.
+        InvalidInput: there is no open transaction on the connection, or it is of another library.
     """
+    driver = database.driver
     raw: Any = connection.connection.dbapi_connection if isinstance(connection, sa.Connection) else connection
-    if not isinstance(raw, sqlite.driver.Connection):  # its close() would drop our library's locks (POSIX)
-        raise InvalidInput(
-            f"submit_in needs a connection of {sqlite.driver.__name__}, the SQLite that Duly has open: "
-            "two SQLite libraries in one process lose each other's locks"
-        )
-    if not getattr(raw, "in_transaction", False):
-        raise InvalidInput("submit_in needs a connection inside a transaction: execute BEGIN IMMEDIATE first")
-    return Transaction(raw.cursor(), clock.now_ms(), terms=terms)
-
-
-def _refused(error: BaseException) -> DulyError:
-    """A busy or full database may be asked again; a refused row may not: that is a defect of ours."""
-    if isinstance(error, sqlite.driver.OperationalError):
-        return NotReady(f"the database cannot do it now: {error}")
-    return DulyError(f"the database refused: {error}", code="refused_by_database")
+    driver.join(raw)
+    now = database.clock.told(driver.now(raw))
+    return Transaction(raw.cursor(), now, terms=database.terms, dialect=driver.dialect)

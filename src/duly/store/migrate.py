@@ -32,7 +32,7 @@ def ensure(database: Database) -> None:
         upgrade(database)
     elif revision != HEAD:
         raise SchemaOutdated(
-            f"{database.path} stands at revision {revision}, this version needs {HEAD}; run `duly db upgrade`"
+            f"{database.place} stands at revision {revision}, Duly needs {HEAD}: run `duly db upgrade`"
         )
 
 
@@ -69,6 +69,7 @@ def _run(database: Database, direction: str, revision: str) -> None:
     config.set_main_option("script_location", str(resources.files("duly.store").joinpath("migrations")))
     with database.engine().connect() as connection:
         config.attributes["connection"] = connection
+        config.attributes["driver"] = database.driver
         try:
             getattr(command, direction)(config, revision)
         except CommandError as error:

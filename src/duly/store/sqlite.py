@@ -11,12 +11,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
-from duly.model.errors import UnsupportedDatabase
+from duly.model.errors import InvalidInput, UnsupportedDatabase
+from duly.store.datagrams import Datagrams
+from duly.store.driver import Footing, Trouble
 
 try:
     import pysqlite3.dbapi2 as _driver
@@ -36,14 +40,86 @@ _NETWORK = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Footing:
-    """How one SQLite file is opened, and what a user should know about it."""
+def sqlite_path(url: str) -> Path:
+    """The file of a `sqlite:///…` URL.
 
-    journal: str
-    engine: str
-    file_system: str
-    warnings: tuple[str, ...] = ()
+    Raises:
+        UnsupportedDatabase: another kind of database, or one in memory.
+    """
+    scheme, _, rest = url.partition(":///")
+    if scheme.split("+")[0] != "sqlite":
+        raise UnsupportedDatabase(f"{scheme.split(':')[0]!r} is not a SQLite URL; use sqlite:///path")
+    if not rest or rest.startswith(":memory:"):
+        raise UnsupportedDatabase("DULY_DATABASE_URL needs a file: a database in memory promises nothing")
+    return Path(unquote(rest)).expanduser()
+
+
+class Sqlite:
+    """One SQLite file, as `store.driver` asks."""
+
+    dialect = "sqlite"
+    core_url = "sqlite+pysqlite://"
+    module = driver
+
+    def __init__(self, url: str) -> None:
+        self.path = sqlite_path(url)
+        self.place = str(self.path)
+
+    @cached_property
+    def footing(self) -> Footing:
+        """How the file is opened; looked at once."""
+        if not self.path.parent.is_dir():
+            raise UnsupportedDatabase(f"there is no folder {self.path.parent} for the database")
+        return examine(self.path)
+
+    def examine(self) -> Footing:
+        """The footing, looked at again."""
+        self.__dict__.pop("footing", None)
+        return self.footing
+
+    def exists(self) -> bool:
+        return self.path.exists()
+
+    def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
+        connection = connect(self.path, self.footing.journal, read_only=read_only)
+        if patience is not None:
+            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
+        return connection
+
+    def begin(self, connection: Any, *, read_only: bool = False) -> None:
+        """Takes the write lock unless read-only: a transaction that reads first could not get it later."""
+        connection.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+    def in_transaction(self, connection: Any) -> bool:
+        return bool(connection.in_transaction)
+
+    def now(self, _connection: Any) -> None:
+        return None
+
+    def join(self, connection: Any) -> None:
+        if not isinstance(
+            connection, driver.Connection
+        ):  # its close() would drop our library's locks (POSIX)
+            raise InvalidInput(
+                f"submit_in needs a connection of {driver.__name__}, the SQLite that Duly has open: "
+                "two SQLite libraries in one process lose each other's locks"
+            )
+        if not connection.in_transaction:
+            raise InvalidInput(
+                "submit_in needs a connection inside a transaction: execute BEGIN IMMEDIATE first"
+            )
+
+    def trouble(self, error: BaseException) -> Trouble:
+        return Trouble.BUSY if isinstance(error, driver.OperationalError) else Trouble.REFUSED
+
+    def foreign_commits(self, connection: Any) -> int:
+        return int(connection.execute("PRAGMA data_version").fetchone()[0])
+
+    def hints(self, heard: Callable[[], None]) -> Datagrams:
+        return Datagrams(self.path, heard)
+
+    def lock_schema(self, cursor: Any) -> None:
+        cursor.execute("BEGIN IMMEDIATE")
 
 
 def wal_is_safe(version: tuple[int, int, int]) -> bool:

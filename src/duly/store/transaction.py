@@ -6,6 +6,7 @@ Needs only a DB-API cursor, so that the supervising parent can run the same verb
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +42,14 @@ def script(dialect: str, name: str) -> tuple[str, ...]:
     """The statements of `sql/<dialect>/<name>.sql`, in order; comments are dropped."""
     text = resources.files("duly.store").joinpath("sql", dialect, f"{name}.sql").read_text("utf-8")
     code = "\n".join(line.split("--", 1)[0].rstrip() for line in text.splitlines())
+    if dialect != "sqlite":
+        code = _pyformat(code)
     return tuple(statement.strip() for statement in code.split(";") if statement.strip())
+
+
+def _pyformat(code: str) -> str:
+    """The files name parameters as SQLite does (`:name`, `?`); the other drivers want `%(name)s` and `%s`."""
+    return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", code.replace("%", "%%").replace("?", "%s"))
 
 
 class Transaction:

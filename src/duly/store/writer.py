@@ -7,25 +7,26 @@ one, each in its own transaction, so that only the failing call gets its error.
 from __future__ import annotations
 
 import queue
+import random
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from duly.clock import Clock
 from duly.failpoints import failpoint
 from duly.model.errors import NotReady
 from duly.model.events import Emit
+from duly.store.driver import Trouble
 from duly.store.transaction import Transaction
 
 Verb = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 
 GROUP_ITEMS = 100
 GROUP_BYTES = 4 * 1024 * 1024
-IDLE_SECONDS = 0.05
-ALERT_SECONDS = 0.005
-ALERT_FOR = 2.0
+#: Waits before a group is tried again after a deadlock or a lost connection, in seconds, each ± 50 %.
+AGAIN_AFTER = (0.005, 0.02, 0.1, 0.3, 1.0)
 
 
 class Connection(Protocol):
@@ -37,7 +38,9 @@ class Connection(Protocol):
 
     def rollback(self) -> None: ...
 
-    def foreign_commits(self) -> int: ...
+    def foreign_commits(self) -> int | None: ...
+
+    def trouble(self, error: BaseException) -> Trouble: ...
 
     def close(self) -> None: ...
 
@@ -53,30 +56,44 @@ class Call:
     future: Future[Sequence[Any]] = field(default_factory=Future)
 
 
+class _Refused(Exception):
+    """A group was not committed; `whole`: each of its calls alone would meet the same."""
+
+    def __init__(self, error: Exception, *, whole: bool) -> None:
+        super().__init__(repr(error))
+        self.error = error
+        self.whole = whole
+
+
 class Writer:
-    """Runs verbs on its own thread and its own connection; `committed(foreign)` is called after commits."""
+    """Runs verbs on its own thread and its own connection.
+
+    `committed(news)` is called after its commits (a group of `last` calls only is no news), `seen()` when
+    another connection has committed, which it looks for every `look_every` seconds.
+    """
 
     def __init__(
         self,
         connect: Callable[[], Connection],
         *,
-        clock: Clock,
         emit: Emit,
         committed: Callable[[bool], None],
+        seen: Callable[[], None],
+        look_every: float,
     ) -> None:
         self._connect = connect
-        self._clock = clock
         self._emit = emit
         self._committed = committed
+        self._seen = seen
+        self._look_every = look_every
         self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="duly-writer", daemon=True)
         self._opened: Future[None] = Future()
         self._door = threading.Lock()  # nothing is queued behind the end of the queue
         self._closed = False
         self._connection: Connection
-        self._seen: int | None = None
-        self._foreign_at = float("-inf")
-        self._alert_until = float("-inf")
+        self._foreign: int | None = None
+        self._looks = True
 
     def start(self) -> None:
         """Opens the connection on the writer's thread; raises what opening raised."""
@@ -118,28 +135,22 @@ class Writer:
 
     def _look(self) -> None:
         """Notices commits of other connections: a hint, so an error here is only said."""
+        if not self._looks:
+            return
         try:
-            seen = self._connection.foreign_commits()
+            foreign = self._connection.foreign_commits()
         except Exception as error:  # noqa: BLE001 - the poll is the truth
             self._emit("store.wake_failed", error=repr(error))
             return
-        if seen != self._seen:
-            self._seen = seen
-            self._be_alert()
-            self._committed(True)
-
-    def _be_alert(self) -> None:
-        """Looks more often while others are busy; a lone commit (a lease renewal) is not a reason."""
-        now = self._clock.monotonic()
-        if now - self._foreign_at < ALERT_FOR:
-            self._alert_until = now + ALERT_FOR
-        self._foreign_at = now
+        self._looks = foreign is not None
+        if foreign != self._foreign:
+            self._foreign = foreign
+            self._seen()
 
     def _gather(self) -> tuple[list[Call], bool]:
         """The next group, or nothing when it is time to look for foreign commits."""
-        alert = self._clock.monotonic() < self._alert_until
         try:
-            call = self._queue.get(timeout=ALERT_SECONDS if alert else IDLE_SECONDS)
+            call = self._queue.get(timeout=self._look_every if self._looks else None)
         except queue.Empty:
             return [], False
         group: list[Call] = []
@@ -157,58 +168,66 @@ class Writer:
 
     def _commit(self, group: list[Call]) -> None:
         group.sort(key=lambda call: call.last)
-        tx = self._begin(group)
-        if tx is None:
-            return
         try:
-            answers = self._transact(tx, group)
-        except Exception as error:  # noqa: BLE001 - each call gets its own verdict below
-            if len(group) == 1:
-                self._fail(group[0], error)
+            answers = self._persist(group)
+        except _Refused as refusal:
+            if len(group) == 1 or refusal.whole:
+                for call in group:
+                    self._fail(call, refusal.error)
                 return
-            self._emit("store.group_split", calls=len(group), error=repr(error))
+            self._emit("store.group_split", calls=len(group), error=repr(refusal.error))
             for call in group:
                 self._commit([call])
             return
         failpoint("store.committed")
         for call, answer in zip(group, answers, strict=True):
             call.future.set_result(answer)
-        self._committed(False)
+        self._committed(not all(call.last for call in group))
+
+    def _persist(self, group: list[Call]) -> list[Sequence[Any]]:
+        """Runs a group until it is committed; a lost connection leaves unknown whether it was, and the verbs
+        recognise their own work.
+
+        Raises:
+            _Refused: it did not work, or not in time.
+        """
+        for pause in (*AGAIN_AFTER, None):
+            tx = None
+            try:
+                tx = self._connection.begin()
+                return self._transact(tx, group)
+            except Exception as error:
+                trouble = self._connection.trouble(error)
+                self._undo(trouble)
+                if pause is None or trouble not in (Trouble.AGAIN, Trouble.LOST):
+                    raise _Refused(error, whole=tx is None or trouble is Trouble.LOST) from error
+                self._emit("store.again", calls=len(group), error=repr(error))
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads contenders
+        raise AssertionError("unreachable")
 
     def _fail(self, call: Call, error: Exception) -> None:
         self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
         call.future.set_exception(error)
 
-    def _begin(self, group: list[Call]) -> Transaction | None:
-        """The write lock. A group that waited for it in vain fails as a whole: each would wait again."""
-        try:
-            return self._connection.begin()
-        except Exception as error:  # noqa: BLE001 - handed to the callers
-            self._roll_back()
-            for call in group:
-                self._fail(call, error)
-            return None
-
     def _transact(self, tx: Transaction, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group in one transaction, each verb once with the items of all its calls."""
         answers: dict[int, Sequence[Any]] = {}
-        try:
-            for verb in dict.fromkeys(call.verb for call in group):
-                calls = [call for call in group if call.verb is verb]
-                results = verb(tx, [item for call in calls for item in call.items])
-                start = 0
-                for call in calls:
-                    answers[id(call)] = results[start : start + len(call.items)]
-                    start += len(call.items)
-            failpoint("store.before_commit")
-            self._connection.commit()
-        except BaseException:
-            self._roll_back()
-            raise
+        for verb in dict.fromkeys(call.verb for call in group):
+            calls = [call for call in group if call.verb is verb]
+            results = verb(tx, [item for call in calls for item in call.items])
+            start = 0
+            for call in calls:
+                answers[id(call)] = results[start : start + len(call.items)]
+                start += len(call.items)
+        failpoint("store.before_commit")
+        self._connection.commit()
         return [answers[id(call)] for call in group]
 
-    def _roll_back(self) -> None:
-        """Leaves no transaction half open: a connection that cannot roll back is replaced."""
+    def _undo(self, trouble: Trouble) -> None:
+        """Leaves no transaction half open: a connection that is lost or cannot roll back is replaced."""
+        if trouble is Trouble.LOST:
+            self._reconnect()
+            return
         try:
             self._connection.rollback()
         except Exception as error:  # noqa: BLE001 - whatever the driver says, the connection is done for

@@ -60,7 +60,7 @@ class Client:
         `connection` is a DB-API or SQLAlchemy connection to the same database. On SQLite the transaction
         must have begun with BEGIN IMMEDIATE, and nothing of Duly may be awaited before it commits.
         """
-        tx = join_caller(connection, self._database.clock, self._database.terms)
+        tx = join_caller(self._database, connection)
         submission = admit(self._registry, task_type, input_, options, tx.now)
         [accepted] = submissions.submit(tx, [submission])
         self._check(submission, accepted)

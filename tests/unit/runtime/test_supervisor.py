@@ -15,7 +15,7 @@ from duly.model.state import Status
 from duly.runtime.control import Pipe
 from duly.runtime.handover import Handover
 from duly.runtime.supervisor import Supervisor, listen, notify
-from duly.runtime.ward import DatabaseError, Ward, patiently
+from duly.runtime.ward import Unreachable, Ward, patiently
 from duly.store import claims, sqlite
 from duly.store.transaction import Terms
 from support.world import Emitted, World
@@ -47,7 +47,7 @@ class Busy:
         self.tries += 1
         if self.fails:
             self._clock.now += 1.0
-            raise sqlite.driver.OperationalError("database is locked")
+            raise Unreachable("database is locked")
         return self.alive
 
     def bury(self, ended: Sequence[str], last_words: Sequence[dict[str, Any]]) -> int:
@@ -262,7 +262,7 @@ class TestWard:
 
     @pytest.fixture
     def ward(self, world: World) -> Ward:
-        return Ward(world.database.path, Terms(), world.clock)
+        return Ward(world.database.driver, Terms(), world.clock)
 
     async def test_it_renews_a_living_session_only(self, world: World, ward: Ward) -> None:
         """False means: others have ended it."""
@@ -297,9 +297,9 @@ class TestWard:
         await world.session()
         assert ward.renew("w1")
         connection = ward._connection
-        other = sqlite.connect(world.database.path, "WAL")
+        other = sqlite.connect(world.database.driver.path, "WAL")
         other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(DatabaseError, match="locked"):
+        with pytest.raises(Unreachable, match="locked"):
             ward.renew("w1")
         other.execute("ROLLBACK")
         other.close()
@@ -311,7 +311,7 @@ class TestWard:
         told: list[Exception] = []
 
         def refuse() -> int:
-            raise sqlite.driver.OperationalError("locked")
+            raise Unreachable("locked")
 
         assert patiently(refuse, 3, told.append) is None
         assert len(told) == 3

@@ -1,0 +1,159 @@
+"""What Duly asks of a database's driver, bare: the supervising parent uses it without SQLAlchemy.
+
+One module per database implements it (`sqlite`, `postgres`, `mariadb`); the URL alone chooses.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Protocol
+
+from duly.clock import Clock
+from duly.model.errors import UnsupportedDatabase
+from duly.store.transaction import Terms, Transaction
+
+
+class Trouble(Enum):
+    """What an error of a driver means for the transaction that met it."""
+
+    AGAIN = "the same transaction may succeed at once: a deadlock's victim"
+    LOST = "the connection is gone; whether a commit under way was kept is unknown"
+    BUSY = "not now: locked, full, read-only, too many connections, too slow"
+    REFUSED = "never: a defect of ours, or no error of the driver at all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Footing:
+    """How a database is used, and what a user should know about it."""
+
+    engine: str
+    journal: str = ""
+    file_system: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+class Hints(Protocol):
+    """Tells other processes that something was committed, and hears it from them. May lose any of it."""
+
+    def start(self) -> bool:
+        """Whether hints can be exchanged here."""
+        ...
+
+    def tell(self) -> None:
+        """Something was committed; never waits, never raises."""
+        ...
+
+    def stop(self) -> None: ...
+
+
+class Silence:
+    """No hints: every process polls."""
+
+    def start(self) -> bool:
+        return False
+
+    def tell(self) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Driver(Protocol):
+    """One database: how to reach it, how its transactions begin, what its errors mean."""
+
+    #: The folder of its SQL files, and SQLAlchemy's URL for its dialect.
+    dialect: str
+    core_url: str
+    #: Where it is, for people: no password in it.
+    place: str
+
+    @property
+    def module(self) -> Any:
+        """The DB-API 2.0 module."""
+        ...
+
+    def examine(self) -> Footing:
+        """Looks whether this database can be used.
+
+        Raises:
+            UnsupportedDatabase: it cannot.
+        """
+        ...
+
+    def exists(self) -> bool:
+        """Whether there is anything to connect to."""
+        ...
+
+    def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
+        """A connection in autocommit; `patience` is how long it waits for locks, in seconds."""
+        ...
+
+    def begin(self, connection: Any, *, read_only: bool = False) -> int | None:
+        """Starts a transaction (a snapshot when read-only); the server's clock in milliseconds, if any."""
+        ...
+
+    def in_transaction(self, connection: Any) -> bool: ...
+
+    def now(self, connection: Any, /) -> int | None:
+        """The database's clock in milliseconds; None where the host's is its own."""
+        ...
+
+    def join(self, connection: Any) -> None:
+        """Looks whether a caller's connection can carry our verbs: ours, and inside a transaction.
+
+        Raises:
+            InvalidInput: it cannot.
+        """
+        ...
+
+    def trouble(self, error: BaseException) -> Trouble: ...
+
+    def foreign_commits(self, connection: Any, /) -> int | None:
+        """A number that changes when another connection has committed; None where nobody can tell."""
+        ...
+
+    def hints(self, heard: Callable[[], None], /) -> Hints: ...
+
+    def lock_schema(self, cursor: Any) -> None:
+        """Begins a migration: others that want the same wait."""
+        ...
+
+
+def choose(url: str, *, listen_url: str | None = None) -> Driver:
+    """The driver of a database URL. `listen_url`: the way around a pooler for LISTEN, or `none`.
+
+    Raises:
+        UnsupportedDatabase: no database that Duly knows, or its library is not installed.
+    """
+    kind = url.partition(":")[0].split("+")[0]
+    if kind in ("postgresql", "postgres"):
+        from duly.store.postgres import Postgres
+
+        return Postgres(url, listen_url=listen_url)
+    if kind in ("mysql", "mariadb"):
+        from duly.store.mariadb import MariaDB
+
+        return MariaDB(url)
+    if kind == "sqlite":
+        from duly.store.sqlite import Sqlite
+
+        return Sqlite(url)
+    raise UnsupportedDatabase(
+        f"DULY_DATABASE_URL: {kind!r} is not supported; use sqlite:///path, postgresql://… or mysql://…"
+    )
+
+
+@contextlib.contextmanager
+def transaction(driver: Driver, connection: Any, clock: Clock, terms: Terms) -> Iterator[Transaction]:
+    """One write transaction on a bare connection, committed at the end."""
+    cursor = connection.cursor()
+    now = driver.begin(connection)
+    try:
+        yield Transaction(cursor, clock.told(now), terms=terms, dialect=driver.dialect)
+        cursor.execute("COMMIT")
+    except BaseException:
+        if driver.in_transaction(connection):
+            cursor.execute("ROLLBACK")
+        raise

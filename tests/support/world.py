@@ -30,6 +30,9 @@ class FakeClock:
     def monotonic(self) -> float:
         return self.ms / 1000
 
+    def told(self, _database_ms: int | None) -> int:
+        return self.ms
+
     def advance(self, seconds: float) -> None:
         self.ms += round(seconds * 1000)
 

@@ -1,4 +1,4 @@
-"""Opens SQLite so that a commit is kept: engine gate, file-system probe, WAL + FULL, or DELETE + FULL.
+"""Opens SQLite so that a commit is kept: engine gate, file-system probe, WAL + FULL, or DELETE + EXTRA.
 
 Engines before 3.51.3 (except 3.50.7+ and 3.44.6+ of those branches) can lose commits when two connections
 checkpoint a WAL at once; they get the rollback journal. Needs no SQLAlchemy: the parent opens it too.
@@ -31,7 +31,12 @@ driver: ModuleType = _driver
 
 BUSY_TIMEOUT_MS = 5000
 OLDEST = (3, 38, 0)
-_JOURNALS = {"WAL": "PRAGMA journal_mode = WAL", "DELETE": "PRAGMA journal_mode = DELETE"}
+#: FULL does not wait until a rollback journal is gone for good, and one that a power cut brings back undoes its
+#: commit: only EXTRA syncs the folder too. In WAL mode the two are the same.
+_JOURNALS = {
+    "WAL": ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"),
+    "DELETE": ("PRAGMA journal_mode = DELETE", "PRAGMA synchronous = EXTRA"),
+}
 _LOCAL = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "tmpfs", "overlay", "f2fs", "apfs", "bcachefs"}
 )
@@ -48,7 +53,9 @@ def sqlite_path(url: str) -> Path:
     """
     scheme, _, rest = url.partition(":///")
     if scheme.split("+")[0] != "sqlite":
-        raise UnsupportedDatabase(f"{scheme.split(':')[0]!r} is not a SQLite URL; use sqlite:///path")
+        raise UnsupportedDatabase(
+            f"DULY_DATABASE_URL: {scheme.split(':')[0]!r} is no SQLite URL; write sqlite:///path"
+        )
     if not rest or rest.startswith(":memory:"):
         raise UnsupportedDatabase("DULY_DATABASE_URL needs a file: a database in memory promises nothing")
     return Path(unquote(rest)).expanduser()
@@ -164,8 +171,8 @@ def connect(path: Path, journal: str, *, read_only: bool = False) -> Any:
     connection = driver.connect(
         str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
     )
-    connection.execute(_JOURNALS[journal])
-    connection.execute("PRAGMA synchronous = FULL")
+    for pragma in _JOURNALS[journal]:
+        connection.execute(pragma)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA mmap_size = 0")
     connection.execute("PRAGMA journal_size_limit = 67108864")

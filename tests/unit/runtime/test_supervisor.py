@@ -33,6 +33,9 @@ class Hand:
     def monotonic(self) -> float:
         return self.now
 
+    def told(self, _database_ms: int | None) -> int:
+        return self.now_ms()
+
 
 class Busy:
     """A ward whose renewals take a second and fail, or succeed, as told."""
@@ -80,7 +83,7 @@ class Watch:
         self.clock, self.emitted, self.child = Hand(), Emitted(), Victim()
         self.ward = Busy(self.clock)
         values = Settings(**settings).model_dump()
-        handover = Handover(mode="worker", settings=values, database="unused")
+        handover = Handover(mode="worker", settings=values)
         self.supervisor = Supervisor(
             handover,
             self.ward,  # type: ignore[arg-type]

@@ -12,11 +12,11 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check full chaos idle fix docs lock clean
+.PHONY: help install demo test check full chaos idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
-	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(STAMP) ## Make .venv from the hashed lock file (runs once; the other targets call it)
 
@@ -59,6 +59,12 @@ chaos: install ## Kill workers and supervisors under load (default leases), coun
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py
+
+bench: install ## Measure Duly beside its peers, five rounds: JSON lines, medians, ratios (ARGS="--databases sqlite")
+	@$(BIN)/python bench/compare.py --quiet 10 $(ARGS)
+
+bench-quick: install ## Measure Duly alone, once and small: whether the bench works
+	@$(BIN)/python bench/compare.py --own --small --rounds 1 --quiet 0 $(ARGS)
 
 fix: install ## Mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix --quiet || true

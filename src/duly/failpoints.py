@@ -1,7 +1,8 @@
 """Named places where a fault can be rehearsed: `DULY_FAILPOINTS="step.recorded=kill@3?/tmp/once"`.
 
 Without the variable a failpoint is one dictionary look-up. `kill@3` acts on the third pass; a path after
-`?` is created first, holds the pid, and keeps the fault from happening a second time.
+`?` is created first, holds the pid, and keeps the fault from happening a second time. The faults: `kill`,
+`raise`, and `hang`, which stops the process as it stands until somebody continues it (SIGCONT).
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ def failpoint(name: str) -> None:
         return
     if point.action == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
+    if point.action == "hang":
+        os.kill(os.getpid(), signal.SIGSTOP)
+        return
     raise FailpointError(name)
 
 

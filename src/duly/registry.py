@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -41,7 +42,7 @@ class TaskType:
         """`process` when isolated, `loop` for async handlers, `thread` for plain ones."""
         if self.isolate:
             return "process"
-        return "loop" if asyncio.iscoroutinefunction(self.handler) else "thread"
+        return "loop" if _is_coroutine(self.handler) else "thread"
 
     def bind(self, input_: Any) -> dict[str, Any]:
         """The handler's keyword arguments from the task's input object.
@@ -51,12 +52,23 @@ class TaskType:
         """
         if not isinstance(input_, dict):
             raise InvalidInput(f"the input of {self.name!r} must be a JSON object")
+        signature = _signature(self.handler)
         try:
-            bound = inspect.signature(self.handler).bind(None, **input_)
+            signature.bind(None, **input_)
         except TypeError as error:
             raise InvalidInput(f"the input of {self.name!r} does not fit its handler: {error}") from None
-        context, *_ = bound.signature.parameters
+        context = next(iter(signature.parameters))
         return {key: value for key, value in input_.items() if key != context}
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_coroutine(handler: Callable[..., Any]) -> bool:
+    return asyncio.iscoroutinefunction(handler)
+
+
+@functools.lru_cache(maxsize=4096)
+def _signature(handler: Callable[..., Any]) -> inspect.Signature:
+    return inspect.signature(handler)
 
 
 class Registry:

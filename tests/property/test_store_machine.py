@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from duly.store import claims, deliveries, journal, migrate, sessions, submissio
 from duly.store.database import Database
 from duly.store.deliveries import Sent
 from support import invariants
-from support.oracle import Fate
+from support.oracle import Fate, group
 from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store, step, submission
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
@@ -108,8 +109,25 @@ class Work(RuleBasedStateMachine):
         eligible = sorted(fate.rank for fate in self.fates.values() if fate.eligible(self.now))
         [taken] = self.store.write(claims.claim, request(session, free=free))
         assert [self.fates[one.id].rank for one in taken] == eligible[:free]
+        assert all(self.fates[one.id].eligible(self.now) for one in taken)
+        self.take(taken, session)
+
+    @precondition(lambda self: self.living and self.suspects())
+    @rule(number=MANY, free=st.integers(1, 3))
+    def claim_suspects(self, number: int, free: int) -> None:
+        session = self.pick(self.living, number)
+        expected = group(self.suspects(), free)
+        [taken] = self.store.write(claims.claim, request(session, free=free, beside=()))
+        assert [(one.suspect, self.fates[one.id].rank) for one in taken] == expected
+        self.take(taken, session)
+
+    def suspects(self) -> list[Fate]:
+        """Those that a quarantine may take."""
+        return [fate for fate in self.fates.values() if fate.startable(self.now) and fate.suspect]
+
+    def take(self, taken: list[Claimed], session: str) -> None:
         for one in taken:
-            assert self.fates[one.id].eligible(self.now)
+            assert one.suspect == self.fates[one.id].suspect
             self.fates[one.id].claim(session)
             assert one.attempt == self.fates[one.id].attempt
         self.claimed += taken
@@ -168,9 +186,11 @@ class StoreMachine(Work):
     """Whole stories, the clock and the rescuers; and what must hold after every step."""
 
     def claim_all(self) -> None:
-        """By a worker of its own."""
+        """By a worker of its own, suspects too."""
         self.open_session()
         self.claim(0, 3)
+        if self.suspects():
+            self.claim_suspects(0, 3)
 
     @rule(deadline=DEADLINES, seconds=st.sampled_from([0, 0, 0.5, 31]))
     def start(self, deadline: int | None, seconds: float) -> None:
@@ -220,10 +240,23 @@ class StoreMachine(Work):
         assert self.store.promote() == sum(fate.tick(self.now) for fate in self.fates.values())
 
     @precondition(lambda self: self.living)
-    @rule(number=MANY)
-    def lose(self, number: int) -> None:
-        """A worker dies, and its parent says so at once."""
-        self.rescue([self.pick(self.living, number)])
+    @rule(number=MANY, orderly=st.booleans())
+    def lose(self, number: int, orderly: bool) -> None:
+        """A worker dies, or ends on purpose, and its parent says so at once."""
+        session = self.pick(self.living, number)
+        if orderly:
+            self.store.write(sessions.leave, session)
+        self.rescue([session], orderly=orderly)
+
+    @precondition(lambda self: self.suspects())
+    @rule(times=st.integers(1, 4))
+    def die_alone(self, times: int) -> None:
+        """A suspect takes its quarantine with it, again and again."""
+        for _ in range(times):
+            if self.suspects():
+                self.open_session()
+                self.claim_suspects(0, 1)
+                self.rescue([self.living[-1]])
 
     @rule()
     def sweep(self) -> None:
@@ -232,11 +265,12 @@ class StoreMachine(Work):
         assert set(self.store.read(sessions.expired)) == over
         self.rescue(sorted(over))
 
-    def rescue(self, ended: list[str]) -> None:
+    def rescue(self, ended: list[str], *, orderly: bool = False) -> None:
         lost = [fate for fate in self.fates.values() if fate.session in ended]
+        held = Counter(fate.session for fate in lost)
         assert self.store.rescue(*ended) == len(lost)
         for fate in lost:
-            fate.lose()
+            fate.lose(0 if orderly else held[fate.session])
         for session in ended:
             del self.leases[session]
             assert self.store.write(sessions.renew, session) == [False]
@@ -272,12 +306,13 @@ class StoreMachine(Work):
 
     @invariant()
     def every_task_is_where_the_rules_have_it(self) -> None:
-        query = "SELECT id, status, attempt, retry_count, due_at FROM task"
+        query = "SELECT id, status, attempt, retry_count, due_at, suspect, loss_count FROM task"
         found = {row[0]: tuple(row) for row in self.connection.exec_driver_sql(query)}
-        assert found == {
-            fate.id: (fate.id, fate.status, fate.attempt, fate.retries, self.clock_of(fate))
-            for fate in self.fates.values()
-        }
+        assert found == {fate.id: self.row(fate) for fate in self.fates.values()}
+
+    def row(self, fate: Fate) -> tuple[Any, ...]:
+        counted = (fate.attempt, fate.retries, self.clock_of(fate), fate.suspect, fate.losses)
+        return (fate.id, fate.status, *counted)
 
     def clock_of(self, fate: Fate) -> int | None:
         return fate.deadline_at if fate.status is Status.PENDING else fate.due_at
@@ -294,7 +329,8 @@ class StoreMachine(Work):
         self.store.rescue(*self.living)
         for _ in range(2 + len(self.fates)):
             self.store.advance(4_000)
-            for one in self.store.claim(session, free=50):
+            taken = self.store.claim(session, free=50) + self.store.claim(session, free=50, beside=())
+            for one in taken:
                 self.store.finish(one)
         statuses = {row[0] for row in self.connection.exec_driver_sql("SELECT status FROM task")}
         assert statuses <= {status.value for status in TERMINAL}

@@ -1,6 +1,6 @@
 """One suite for every database: `store` is a real, open one, on each backend in turn.
 
-A backend is a way to make an empty store in a folder; PostgreSQL and MariaDB become two more entries.
+A backend is a way to make an empty store. A test about one of them says so: `@pytest.mark.only("wal")`.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pytest
 
 from duly.store import migrate, sqlite
 from duly.store.database import Database
-from support import invariants
-from support.stores import Store, sqlite_store
+from support import invariants, servers
+from support.stores import Store, opened_store, sqlite_store
 
 Backend = Callable[[Path, Path, pytest.MonkeyPatch], Store]
 
@@ -26,12 +26,45 @@ def write_ahead(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
 
 
 def rollback_journal(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
-    """SQLite on an engine that may lose commits in WAL mode: DELETE, FULL."""
+    """SQLite on an engine that may lose commits in WAL mode: DELETE, EXTRA."""
     patch.setattr(sqlite, "examine", functools.partial(sqlite.examine, version=(3, 45, 1)))
     return sqlite_store(Path(shutil.copy(blank, folder / "duly.db")))
 
 
-BACKENDS: dict[str, Backend] = {"wal": write_ahead, "rollback": rollback_journal}
+def server(kind: str) -> Backend:
+    """A database of this run on a server, without a row."""
+
+    def emptied(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
+        url = servers.database_url(kind)
+        servers.clear(url)
+        return opened_store(url)
+
+    return emptied
+
+
+BACKENDS: dict[str, Backend] = {
+    "wal": write_ahead,
+    "rollback": rollback_journal,
+    "postgres": server("postgres"),
+    "mariadb": server("mariadb"),
+}
+PARAMETERS = [
+    pytest.param(name, marks=pytest.mark.services if name in servers.KINDS else ()) for name in BACKENDS
+]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the backends that a test is not about."""
+    left_out = [item for item in items if not _meant(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _meant(item)]
+
+
+def _meant(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("only")
+    chosen = getattr(item, "callspec", None)
+    return only is None or chosen is None or chosen.params.get("store", only.args[0]) in only.args
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +75,7 @@ def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture(params=PARAMETERS)
 def store(
     request: pytest.FixtureRequest, blank: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Store]:
@@ -50,6 +83,8 @@ def store(
     one = BACKENDS[request.param](blank, tmp_path, monkeypatch)
     yield one
     one.database.close()
+    if request.param in servers.KINDS:
+        invariants.check(one.database)
 
 
 @pytest.fixture(autouse=True)

@@ -96,6 +96,7 @@ def test_the_look_agrees_with_the_claim(store: Store) -> None:
     assert store.read(deliveries.due, 20) == 0
 
 
+@pytest.mark.only("wal", "rollback")
 def test_the_look_reads_by_the_clock_index(store: Store) -> None:
     """Finding what is due does not scan the deliveries of years."""
 

@@ -6,9 +6,10 @@ import hashlib
 from collections.abc import AsyncIterator
 
 import pytest
+import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput, TooLarge
-from duly.store import blobs
+from duly.store import blobs, schema
 from duly.store.bodies import PART
 from support.stores import Store
 
@@ -16,6 +17,12 @@ from support.stores import Store
 async def chunks(data: bytes, size: int = 300_000) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
+
+
+def parts(store: Store) -> int:
+    """How many are kept; `blob` is a reserved word on MariaDB, so Core writes it."""
+    query = sa.select(sa.func.count()).select_from(schema.blob)
+    return int(store.read(lambda tx: tx.core.execute(query).scalar_one()))
 
 
 @pytest.mark.parametrize("size", [1, PART - 1, PART, PART + 1, 2 * PART + 7])
@@ -32,14 +39,14 @@ async def test_the_same_bytes_are_kept_once(store: Store) -> None:
     """A second upload of the same file adds no row."""
     for size in (1_000, 17):
         await blobs.put(store.database, chunks(b"same" * 5_000, size), limit=10**6)
-    assert store.rows("SELECT count(*) FROM blob") == [(1,)]
+    assert parts(store) == 1
 
 
 async def test_an_upload_over_the_limit_is_refused_and_not_kept(store: Store) -> None:
     """One byte is enough; nothing is left behind."""
     with pytest.raises(TooLarge):
         await blobs.put(store.database, chunks(b"x" * 1_001), limit=1_000)
-    assert store.rows("SELECT count(*) FROM blob") == [(0,)]
+    assert parts(store) == 0
 
 
 async def test_an_empty_upload_is_refused(store: Store) -> None:

@@ -10,7 +10,6 @@ from duly.model.errors import SessionEnded
 from duly.model.state import Status
 from duly.store import claims, journal, submissions
 from duly.store.claims import Lane
-from duly.store.due import anything
 from support.stores import Store, new_id, request, step, submission
 
 
@@ -152,5 +151,6 @@ def test_the_look_before_a_claim_sees_the_pending_queues_only(store: Store) -> N
     """It saves a write transaction when there is nothing to hand out."""
     store.submit(queue="fast")
     store.submit(due_at=store.clock.now_ms() + 1_000)
-    assert store.read(anything, ("default", "fast"))
-    assert not store.read(anything, ("default",))
+    assert store.read(claims.startable, request(queues=("default", "fast")))
+    assert not store.read(claims.startable, request())
+    assert not store.read(claims.startable, request(queues=("fast",), types=("other",)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from duly.model.errors import InvalidInput, SchemaOutdated
-from duly.store import migrate, schema, sqlite
+from duly.store import migrate, schema
 from duly.store.database import Database
 from support.stores import Store, sqlite_store
 
@@ -186,8 +187,11 @@ def test_the_constraints_of_a_task_hold(store: Store, constraint: str) -> None:
         "task_running_has_worker": "UPDATE task SET status = 'running' WHERE id = ?",
         "task_end_has_time": "UPDATE task SET status = 'completed' WHERE id = ?",
         "task_due_has_time": "UPDATE task SET status = 'retry' WHERE id = ?",
+        "task_suspect_runs": "UPDATE task SET suspect = 1, status = 'waiting' WHERE id = ?",
     }[constraint]
-    connection = sqlite.connect(store.database.driver.path, store.database.footing.journal)
-    with pytest.raises(sqlite.driver.IntegrityError, match=constraint):
-        connection.execute(broken, (id_,))
-    connection.close()
+    driver = store.database.driver
+    with (
+        contextlib.closing(driver.connect()) as connection,
+        pytest.raises(driver.module.Error, match=constraint),
+    ):
+        connection.cursor().execute(broken.replace("?", f"'{id_}'"))

@@ -18,6 +18,8 @@ from duly.submit.admit import Options
 from duly.submit.client import Client
 from support.stores import Store
 
+pytestmark = pytest.mark.only("wal", "rollback")
+
 
 def order(ctx: Any, number: int = 0) -> None:
     """A handler that needs no more than a signature."""

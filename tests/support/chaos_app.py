@@ -9,6 +9,7 @@ import asyncio
 import ctypes
 import json
 import os
+import signal
 import threading
 import time
 from functools import partial
@@ -115,6 +116,16 @@ def says_goodbye(ctx: BlockingContext) -> None:
     note("start", ctx.task_id, ctx.attempt)
     if ctx.attempt == 1:
         os._exit(0)
+
+
+@duly.task("kills.worker", timeout=60)
+async def kills_worker(ctx: Context, how: str, seconds: float = 0.1) -> None:
+    """Takes its process with it, each time, a little after its start."""
+    note("start", ctx.task_id, ctx.attempt)
+    await asyncio.sleep(seconds)
+    if how == "exit":
+        os._exit(0)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @duly.task("exits.in.gather", timeout=60, max_retries=0)

@@ -74,6 +74,14 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def quarantine(pid: int) -> bool:
+    """Whether a supervisor's child is the one that runs suspects; or is gone, as that one goes by itself."""
+    try:
+        return b'"quarantine": true' in Path(f"/proc/{pid}/environ").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
 def descriptors(pid: int) -> int:
     """How many files a process holds open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
@@ -83,9 +91,7 @@ class WorkerProcess:
     """One supervised worker: the supervising process, its child, and what both logged."""
 
     def __init__(self, cluster: Cluster, name: str, *, once: bool, **variables: str) -> None:
-        handover = Handover(
-            mode="worker", settings=cluster.settings.model_dump(), database=str(cluster.path), once=once
-        )
+        handover = Handover(mode="worker", settings=cluster.settings.model_dump(), once=once)
         self.log = cluster.folder / f"{name}.log"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -168,6 +174,15 @@ class Cluster:
         """The id of an accepted task."""
         task = await self.app.client.submit(task_type, input_ or {}, Options(**options))
         return task.id
+
+    async def submit_many(self, count: int, task_type: str, input_: Any) -> list[str]:
+        """The ids of so many alike, accepted together."""
+        return await self.app.client.submit_many([(task_type, input_, Options())] * count)
+
+    async def stats(self) -> dict[str, int]:
+        """How many tasks stand in each status, of those statuses that have any."""
+        counted = await self.app.database.read(lists.stats, lists.Filter())
+        return {status: count for status, count in counted.items() if count}
 
     async def task(self, id_: str) -> Task:
         """The task as it stands."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-#: 10,000 running, 20,000 pending over three queues, 20,000 ended, some of every other state.
+#: 10,000 running, 20,000 pending over three queues (1,200 suspects at the head of each), 20,000 ended, some
+#: of every other state.
 SIZES = {
     "running": 10_000,
     "pending": 20_000,
@@ -16,12 +18,12 @@ SIZES = {
 NOW = 1_800_000_000_000
 
 TASKS = """
-WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
-INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, attempt, max_retries,
+INSERT INTO task (id, task_type, queue, tenant, owner, status, "rank", fair_at, due_at, attempt, max_retries,
   timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at,
   completed_at)
-SELECT :status || '-' || printf('%06d', i), 'type' || (i % 5), 'queue' || (i % 3), 'tenant' || (i % 2),
-  'owner' || (i % 40), :status, 1 + i % 10, i * 10,
+WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
+SELECT :status || '-' || substr('' || (1000000 + i), 2), 'type' || (i % 5), 'queue' || (i % 3),
+  'tenant' || (i % 2), 'owner' || (i % 40), :status, 1 + i % 10, i * 10,
   CASE WHEN :status IN ('scheduled', 'retry', 'waiting') OR (:status = 'pending' AND i % 10 = 0)
     THEN :now + 1000 + i END,
   CASE WHEN :status IN ('pending', 'scheduled') THEN 0 ELSE 1 END, 3, 600000,
@@ -45,23 +47,24 @@ REST = (
     SELECT 'd-' || id, id, 'inbox', '{}', CASE WHEN status = 'completed' THEN 'delivered' ELSE 'held' END,
       NULL, NULL, NULL, :now FROM task""",
     """UPDATE delivery SET status = 'pending', due_at = :now - 1
-    WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' LIMIT 400)""",
+    WHERE task_id BETWEEN 'completed-000000' AND 'completed-000399'""",
     """UPDATE delivery SET status = 'sending', worker_id = 'w0'
-    WHERE task_id IN (SELECT id FROM task WHERE status = 'completed' ORDER BY id DESC LIMIT 50)""",
+    WHERE task_id BETWEEN 'completed-019950' AND 'completed-019999'""",
     """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
     SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now
     FROM delivery WHERE status = 'delivered'""",
-    """WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
-    INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
+    "UPDATE task SET suspect = 1 + fair_at % 8 WHERE status = 'pending' AND fair_at < 36000",
+    """INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
     SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",
 )
 
 
-def populate(connection: Any) -> None:
-    """Fills an empty schema; `connection` is a DB-API connection in autocommit."""
-    connection.execute("BEGIN IMMEDIATE")
+def populate(cursor: Any, style: Callable[[str], str] = str) -> None:
+    """Fills an empty schema through a cursor in autocommit; `style` writes `:name` as its driver wants it."""
+    cursor.execute("BEGIN")
     for status, count in SIZES.items():
-        connection.execute(TASKS, {"status": status, "count": count, "now": NOW})
+        cursor.execute(style(TASKS), {"status": status, "count": count, "now": NOW})
     for statement in REST:
-        connection.execute(statement, {"now": NOW})
-    connection.execute("COMMIT")
+        cursor.execute(style(statement), {"now": NOW})
+    cursor.execute("COMMIT")

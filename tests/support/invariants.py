@@ -63,6 +63,18 @@ OFFENDERS = {
         WHERE t.status = 'running' AND a.worker_id <> t.worker_id""",
     "charged retries stay within the budget (I6)": """
         SELECT id, retry_count, max_retries FROM task WHERE retry_count > max_retries OR retry_count < 0""",
+    "losses are counted up to three, and the third ends the task": """
+        SELECT id, status, error_code, loss_count FROM task
+        WHERE loss_count NOT BETWEEN 0 AND 3 OR (loss_count = 3) <> (coalesce(error_code, '') = 'worker_lost')
+          OR (loss_count = 3 AND status <> 'failed')""",
+    "a loss is an attempt that was lost": """
+        SELECT t.id, t.loss_count FROM task t WHERE t.loss_count > (SELECT count(*) FROM attempt a
+          WHERE a.task_id = t.id AND a.outcome = 'lost')""",
+    "a suspect has lost an attempt": """
+        SELECT t.id, t.suspect FROM task t WHERE t.suspect > 0 AND NOT EXISTS (SELECT 1 FROM attempt a
+          WHERE a.task_id = t.id AND a.outcome = 'lost')""",
+    "a session that has ended says how many tasks it held": """
+        SELECT id, ended_at FROM worker WHERE ended_at IS NOT NULL AND held IS NULL""",
     "a unique key is free once its task has ended": """
         SELECT id, unique_key FROM task
         WHERE unique_key IS NOT NULL AND status IN ('completed', 'failed', 'cancelled')""",
@@ -161,13 +173,13 @@ class Walk:
 def offenders(connection: sa.Connection) -> Iterator[str]:
     """What the queries find."""
     for promise, query in OFFENDERS.items():
-        for row in connection.exec_driver_sql(query).all():
+        for row in connection.execute(sa.text(query)).all():
             yield f"not so: {promise}: {tuple(row)}"
 
 
 def walks(connection: sa.Connection) -> Iterator[str]:
     """What the timelines tell that cannot be."""
-    rows = connection.exec_driver_sql(TIMELINES).all()
+    rows = connection.execute(sa.text(TIMELINES)).all()
     for task, lines in groupby(rows, key=lambda row: row[0]):
         yield from _walk(task, list(lines))
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from duly.model.state import TERMINAL, Status
 
+MOST_LOSSES = 3
+
 
 @dataclass(slots=True)
 class Fate:
@@ -21,10 +23,16 @@ class Fate:
     session: str | None = None
     stop: bool = False
     result: str | None = None
+    losses: int = 0
+    suspect: int = 0
+
+    def startable(self, now: int) -> bool:
+        """Whether some claim may take it: one of suspects, or an ordinary one."""
+        return self.status is Status.PENDING and (self.deadline_at is None or self.deadline_at > now)
 
     def eligible(self, now: int) -> bool:
-        """Whether a claim may take it."""
-        return self.status is Status.PENDING and (self.deadline_at is None or self.deadline_at > now)
+        """Whether an ordinary claim may take it."""
+        return self.startable(now) and not self.suspect
 
     def claim(self, session: str) -> None:
         self.status, self.session, self.due_at = Status.RUNNING, session, None
@@ -60,19 +68,26 @@ class Fate:
         if before in (Status.FAILED, Status.CANCELLED):
             self._move(Status.PENDING)
             self.retries, self.stop, self.deadline_at = 0, False, None
+            self.suspect, self.losses = int(self.losses > 0), 0
         return before
 
-    def lose(self) -> None:
-        """Its session has ended."""
-        if self.status is Status.RUNNING:
-            self._move(Status.CANCELLED if self.stop else Status.PENDING)
+    def lose(self, held: int) -> None:
+        """Its session has ended, with so many tasks running in it; 0: on purpose."""
+        if self.stop:
+            self._move(Status.CANCELLED)
+            return
+        alone = held == 1 and self.suspect > 0
+        self.losses += alone
+        self._move(Status.FAILED if alone and self.losses == MOST_LOSSES else Status.PENDING)
+        if held and self.status is Status.PENDING:
+            self.suspect = max(1, held // 8)
 
     def tick(self, now: int) -> bool:
         """One move of the clock; whether there was one to make."""
         waits = self.status in (Status.SCHEDULED, Status.RETRY, Status.WAITING)
         if waits and self.due_at is not None and self.due_at <= now:
             self._move(Status.PENDING)
-        elif self.status is Status.PENDING and not self.eligible(now):
+        elif self.status is Status.PENDING and not self.startable(now):
             self._move(Status.FAILED)
         else:
             return False
@@ -80,3 +95,14 @@ class Fate:
 
     def _move(self, status: Status) -> None:
         self.status, self.session, self.due_at = status, None, None
+        if status is not Status.PENDING:
+            self.suspect = 0
+
+
+def group(suspects: list[Fate], free: int) -> list[tuple[int, int]]:
+    """(suspect, rank) of those that one claim takes together: none of them may find it too many."""
+    taken: list[tuple[int, int]] = []
+    for fate in sorted(suspects, key=lambda fate: (-fate.suspect, fate.rank))[:free]:
+        if len(taken) < fate.suspect:
+            taken.append((fate.suspect, fate.rank))
+    return taken

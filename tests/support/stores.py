@@ -168,9 +168,14 @@ class Store:
         return self.read(lambda tx: tx.core.execute(query).scalar_one())
 
 
-def sqlite_store(path: Path, clock: FakeClock | None = None) -> Store:
-    """A store on the file `path`, whose schema is there."""
+def opened_store(url: str, clock: FakeClock | None = None) -> Store:
+    """A store on a database whose schema is there."""
     clock = clock or FakeClock()
-    database = Database(f"sqlite:///{path}", clock=clock)
+    database = Database(url, clock=clock)
     database.open()
     return Store(database, clock)
+
+
+def sqlite_store(path: Path, clock: FakeClock | None = None) -> Store:
+    """A store on the file `path`, whose schema is there."""
+    return opened_store(f"sqlite:///{path}", clock)

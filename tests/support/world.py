@@ -82,12 +82,18 @@ class World:
         await self.database.write(submissions.submit, submission)
         return submission.id
 
-    async def claim(self, session: str = "w1", task_type: str = "demo") -> Claimed:
-        """The next task, running under `session`."""
+    async def claim(
+        self, session: str = "w1", task_type: str = "demo", beside: tuple[int, ...] | None = None
+    ) -> Claimed:
+        """The next task, or with `beside` the next suspect, running under `session`."""
         lane = claims.Lane(types=(task_type,), free=1)
-        request = claims.ClaimRequest(session=session, queues=("default",), lanes=(lane,))
+        request = claims.ClaimRequest(session=session, queues=("default",), lanes=(lane,), beside=beside)
         [claimed] = await self.database.write(claims.claim, request)
         return claimed  # type: ignore[no-any-return]
+
+    async def rescue(self, *ended: str) -> None:
+        """Ends these sessions and gives back what they held."""
+        await self.database.write(claims.rescue, ended)
 
     async def finish(self, claimed: Claimed, target: Status = Status.COMPLETED, **fields: Any) -> None:
         """Ends the attempt in `target`."""

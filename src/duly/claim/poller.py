@@ -4,15 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from enum import Enum
 
+from duly.failpoints import failpoint
 from duly.model.task import Claimed
 from duly.registry import LANES, Registry
-from duly.store.claims import ClaimRequest, Lane, claim, promote
+from duly.store.claims import ClaimRequest, Lane, claim, promote, room_beside, startable
 from duly.store.database import Database
-from duly.store.due import anything
 from duly.store.transaction import Transaction
 
 DUE_BATCH = 100
+#: How often what is due is looked for at least, while claim follows claim, in seconds.
+LOOK_SECONDS = 0.2
+
+
+class Role(Enum):
+    """Which tasks a worker takes: suspects, under which a worker died, run apart from all others."""
+
+    #: All but suspects: its parent has another child for those.
+    ORDINARY = "ordinary"
+    #: Suspects only.
+    QUARANTINE = "quarantine"
+    #: All; suspects when nothing else runs, and then nothing else until they have ended.
+    ALONE = "alone"
 
 
 class Poller:
@@ -26,13 +40,19 @@ class Poller:
         *,
         free: Callable[[str], int],
         start: Callable[[Sequence[Claimed]], None],
+        role: Role = Role.ORDINARY,
+        shares: Callable[[], tuple[int, ...]] = tuple,
     ) -> None:
         self._database = database
         self._registry = registry
         self._queues = queues
         self._free = free
         self._start = start
+        self._role = role
+        self._shares = shares
         self._turn = asyncio.Lock()
+        self._more = False
+        self._looked_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
 
@@ -43,27 +63,49 @@ class Poller:
             SessionEnded: the session was ended by another process.
         """
         async with self._turn:
-            request = ClaimRequest(session=session, queues=self._queues, lanes=self._lanes())
-            # Look first: a claim that finds nothing would still commit, and every commit is a hint to look.
-            due, startable = await self._database.read(_look, request)
-            if due:
-                await self.promote()
-            return await self._claim(request) if due or startable else 0
+            begun = 0
+            if self._role is not Role.ORDINARY and room_beside(shares := self._shares()):
+                begun = await self._round(session, beside=shares)
+            if begun or self._role is Role.QUARANTINE or any(self._shares()):
+                return begun
+            return await self._round(session)
 
-    def _lanes(self) -> tuple[Lane, ...]:
+    async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
+        lanes = self._lanes(self._free)
+        request = ClaimRequest(session=session, queues=self._queues, lanes=lanes, beside=beside)
+        # Look first: a claim that finds nothing would still commit, and every commit is a hint to look. After
+        # a claim that got all it asked for there is more, most likely.
+        now = self._database.clock.monotonic()
+        if self._more and lanes and now - self._looked_at < LOOK_SECONDS:
+            return await self._claim(request)
+        self._looked_at = now
+        due, found = await self._database.read(_look, request)
+        if due:
+            await self.promote()
+        return await self._claim(request) if due or found else 0
+
+    async def suspects_wait(self) -> bool:
+        """Whether a suspect waits that this program could run."""
+        lanes = self._lanes(lambda _: 1)
+        request = ClaimRequest(session="", queues=self._queues, lanes=lanes, beside=())
+        return await self._database.read(startable, request)
+
+    def _lanes(self, free_in: Callable[[str], int]) -> tuple[Lane, ...]:
         return tuple(
             Lane(types=tuple(types), free=free)
             for lane in LANES
-            if (types := self._registry.lane(lane)) and (free := self._free(lane)) > 0
+            if (types := self._registry.lane(lane)) and (free := free_in(lane)) > 0
         )
 
     async def _claim(self, request: ClaimRequest) -> int:
         self.in_flight += 1
         try:
             claimed: list[Claimed] = await self._database.write(claim, request, last=True)
+            failpoint("claim.claimed")
             self._start(claimed)
         finally:
             self.in_flight -= 1
+        self._more = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
         return len(claimed)
 
     async def promote(self) -> None:
@@ -74,14 +116,4 @@ class Poller:
 
 def _look(tx: Transaction, request: ClaimRequest) -> tuple[bool, bool]:
     """Whether the clock must act, and whether this claim would find a task; one read for both."""
-    return bool(tx.run("due", limit=1)), _startable(tx, request)
-
-
-def _startable(tx: Transaction, request: ClaimRequest) -> bool:
-    """An empty queue is one index probe."""
-    return any(
-        tx.run("candidates", lane.types, queue=queue, free=1)
-        for queue in request.queues
-        if request.lanes and anything(tx, (queue,))
-        for lane in request.lanes
-    )
+    return bool(tx.run("due", limit=1)), startable(tx, request)

@@ -14,7 +14,8 @@ from duly.store.database import Database
 class Rescuer:
     """Ends sessions whose lease is over and gives their tasks back; any process may do it to any other.
 
-    Its own session it leaves alone: after the host slept, the sweep may come before the renewal.
+    Its own session it leaves alone, and its sibling's, the other child of its parent: after the host slept,
+    the sweep may come before the renewal.
     """
 
     def __init__(
@@ -23,11 +24,12 @@ class Rescuer:
         self._database = database
         self._emit = emit
         self._own = own
+        self.sibling: str | None = None
 
     async def tick(self) -> int:
         """Answers how many tasks were given back."""
-        own = self._own()
-        dead = tuple(one for one in await self._database.read(sessions.expired) if one != own)
+        ours = (self._own(), self.sibling)
+        dead = tuple(one for one in await self._database.read(sessions.expired) if one not in ours)
         orphaned = await self._database.read(lambda tx: tx.run("orphans"))
         owed = await self._database.read(lambda tx: tx.run("deliveries_adrift"))
         if not dead and not orphaned and not owed:

@@ -49,6 +49,11 @@ class WorkerSession:
         self._opened(session.id)
         return session.id
 
+    async def leave(self) -> None:
+        """Says that this process ends on purpose, so that no task comes under suspicion, however it ends."""
+        if self.id is not None:
+            await self._database.write(sessions.leave, self.id)
+
     async def renew(self) -> bool:
         """Extends the lease, for a worker without a supervisor; False: the session was ended."""
         return self.id is not None and bool(await self._database.write(sessions.renew, self.id))

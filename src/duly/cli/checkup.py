@@ -156,9 +156,11 @@ def _file(report: Report, path: Path, footing: Footing) -> None:
     report.add("database", "ok", f"{path} ({there})")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         report.add("database", "problem", f"{path} cannot be written by this user")
-    why = "keeps every commit in WAL mode" if footing.journal == "WAL" else "the fallback; see the note"
+    care, why = "FULL", "keeps every commit in WAL mode"
+    if footing.journal != "WAL":
+        care, why = "EXTRA", "the fallback; see the note"
     library = sqlite.driver.__name__.split(".")[0]
-    report.add("engine", "ok", f"SQLite {footing.engine} ({library}), {footing.journal} + FULL: {why}")
+    report.add("engine", "ok", f"SQLite {footing.engine} ({library}), {footing.journal} + {care}: {why}")
     report.add("file system", "ok", f"{footing.file_system} under {path.parent.resolve()}")
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from duly.deliver.channel import Channel, Reply
 from duly.deliver.schedule import delay_ms
+from duly.failpoints import failpoint
 from duly.model.errors import NotReady
 from duly.model.events import Emit, current_task, silent
 from duly.store import deliveries, lists
@@ -89,6 +90,7 @@ class Outbox:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 reply = await self._send(delivery)
+                failpoint("delivery.sent")
         except Exception as error:  # noqa: BLE001 - one delivery's trouble is not the others'
             reply = Reply(ok=False, error=f"{type(error).__name__}: {error}"[:200])
         if reply is None:
@@ -113,6 +115,7 @@ class Outbox:
             return Reply(ok=False, final=True, error=superseded)
         if body is None:
             body = await self._database.write(deliveries.fix_body, (delivery, channel.render(task)))
+        failpoint("delivery.before_send")
         return None if body is None else await channel.send(delivery, body, task)
 
     async def _record(self, sent: deliveries.Sent) -> None:

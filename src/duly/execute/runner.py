@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from duly.execute.attempt import Attempt
@@ -41,11 +42,11 @@ class Runner:
         self._replace = replace
         self._place = Place(threads=slots["thread"], concurrency=slots["loop"], processes=slots["process"])
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
+        self._used: Counter[str] = Counter()
 
     def free(self, lane: str) -> int:
         """How many attempts could start in `lane` now."""
-        used = sum(1 for one in self._attempts.values() if self._registry[one.claimed.task_type].lane == lane)
-        return max(0, self._slots[lane] - used)
+        return max(0, self._slots[lane] - self._used[lane])
 
     def start(self, claimed: Iterable[Claimed]) -> None:
         """Starts attempts that were claimed for this worker."""
@@ -54,10 +55,12 @@ class Runner:
             attempt = Attempt(one, kind, self._database, emit=self._emit, stuck=self._stuck_seconds)
             task = asyncio.create_task(attempt.run(self._place, self._stuck), name=f"duly-task-{one.id}")
             self._attempts[task] = attempt
+            self._used[kind.lane] += 1
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         attempt = self._attempts.pop(task)
+        self._used[self._registry[attempt.claimed.task_type].lane] -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
@@ -79,6 +82,10 @@ class Runner:
     def held(self) -> set[tuple[str, int]]:
         """(task id, attempt) of all that runs here."""
         return {(one.claimed.id, one.claimed.attempt) for one in self._attempts.values()}
+
+    def shares(self) -> tuple[int, ...]:
+        """Of all that runs here, how many may share its process; 0: as many as there are slots."""
+        return tuple(one.claimed.suspect for one in self._attempts.values())
 
     def last_words(self) -> list[Finish]:
         """What to record for handlers that ignore their stop, once this process is gone."""

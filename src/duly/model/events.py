@@ -25,7 +25,7 @@ class EventType(StrEnum):
     LOG = "log"  #: {level, message, …}
     USAGE = "usage"  #: {…} numbers that the handler counted
     CANCEL_REQUESTED = "cancel_requested"  #: {}
-    LOST = "lost"  #: {attempt, worker} the worker's session ended
+    LOST = "lost"  #: {attempt, worker, held, losses} the worker died, with `held` tasks running in it
     HANDED_BACK = "handed_back"  #: {attempt, reason}
     RETRY = "retry"  #: {attempt, error_code, error, due_at}
     WAITING = "waiting"  #: {kind, due_at, reason}

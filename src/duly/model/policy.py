@@ -1,4 +1,4 @@
-"""When a failed attempt is tried again: exponential, jittered, capped."""
+"""When a failed attempt is tried again (exponential, jittered, capped), and how one that kills is found."""
 
 from __future__ import annotations
 
@@ -29,3 +29,15 @@ class RetryPolicy:
         nominal = min(self.cap, self.base * 2.0 ** min(retry - 1, 40))
         die = random.random() if roll is None else roll  # noqa: S311 - spreads load, hides nothing
         return round(1000 * nominal * (1 - self.jitter + 2 * self.jitter * die))
+
+
+#: Deaths of a worker process under a task that was alone in it; then the task ends as failed, `worker_lost`.
+MOST_LOSSES = 3
+
+
+def share_after_death(held: int) -> int:
+    """How many may share the next process of a task whose worker died holding `held` tasks.
+
+    One in eight of them: 64 companions of one that kills are cleared in groups of 8, then alone.
+    """
+    return max(1, held // 8)

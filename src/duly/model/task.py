@@ -96,6 +96,33 @@ class Submission:
         for tag in self.tags:
             check_text(tag, "a tag", 64)
 
+    def due_later(self, now: int) -> bool:
+        """Whether it is accepted for later."""
+        return self.due_at is not None and self.due_at > now
+
+    def accepted(self, at: int) -> Task:
+        """The task that it became at that moment."""
+        later = self.due_later(at)
+        same = (
+            "id",
+            "task_type",
+            "queue",
+            "tenant",
+            "owner",
+            "rank",
+            "max_retries",
+            "timeout_ms",
+            "deadline_at",
+        )
+        return Task(
+            **{name: getattr(self, name) for name in same},
+            status=Status.SCHEDULED if later else Status.PENDING,
+            due_at=self.due_at if later else self.deadline_at,
+            metadata=self.metadata,
+            tags=tuple(sorted(set(self.tags))),
+            created_at=at,
+        )
+
     @property
     def rank(self) -> int:
         """The claim order's first word: smaller is sooner."""
@@ -122,25 +149,27 @@ class Task:
     tenant: str
     owner: str
     rank: int
-    attempt: int
-    retry_count: int
+    attempt: int = 0
+    retry_count: int = 0
     max_retries: int
-    exhausted: bool
+    exhausted: bool = False
+    loss_count: int = 0
+    suspect: int = 0
     timeout_ms: int
-    due_at: int | None
-    deadline_at: int | None
-    worker_id: str | None
-    wait_kind: str | None
-    cancel_requested_at: int | None
-    progress: float | None
-    progress_message: str | None
-    error_code: str | None
-    error: str | None
+    due_at: int | None = None
+    deadline_at: int | None = None
+    worker_id: str | None = None
+    wait_kind: str | None = None
+    cancel_requested_at: int | None = None
+    progress: float | None = None
+    progress_message: str | None = None
+    error_code: str | None = None
+    error: str | None = None
     metadata: Mapping[str, Any]
-    seq: int
+    seq: int = 1
     created_at: int
-    started_at: int | None
-    completed_at: int | None
+    started_at: int | None = None
+    completed_at: int | None = None
     tags: tuple[str, ...] = ()
     result: Any = None
     deduplicated: bool = False
@@ -153,7 +182,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """One attempt handed to this worker: (id, attempt) is the fence of all its writes."""
+    """One attempt handed to this worker: (id, attempt) is the fence of all its writes.
+
+    `suspect`: how many may share its process, since one died under it; 0: it is no suspect.
+    """
 
     id: str
     attempt: int
@@ -167,6 +199,7 @@ class Claimed:
     retry_count: int
     max_retries: int
     metadata: Mapping[str, Any]
+    suspect: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ imported, for the supervising parent logs too. How a line is written stands in `
 
 from __future__ import annotations
 
+import functools
 import logging
 import sys
 from logging.handlers import WatchedFileHandler
@@ -34,6 +35,8 @@ LEVEL_OF = {
     "child.died": "error",
     "child.restarting": "warning",
     "journal.waiting": "warning",
+    "quarantine.died": "error",
+    "quarantine.restarting": "warning",
     "step.recorded": "debug",
     "store.call_failed": "error",
     "store.group_split": "warning",
@@ -116,6 +119,7 @@ class Log:
             self._logger.propagate = True
 
 
+@functools.lru_cache(maxsize=1024)
 def level_of(name: str) -> int:
     """The logging level of an event."""
     last = name.rpartition(".")[2]

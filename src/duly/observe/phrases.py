@@ -29,8 +29,16 @@ PHRASES = {
         "Tasks before it in the queue {queue}: {ahead}{plus} (workers that serve it: {workers}).",
         "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
     ),
+    "apart": (
+        "It was running when a worker died; it is run apart, at most {share} in one process.",
+        "执行它的工作进程曾意外终止；它将被隔离执行，同一进程中最多 {share} 个任务。",
+    ),
+    "losses": (
+        "Its worker died {losses} times while it ran alone; after {most} it fails.",
+        "单独执行时，其工作进程已终止 {losses} 次；满 {most} 次则判为失败。",
+    ),
     "lost": (
-        "The worker of attempt {attempt} died; the task was given back, uncharged.",
+        "The worker of attempt {attempt} died; the task was given back, no retry was charged.",
         "第 {attempt} 次执行的工作进程已终止；任务已退回队列，不计入重试。",
     ),
     "handed_back": (

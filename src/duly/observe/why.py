@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from duly.clock import iso
 from duly.model.errors import TaskNotFound
 from duly.model.events import Event, EventType
+from duly.model.policy import MOST_LOSSES
 from duly.model.render import error_text
 from duly.model.state import Status
 from duly.model.task import Task
@@ -113,13 +114,24 @@ def _pending(facts: _Facts) -> None:
     task, before = facts.task, len(facts.reasons)
     _nobody(facts)
     serving = [one for one in facts.living if task.queue in one["queues"].split(",")]
-    if len(facts.reasons) == before:
+    if task.suspect:
+        _apart(facts)
+    elif len(facts.reasons) == before:
         plus = "+" if facts.ahead >= AHEAD_MOST else ""
         code = "position" if facts.ahead else "next"
         facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(serving))
     last = facts.last
     if last is not None and last.type in (EventType.LOST, EventType.HANDED_BACK):
         facts.say(last.type, attempt=task.attempt, detail=last.data.get("reason"))
+
+
+def _apart(facts: _Facts) -> None:
+    """Says that it is run apart from others, and how often it has killed its worker."""
+    task = facts.task
+    if task.suspect:
+        facts.say("apart", share=task.suspect)
+    if task.loss_count:
+        facts.say("losses", losses=task.loss_count, most=MOST_LOSSES)
 
 
 def _nobody(facts: _Facts) -> None:
@@ -171,6 +183,7 @@ def _running(facts: _Facts) -> None:
         since = facts.attempts[-1]["started_at"] if facts.attempts else now
         place = {"host": worker["host"], "pid": worker["pid"]}
         facts.say("running", attempt=task.attempt, since=iso(since), span_ms=now - since, **place)
+    _apart(facts)
     if task.progress is not None:
         facts.say("progress", percent=round(100 * task.progress), detail=task.progress_message)
     if facts.last is not None:

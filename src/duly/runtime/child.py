@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
+from duly.claim.poller import Role
 from duly.config import Settings, SettingsError
 from duly.execute.isolated import die_with_parent
 from duly.model.errors import DulyError, NotReady
@@ -51,6 +52,8 @@ class Child:
         if self._handover.work:
             self._worker = Worker(
                 self._app,
+                role=self._role(),
+                suspects=lambda: self._pipe.send(suspects=True),
                 supervised=lambda session: self._pipe.send(session=session),
                 replace=self._replace,
                 pulse=lambda seconds: self._pipe.send(beat=seconds),
@@ -60,9 +63,16 @@ class Child:
         else:
             self._pipe.listen(lambda _: None)
         if self._handover.once and self._worker is not None:
-            await self._once(self._worker)
+            await self._do(self._worker.until_idle())
+        elif self._handover.quarantine and self._worker is not None:
+            await self._do(self._worker.until_clear(self._settings.sweep))
         await (self._serve(self._create_api) if self._create_api else self._wait())
         return await self._end()
+
+    def _role(self) -> Role:
+        if self._handover.once:
+            return Role.ALONE
+        return Role.QUARANTINE if self._handover.quarantine else Role.ORDINARY
 
     def _handle_signals(self) -> None:
         loop = asyncio.get_running_loop()
@@ -75,13 +85,17 @@ class Child:
         self._over.set()
 
     def _on_message(self, message: dict[str, Any]) -> None:
-        if "lost" in message and self._worker is not None:
+        if self._worker is None:
+            return
+        if "lost" in message:
             work = self._worker.replace_session(message["lost"])
             asyncio.run_coroutine_threadsafe(work, self._loop)
+        if "sibling" in message:
+            self._worker.rescuer.sibling = message["sibling"]
 
-    async def _once(self, worker: Worker) -> None:
-        """Works until nothing is due, or until a signal."""
-        idle = asyncio.create_task(worker.until_idle(), name="duly-once")
+    async def _do(self, work: Coroutine[Any, Any, None]) -> None:
+        """Until there is no more of it to do, or until a signal."""
+        idle = asyncio.create_task(work, name="duly-until")
         over = asyncio.create_task(self._over.wait(), name="duly-over")
         await asyncio.wait({idle, over}, return_when=asyncio.FIRST_COMPLETED)
         self._over.set()

@@ -1,8 +1,9 @@
 """The pipe between the supervising parent and its child: one JSON object per line, both ways.
 
 Child to parent: `session` (renew this one), `ready`, `beat` (my loop turns; its next handler must have ended
-in so many seconds), `last_words` (record these once I am gone), `ending` (the exit code that I mean).
-Parent to child: `lost` (this session was ended by others).
+in so many seconds), `suspects` (some wait for a quarantine child), `last_words` (record these once I am
+gone), `ending` (the exit code that I mean).
+Parent to child: `lost` (this session was ended by others), `sibling` (the session of the quarantine child).
 """
 
 from __future__ import annotations

@@ -15,12 +15,16 @@ REPLACE = 75
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """All that a supervised process needs. The control pipe and the sockets are inherited."""
+    """All that a supervised process needs. The control pipe and the sockets are inherited.
+
+    `quarantine`: the child that runs suspects only, and ends when there are none.
+    """
 
     mode: str
     settings: dict[str, Any]
     work: bool = True
     once: bool = False
+    quarantine: bool = False
     control: int = -1
     sockets: list[int] = field(default_factory=list)
 

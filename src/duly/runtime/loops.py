@@ -16,12 +16,24 @@ BACKOFF_CAP = 5.0
 
 
 class Loop:
-    """Calls `tick` every `interval` seconds (± 20 %), or sooner when `hint()` is called."""
+    """Calls `tick` every `interval` seconds (± 20 %), or sooner when `hint()` is called.
 
-    def __init__(self, name: str, interval: float, tick: Callable[[], Awaitable[Any]], *, emit: Emit) -> None:
+    However many hints come, two ticks begin at least `apart` seconds from each other.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        interval: float,
+        tick: Callable[[], Awaitable[Any]],
+        *,
+        emit: Emit,
+        apart: float = 0.0,
+    ) -> None:
         self.name = name
         self._interval = interval
         self._tick = tick
+        self._apart = apart
         self._emit = emit
         self._hint = asyncio.Event()
         self._over = asyncio.Event()
@@ -70,6 +82,8 @@ class Loop:
         if self.errors:
             seconds = min(BACKOFF_CAP, seconds * 2.0 ** min(self.errors, 40))
         awaited = self._over if self.errors or self._over.is_set() else self._hint
+        if self._apart and not self._over.is_set():
+            await asyncio.sleep(self._apart)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await awaited.wait()

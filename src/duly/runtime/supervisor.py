@@ -1,13 +1,15 @@
-"""The parent of a worker: renews its lease from outside its interpreter, buries and restarts it when it dies.
+"""The parent of a worker: watches its children (`runtime.life` each), and starts them again when they die.
 
 `python -m duly.runtime.supervisor`, started by `duly serve` and `duly worker`. It holds the listening
-socket, so that a restart queues connections; and it imports next to nothing.
+socket, so that a restart queues connections; and it imports next to nothing. Beside the ordinary child it
+keeps a quarantine child as long as there are suspects: tasks under which a worker died.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import selectors
 import signal
@@ -21,7 +23,8 @@ from duly.model.events import Emit
 from duly.observe.logs import Log
 from duly.runtime.control import Pipe
 from duly.runtime.handover import REPLACE, Handover, received
-from duly.runtime.ward import PATIENCE, Unreachable, Ward, patiently
+from duly.runtime.life import Life
+from duly.runtime.ward import Ward
 from duly.store.driver import choose
 from duly.store.transaction import Terms
 
@@ -54,55 +57,71 @@ def notify(state: str) -> None:
             sender.sendto(state.encode(), address.replace("@", "\0", 1))
 
 
+@dataclasses.dataclass(slots=True)
+class Post:
+    """A place that one child at a time fills; after a death it stays empty for a while."""
+
+    name: str
+    handover: Handover
+    wanted: bool
+    life: Life | None = None
+    rest_until: float = float("-inf")
+    failures: int = 0
+
+    @property
+    def due(self) -> float:
+        """When its next child shall start."""
+        return self.rest_until if self.wanted and self.life is None else float("inf")
+
+    def rest(self, life: Life, unit: float, now: float) -> float:
+        """How many seconds it stays empty after this life."""
+        self.failures = 0 if now - life.born > GOOD_LIFE else self.failures
+        seconds = unit * BACKOFF[min(self.failures, len(BACKOFF) - 1)]
+        self.failures += 1
+        self.rest_until = now + seconds
+        return seconds
+
+
 class Supervisor:
-    """One child at a time; its sessions, its last words, its end."""
+    """The ordinary child, and beside it a quarantine child as long as there are suspects."""
 
     def __init__(self, handover: Handover, ward: Ward, *, clock: Clock, emit: Emit) -> None:
-        self._handover = handover
         self._settings = handover.settings
+        self._once = handover.once
         self._ward = ward
         self._clock = clock
         self._emit = emit
         self._listeners: list[socket.socket] = []
-        self._child: subprocess.Popen[bytes] | None = None
-        self._pipe: Pipe | None = None
-        self._sessions: list[str] = []
-        self._last_words: list[dict[str, Any]] = []
-        self._announced: int | None = None
-        self._killed = False
-        self._unit = self._settings["lease"] / 30
-        self._renewed_at = 0.0
-        self._renew_at = float("inf")
-        self._silent_by = float("inf")
+        self._ordinary = Post("child", handover, wanted=True)
+        apart = dataclasses.replace(handover, mode="worker", quarantine=True)
+        self._quarantine = Post("quarantine", apart, wanted=False)
+        self._asked = 0
         self._stop_by: float | None = None
+        self._code = 0
         self._wakes = socket.socketpair()
+        self._selector = selectors.DefaultSelector()
+
+    @property
+    def _posts(self) -> tuple[Post, Post]:
+        return self._ordinary, self._quarantine
+
+    @property
+    def _lives(self) -> list[Life]:
+        return [post.life for post in self._posts if post.life is not None]
 
     def run(self) -> int:
-        """Supervises until the child ends for good; answers the exit code."""
-        if self._handover.mode == "serve":
+        """Supervises until the ordinary child ends for good; answers the exit code."""
+        if self._ordinary.handover.mode == "serve":
             self._listeners = [listen(self._settings["host"], self._settings["port"])]
         self._catch_signals()
-        failures = 0
+        self._selector.register(self._wakes[0], selectors.EVENT_READ)
         while True:
-            born = self._clock.monotonic()
-            code = self._life()
-            self._bury(code)
-            if self._stop_by is not None:
-                return 0
-            meant = code == self._announced  # a handler can end the process too, with any code
-            if meant and code in self._final_codes():
-                return code
-            if meant and code == REPLACE:
-                continue
-            failures = 0 if self._clock.monotonic() - born > GOOD_LIFE else failures
-            self._rest(self._unit * BACKOFF[min(failures, len(BACKOFF) - 1)])
-            failures += 1
-            if self._stop_by is not None:
-                return 0
-
-    def _final_codes(self) -> frozenset[int]:
-        """0 is final where the work has an end; a signal to the child alone does not end the service."""
-        return FINAL_CODES if self._handover.once else FINAL_CODES - {0}
+            self._heed_signals()
+            for post in self._posts:
+                self._turn(post)
+            if self._stop_by is not None and not self._lives:
+                return self._code
+            self._listen()
 
     def _catch_signals(self) -> None:
         self._wakes[1].setblocking(False)
@@ -112,145 +131,122 @@ class Supervisor:
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
     def _on_stop(self, *_: Any) -> None:
-        if self._stop_by is not None:  # asked twice: now
-            self._kill("asked twice to stop")
-            return
-        notify("STOPPING=1")
+        self._asked += 1
+
+    def _heed_signals(self) -> None:
+        if self._asked and self._stop_by is None:
+            notify("STOPPING=1")
+            self._stop()
+        if self._asked > 1:
+            for life in self._lives:
+                life.kill("asked twice to stop")
+
+    def _stop(self) -> None:
         self._stop_by = self._clock.monotonic() + self._settings["drain"] + EXTRA_SECONDS
-        if self._child is not None:
-            self._child.terminate()
+        for life in self._lives:
+            life.stop()
 
-    def _life(self) -> int:
-        """Starts a child and watches it to its end; answers its exit code."""
-        self._start()
-        assert self._child is not None  # noqa: S101 - just started
-        assert self._pipe is not None  # noqa: S101
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._pipe, selectors.EVENT_READ)
-            selector.register(self._wakes[0], selectors.EVENT_READ)
-            while self._child.poll() is None:
-                self._listen(selector)
-                self._tend()
-            with contextlib.suppress(BlockingIOError):  # a process that the child left may hold its end open
-                while self._hear():  # what it said last may still stand in the pipe
-                    pass
-        return self._child.returncode
+    def _turn(self, post: Post) -> None:
+        """What a post needs now: a child, or that its child is watched, or buried."""
+        now, life = self._clock.monotonic(), post.life
+        if life is None:
+            if self._stop_by is None and now >= post.due:
+                self._start(post)
+        elif life.ended:
+            if life.bury():
+                self._retire(post, life)
+        elif self._stop_by is not None and now >= self._stop_by:
+            life.kill("did not drain in time")
+        else:
+            life.tend()
 
-    def _listen(self, selector: selectors.BaseSelector) -> None:
-        """Waits for a signal, a message, or the time of the next duty."""
-        for key, _ in selector.select(self._pause()):
-            if key.fileobj is self._wakes[0]:
-                self._wakes[0].recv(4096)
-            elif not self._hear():
-                selector.unregister(key.fileobj)
-
-    def _start(self) -> None:
+    def _start(self, post: Post) -> None:
         ours, theirs = socket.socketpair()
-        descriptors = [listener.fileno() for listener in self._listeners]
-        handover = dataclasses.replace(self._handover, control=theirs.fileno(), sockets=descriptors)
-        self._sessions, self._last_words = [], []
-        self._announced, self._killed = None, False
-        self._renew_at = self._silent_by = float("inf")
-        self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", MODULES[self._handover.mode]],
+        descriptors = [] if post is self._quarantine else [one.fileno() for one in self._listeners]
+        handover = dataclasses.replace(post.handover, control=theirs.fileno(), sockets=descriptors)
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", MODULES[handover.mode]],
             env=handover.environment(),
             pass_fds=[theirs.fileno(), *descriptors],
         )
         theirs.close()
         ours.setblocking(False)
-        self._pipe = Pipe(ours)
-        self._emit("child.started", pid=self._child.pid)
-        if self._stop_by is not None:  # asked while it was being started
-            self._child.terminate()
+        post.life = self._life(post, process, Pipe(ours))
+        post.wanted = post is self._ordinary
+        self._selector.register(post.life.pipe, selectors.EVENT_READ, post.life)
+        self._tell_sibling()
+
+    def _life(self, post: Post, process: subprocess.Popen[bytes], pipe: Pipe) -> Life:
+        return Life(
+            post.name,
+            process,
+            pipe,
+            self._settings,
+            ward=self._ward,
+            clock=self._clock,
+            emit=self._emit,
+            heard=functools.partial(self._on_message, post),
+        )
+
+    def _on_message(self, post: Post, message: dict[str, Any]) -> None:
+        if "session" in message and post is self._quarantine:
+            self._tell_sibling()
+        if "suspects" in message:
+            self._quarantine.wanted = True
+        if message.get("ready") and post is self._ordinary:
+            notify("READY=1")
+
+    def _tell_sibling(self) -> None:
+        """After the host slept the ordinary child may look first: its sibling is not dead."""
+        if self._ordinary.life is not None:
+            sessions = self._quarantine.life.sessions if self._quarantine.life is not None else []
+            self._ordinary.life.pipe.send(sibling=sessions[-1] if sessions else None)
+
+    def _retire(self, post: Post, life: Life) -> None:
+        """A child is buried: who comes after it, and when?"""
+        with contextlib.suppress(KeyError):  # it may have closed its end before
+            self._selector.unregister(life.pipe)
+        life.pipe.close()
+        post.life = None
+        self._tell_sibling()
+        if life.given_back and not life.orderly and not self._once:
+            self._quarantine.wanted = True
+        if self._stop_by is None:
+            self._succeed(post, life)
+
+    def _succeed(self, post: Post, life: Life) -> None:
+        code = life.code if life.meant else None
+        if post is self._ordinary and code in self._final_codes():
+            self._code = life.code
+            self._stop()
+        elif code == REPLACE:
+            post.wanted = True
+        elif code == 0 and post is self._quarantine:
+            post.failures = 0
+        else:
+            seconds = post.rest(life, self._settings["lease"] / 30, self._clock.monotonic())
+            self._emit(f"{post.name}.restarting", seconds=seconds)
+
+    def _final_codes(self) -> frozenset[int]:
+        """0 is final where the work has an end; a signal to the child alone does not end the service."""
+        return FINAL_CODES if self._once else FINAL_CODES - {0}
+
+    def _listen(self) -> None:
+        """Waits for a signal, a message, or the time of the next duty."""
+        for key, _ in self._selector.select(self._pause()):
+            if key.data is None:
+                self._wakes[0].recv(4096)
+            elif not key.data.hear():
+                self._selector.unregister(key.fileobj)
 
     def _pause(self) -> float:
         now = self._clock.monotonic()
-        if self._killed:
-            return 3600.0  # its end is a signal
-        until = min(self._renew_at, self._silent_by, self._stop_by or float("inf"))
-        return max(0.0, min(until - now, 3600.0))
-
-    def _hear(self) -> bool:
-        """Takes what the child says; False when it will say no more."""
-        messages = self._pipe.receive() if self._pipe is not None else None
-        for message in messages or []:
-            if "session" in message:
-                self._sessions.append(message["session"])
-                self._renewed_at = self._clock.monotonic()
-                self._renew_at = self._renewed_at + self._settings["renew"]
-            if "beat" in message:
-                rest = max(message["beat"] + self._settings["stuck"], self._settings["renew"])
-                self._silent_by = self._clock.monotonic() + rest + self._settings["lease"]
-            if "last_words" in message:
-                self._last_words = message["last_words"]
-            if "ending" in message:
-                self._announced = message["ending"]
-            if message.get("ready"):
-                notify("READY=1")
-        return messages is not None
-
-    def _tend(self) -> None:
-        now = self._clock.monotonic()
-        if self._killed:
-            return
-        if self._stop_by is not None and now >= self._stop_by:
-            self._kill("did not drain in time")
-        elif now >= self._silent_by:
-            self._kill("its loop is silent")
-        elif now >= self._renew_at:
-            self._renew(now)
-
-    def _renew(self, now: float) -> None:
-        session = self._sessions[-1]
-        try:
-            alive = self._ward.renew(session)
-        except Unreachable as error:
-            self._emit("lease.renew_failed", worker_id=session, error=str(error))
-            self._renew_again()
-            return
-        self._renewed_at = now
-        self._renew_at = now + self._settings["renew"]
-        if not alive and self._pipe is not None:
-            self._emit("session.lost", worker_id=session)
-            self._renew_at = float("inf")
-            self._pipe.send(lost=session)
-
-    def _renew_again(self) -> None:
-        """Tries once more soon; kills the child when one more try could outlast the lease."""
-        self._renew_at = self._clock.monotonic() + self._unit
-        if self._renew_at + PATIENCE + self._unit > self._renewed_at + self._settings["lease"]:
-            self._kill("its lease could not be renewed")
-
-    def _kill(self, reason: str) -> None:
-        if self._child is not None and not self._killed and self._child.poll() is None:
-            self._killed = True
-            self._emit("child.killed", pid=self._child.pid, reason=reason)
-            self._child.kill()
-
-    def _bury(self, code: int) -> None:
-        if self._pipe is not None:
-            self._pipe.close()
-        buried = self._give_back() if self._sessions else 0
-        name = "child.ended" if code == 0 else "child.died"
-        self._emit(name, exit_code=code, tasks_given_back=buried, last_words=len(self._last_words))
-
-    def _give_back(self) -> int | None:
-        """None: the database was busy all the time; then the lease's end gives the tasks back."""
-        return patiently(
-            lambda: self._ward.bury(self._sessions, self._last_words),
-            tries=10,
-            failed=lambda error: self._emit("child.bury_failed", error=str(error)),
-        )
-
-    def _rest(self, seconds: float) -> None:
-        """Waits before a restart; a signal ends the wait."""
-        self._emit("child.restarting", seconds=seconds)
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._wakes[0], selectors.EVENT_READ)
-            until = self._clock.monotonic() + seconds
-            while self._stop_by is None and (left := until - self._clock.monotonic()) > 0:
-                for _ in selector.select(left):
-                    self._wakes[0].recv(4096)
+        duties = [life.next_duty for life in self._lives]
+        if self._stop_by is None:
+            duties += [post.due for post in self._posts]
+        elif self._stop_by > now:
+            duties.append(self._stop_by)
+        return max(0.0, min([now + 3600.0, *duties]) - now)
 
 
 def main() -> int:

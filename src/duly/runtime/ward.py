@@ -6,8 +6,8 @@ No SQLAlchemy here: the parent must stay small, and must work while the child's 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from duly.clock import Clock
 from duly.model.events import EventType
@@ -17,7 +17,6 @@ from duly.store.claims import Finish, finish, rescue
 from duly.store.driver import Driver, Trouble, transaction
 from duly.store.transaction import Terms, Transaction
 
-T = TypeVar("T")
 #: How long one try waits for the write lock, in seconds: short, for the child must be watched meanwhile.
 PATIENCE = 1.0
 
@@ -88,13 +87,3 @@ class Ward:
 
 def _finish(values: dict[str, Any]) -> Finish:
     return Finish(**{**values, "target": Status(values["target"]), "event": EventType(values["event"])})
-
-
-def patiently(work: Callable[[], T], tries: int, failed: Callable[[Exception], None]) -> T | None:
-    """Tries `work` a few times: a locked database is busy for seconds. None: it never worked."""
-    for _ in range(tries):
-        try:
-            return work()
-        except Unreachable as error:
-            failed(error)
-    return None

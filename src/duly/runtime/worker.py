@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from duly.claim.poller import Poller
+from duly.claim.poller import Poller, Role
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
 from duly.deliver.channel import Channel
@@ -14,20 +14,29 @@ from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
 from duly.deliver.webhook import WebhookChannel
 from duly.execute.runner import Runner
-from duly.model.errors import SessionEnded
+from duly.model.errors import DulyError, SessionEnded
 from duly.model.task import Claimed
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
 
+#: How long a drain waits to say that it is one, when the database is busy.
+LEAVE_SECONDS = 1.0
+
 
 class Worker:
-    """Runs what is due. `supervised` tells the parent of a session; without one it renews itself."""
+    """Runs what is due. `supervised` tells the parent of a session; without one it renews itself.
+
+    `suspects` is called when suspects wait that a worker in the role of `QUARANTINE` should run. In that role
+    it sends and rescues nothing: a task that kills its process would tear that down too.
+    """
 
     def __init__(
         self,
         app: App,
         *,
+        role: Role = Role.ALONE,
+        suspects: Callable[[], None] = lambda: None,
         supervised: Callable[[str], None] | None = None,
         replace: Callable[[], None] = lambda: None,
         pulse: Callable[[float], None] = lambda _: None,
@@ -37,36 +46,49 @@ class Worker:
         self._app = app
         self._emit = emit
         self.session = WorkerSession(database, queues, emit=emit, opened=supervised or (lambda _: None))
-        self.runner = Runner(
+        self.runner = self._make_runner(replace)
+        self.pulse = Pulse(self.runner.ends_by, pulse)
+        self.poller = Poller(
             database,
             app.registry,
-            emit=emit,
+            queues,
+            free=self.runner.free,
+            start=self._begin,
+            role=role,
+            shares=self.runner.shares,
+        )
+        self.rescuer = Rescuer(database, emit=emit, own=lambda: self.session.id)
+        self.reconciler = Reconciler(
+            database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
+        )
+        self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
+        self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
+        self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
+        self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02)
+        self._sweeps = Loop("sweep", settings.sweep, self.sweep, emit=emit)
+        self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
+        self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
+        self._supervised = supervised is not None
+        self._role = role
+        self._tell_suspects = suspects
+        self._loops = [self._claims, self._cancels, self._renews, self._beats]
+        if role is not Role.QUARANTINE:
+            self._loops += [self._sends, self._sweeps]
+        self._forget: Callable[[], None] = lambda: None
+        self._stirred = asyncio.Event()
+        self._begun_at = 0.0
+
+    def _make_runner(self, replace: Callable[[], None]) -> Runner:
+        settings = self._app.settings
+        return Runner(
+            self._app.database,
+            self._app.registry,
+            emit=self._emit,
             slots={"loop": settings.concurrency, "thread": settings.threads, "process": settings.processes},
             stuck=settings.stuck,
             freed=self._freed,
             replace=replace,
         )
-        self.pulse = Pulse(self.runner.ends_by, pulse)
-        self.poller = Poller(database, app.registry, queues, free=self.runner.free, start=self._begin)
-        self.rescuer = Rescuer(database, emit=emit, own=lambda: self.session.id)
-        self.reconciler = Reconciler(
-            database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
-        )
-        channels: dict[str, Channel] = {
-            "webhook": WebhookChannel(app.credentials.webhook_secret, private=settings.webhook_private),
-            "inbox": InboxChannel(database),
-        }
-        self.outbox = Outbox(database, channels=channels, session=lambda: self.session.id, emit=emit)
-        self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
-        self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit)
-        self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit)
-        self._sweeps = Loop("sweep", settings.sweep, self.rescuer.tick, emit=emit)
-        self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
-        self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
-        self._supervised = supervised is not None
-        self._loops = [self._claims, self._cancels, self._sends, self._sweeps, self._renews, self._beats]
-        self._forget: Callable[[], None] = lambda: None
-        self._stirred = asyncio.Event()
 
     async def start(self) -> None:
         """Opens a session and starts the loops."""
@@ -78,6 +100,7 @@ class Worker:
         self._emit("worker.started", worker_id=self.session.id, types=len(self._app.registry))
 
     def _begin(self, claimed: Sequence[Claimed]) -> None:
+        self._begun_at = asyncio.get_running_loop().time()
         self.runner.start(claimed)
         self.pulse.begun()  # before a handler's first line: it may block the loop
 
@@ -106,6 +129,12 @@ class Worker:
             await self.replace_session(session)
             return 0
 
+    async def sweep(self) -> None:
+        """Takes back what died with other workers; tells of suspects that wait."""
+        await self.rescuer.tick()
+        if self._role is Role.ORDINARY and await self.poller.suspects_wait():
+            self._tell_suspects()
+
     async def replace_session(self, ended: str) -> None:
         """Gives up all attempts of a session that others ended, and takes a new one."""
         if self.session.end(ended):
@@ -128,6 +157,9 @@ class Worker:
         """Claims no more, lets running work end for `seconds`, hands the rest back."""
         self._emit("worker.draining", running=self.runner.busy, seconds=seconds)
         await self._claims.stop()
+        with contextlib.suppress(DulyError, TimeoutError):
+            async with asyncio.timeout(LEAVE_SECONDS):
+                await self.session.leave()
         await self.runner.drain(seconds)
         await self.outbox.drain(min(seconds, 5.0))
 
@@ -149,7 +181,24 @@ class Worker:
                 await self._stir()
                 await self.runner.look_for_cancels()
 
+    async def until_clear(self, seconds: float) -> None:
+        """Returns when nothing has begun or run for `seconds`."""
+        loop = asyncio.get_running_loop()
+        self._begun_at = loop.time()
+        while loop.time() < self._begun_at + seconds:
+            self._stirred.clear()
+            await self._stir()
+            if self.runner.busy:
+                self._begun_at = loop.time()
+
     async def _stir(self) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._app.settings.poll):
                 await self._stirred.wait()
+
+
+def _channels(app: App) -> dict[str, Channel]:
+    return {
+        "webhook": WebhookChannel(app.credentials.webhook_secret, private=app.settings.webhook_private),
+        "inbox": InboxChannel(app.database),
+    }

@@ -14,13 +14,18 @@ PART = 1_000_000
 
 def keep(tx: Transaction, bodies: Iterable[tuple[str, str, str | None]]) -> None:
     """Writes (task id, kind, text) bodies inside the caller's transaction; None is left out."""
-    rows = [row for id_, kind, text in bodies if text is not None for row in _rows(id_, kind, text)]
-    tx.run_many("data", rows)
+    texts = {(id_, kind): text for id_, kind, text in bodies if text is not None}
+    small = [
+        {"id": id_, "kind": kind, "text": text} for (id_, kind), text in texts.items() if len(text) <= SMALL
+    ]
+    if small:
+        tx.run("texts", small)
+    tx.run_many(
+        "data", [row for key, text in texts.items() if len(text) > SMALL for row in _parts(*key, text)]
+    )
 
 
-def _rows(id_: str, kind: str, text: str) -> list[Row]:
-    if len(text) <= SMALL:
-        return [(id_, kind, 0, text, None)]
+def _parts(id_: str, kind: str, text: str) -> list[Row]:
     packed = zlib.compress(text.encode(), 1)
     return [
         (id_, kind, number, None, packed[start : start + PART])

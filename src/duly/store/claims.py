@@ -9,11 +9,18 @@ from typing import Any
 
 from duly.model.errors import SessionEnded
 from duly.model.events import EventType
+from duly.model.policy import MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import bodies
+from duly.store import bodies, sessions
 from duly.store.transaction import Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
+
+#: What `claim.sql` selects, in its order.
+_CLAIMED = (
+    *("id", "attempt", "task_type", "queue", "tenant", "owner", "timeout_ms", "deadline_at"),
+    *("retry_count", "max_retries", "metadata", "suspect"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,11 +33,32 @@ class Lane:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimRequest:
-    """A worker's question: its living session, its queues, its free slots per lane."""
+    """A worker's question: its living session, its queues, its free slots per lane.
+
+    `beside` asks for suspects, to run beside those that have these values of `suspect`; None: for all others.
+    """
 
     session: str
     queues: tuple[str, ...]
     lanes: tuple[Lane, ...]
+    beside: tuple[int, ...] | None = None
+
+    @property
+    def script(self) -> str:
+        """The file that finds what is asked for."""
+        return "candidates" if self.beside is None else "suspects"
+
+
+def startable(tx: Transaction, item: ClaimRequest) -> bool:
+    """Whether a claim would find a task: the look before it, without a lock; an empty queue is one probe."""
+    look = "startable" if item.beside is None else "startable_suspects"
+    types = [type_ for lane in item.lanes for type_ in lane.types]
+    return bool(types) and any(tx.run(look, types, queue=queue) for queue in dict.fromkeys(item.queues))
+
+
+def room_beside(shares: Sequence[int]) -> int:
+    """How many more tasks those with these values of `suspect` allow in their process, at most a thousand."""
+    return max(0, min(shares, default=1000) - len(shares))
 
 
 def claim(tx: Transaction, items: Sequence[ClaimRequest]) -> list[list[Claimed]]:
@@ -45,7 +73,8 @@ def claim(tx: Transaction, items: Sequence[ClaimRequest]) -> list[list[Claimed]]
 def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
     if not tx.run("session_alive", session=item.session):
         raise SessionEnded
-    ids = [row[0] for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane)]
+    found = [row for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane)]
+    ids = [row[0] for row in found] if item.beside is None else _group(found, item.beside)
     if not ids:
         return []
     rows = tx.run("claim", ids, session=item.session)
@@ -57,9 +86,26 @@ def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane) -> list[Row]:
     found = [
         row
         for queue in dict.fromkeys(item.queues)
-        for row in tx.run("candidates", lane.types, queue=queue, free=lane.free)
+        for row in tx.run(item.script, lane.types, queue=queue, free=lane.free)
     ]
-    return sorted(found, key=lambda row: (row[1], row[2], row[0]))[: lane.free]
+    return sorted(found, key=_place)[: lane.free]
+
+
+def _place(row: Row) -> tuple[Any, ...]:
+    id_, rank, fair_at, suspect = row
+    return (-suspect, rank, fair_at, id_)
+
+
+def _group(suspects: list[Row], beside: Sequence[int]) -> list[str]:
+    """The first of these that all, and those they run beside, allow to share one process."""
+    group: list[str] = []
+    shares = list(beside)
+    for id_, _, _, share in sorted(suspects, key=_place):
+        if not room_beside(shares) or len(shares) >= share:
+            break
+        group.append(id_)
+        shares.append(share)
+    return group
 
 
 def _input(tx: Transaction, id_: str) -> str:
@@ -67,21 +113,8 @@ def _input(tx: Transaction, id_: str) -> str:
 
 
 def _claimed(row: Row, input_: str) -> Claimed:
-    id_, attempt, task_type, queue, tenant, owner, timeout_ms, deadline_at, retries, most, metadata = row
-    return Claimed(
-        id=id_,
-        attempt=attempt,
-        task_type=task_type,
-        queue=queue,
-        tenant=tenant,
-        owner=owner,
-        input=input_,
-        timeout_ms=timeout_ms,
-        deadline_at=deadline_at,
-        retry_count=retries,
-        max_retries=most,
-        metadata=json.loads(metadata),
-    )
+    values: dict[str, Any] = dict(zip(_CLAIMED, row, strict=True))
+    return Claimed(**{**values, "metadata": json.loads(values["metadata"])}, input=input_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +212,8 @@ def promote(tx: Transaction, limits: Sequence[int]) -> list[int]:
     The answer is the number of tasks moved; a call moves at most `limit` per state.
     """
     ids = [row[0] for row in tx.run("due", limit=max(limits))]
-    apply(tx, [_due(one) for one in facts(tx, ids).values()])
+    still = [one for one in facts(tx, ids).values() if one.due_at is not None and one.due_at <= tx.now]
+    apply(tx, [_due(one) for one in still])  # others may have acted before the rows were locked
     return [len(ids) for _ in limits]
 
 
@@ -197,21 +231,54 @@ def _due(one: Facts) -> Change:
     )
 
 
-def rescue(tx: Transaction, sessions: Sequence[tuple[str, ...]]) -> list[int]:
-    """Ends these sessions, then gives back what ended sessions still hold, uncharged; counts the tasks.
+def rescue(tx: Transaction, groups: Sequence[tuple[str, ...]]) -> list[int]:
+    """Ends these sessions, then gives back what ended sessions still hold, as suspects; counts the tasks.
 
+    No retry is charged. A suspect that was alone in its process is charged a loss; too many end it as failed.
     A cancel that was asked for is honoured instead. At most 500 tasks a call: call again until 0.
     """
-    ending = sorted({session for group in sessions for session in group})
-    tx.run("session_end", ending)
+    ending = sorted({session for group in groups for session in group})
+    if ending:
+        sessions.end(tx, ending)
     tx.run("deliveries_orphaned")
-    ids = [row[0] for row in tx.run("orphans")]
-    apply(tx, [_lost(one) for one in facts(tx, ids).values()])
-    return [len(ids) for _ in sessions]
+    found = {id_: (session, held or 0) for id_, session, held in tx.run("orphans")}
+    known = facts(tx, list(found)).values()
+    still = [
+        one for one in known if one.worker_id == found[one.id][0]
+    ]  # finished, or rescued and claimed again?
+    apply(tx, [_lost(one, found[one.id][1]) for one in still])
+    return [len(found) for _ in groups]
 
 
-def _lost(one: Facts) -> Change:
+def _lost(one: Facts, held: int) -> Change:
+    """What becomes of a task whose process died holding `held` tasks; 0: none of them can be the cause."""
     if one.cancel_requested_at is not None:
         return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED, outcome="lost")
-    data = {"attempt": one.attempt, "worker": one.worker_id}
-    return Change(facts=one, target=Status.PENDING, event=EventType.LOST, data=data, outcome="lost")
+    loss = int(held == 1 and one.suspect > 0)
+    losses = one.loss_count + loss
+    if loss and losses >= MOST_LOSSES:
+        return _given_up(one, losses)
+    told = {"held": held, "losses": losses} if held else {}
+    return Change(
+        facts=one,
+        target=Status.PENDING,
+        event=EventType.LOST,
+        data={"attempt": one.attempt, "worker": one.worker_id, **told},
+        outcome="lost",
+        loss=loss,
+        suspect=share_after_death(held) if held else None,
+    )
+
+
+def _given_up(one: Facts, losses: int) -> Change:
+    error = f"Its worker died {losses} times while it ran this task alone."
+    return Change(
+        facts=one,
+        target=Status.FAILED,
+        event=EventType.FAILED,
+        data={"attempt": one.attempt, "error_code": "worker_lost", "error": error},
+        outcome="lost",
+        loss=1,
+        error_code="worker_lost",
+        error=error,
+    )

@@ -147,19 +147,23 @@ class Database:
         """Runs `verb` with a list of items in one transaction; `last` runs it after others of its group."""
         if not items:
             return []
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[Sequence[Any]] = loop.create_future()
         with self._spoken():
-            return await asyncio.wrap_future(self._call(verb, items, last=last))
+            self._queue(Call(verb, items, _size(items), last, answer, loop))
+            return await answer
 
     def write_blocking(self, verb: Verb, items: Sequence[Any]) -> Sequence[Any]:
         """`write_many` for threads without a loop."""
+        answer: Future[Sequence[Any]] = Future()
         with self._spoken():
-            return self._call(verb, items, last=False).result()
+            self._queue(Call(verb, items, _size(items), False, answer))
+            return answer.result()
 
-    def _call(self, verb: Verb, items: Sequence[Any], *, last: bool) -> Future[Sequence[Any]]:
+    def _queue(self, call: Call) -> None:
         if self._readers is None:
             raise NotReady("the database is not open")
-        size = sum(len(getattr(item, "input", None) or getattr(item, "result", None) or "") for item in items)
-        return self._writer.submit(Call(verb, items, size, last))
+        self._writer.submit(call)
 
     async def read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs `query(tx, …)` on a reader, in one consistent view."""
@@ -218,6 +222,11 @@ class Database:
             if ours is error:
                 raise
             raise ours from error
+
+
+def _size(items: Sequence[Any]) -> int:
+    """About how many bytes a call writes."""
+    return sum(len(getattr(item, "input", None) or getattr(item, "result", None) or "") for item in items)
 
 
 def join_caller(database: Database, connection: Any) -> Transaction:

@@ -16,6 +16,9 @@ from duly.store import bodies, schema
 from duly.store.journal import step_kind
 from duly.store.transaction import Transaction
 
+#: Written out, not a parameter: only then the index of pending tasks serves.
+PENDING: sa.ColumnElement[str] = sa.literal_column("'pending'")
+
 _COLUMNS = [
     schema.task.c[name]
     for name in Task.__dataclass_fields__
@@ -159,15 +162,17 @@ def living_workers(tx: Transaction) -> list[dict[str, Any]]:
 
 
 def ahead_of(tx: Transaction, id_: str, most: int = 1000) -> int:
-    """How many pending tasks of the same queue are claimed before this one (counted up to `most`)."""
+    """How many pending tasks of the same queue are claimed before this one (counted up to `most`).
+
+    Suspects are claimed apart, and are not counted.
+    """
     me = sa.alias(schema.task)
     other = schema.task.c
     place = sa.tuple_(other.rank, other.fair_at, other.id)
     mine = sa.select(me.c.rank, me.c.fair_at, me.c.id).where(me.c.id == id_).scalar_subquery()
     queue = sa.select(me.c.queue).where(me.c.id == id_).scalar_subquery()
-    rows = (
-        sa.select(other.id).where(other.status == "pending", other.queue == queue, place < mine).limit(most)
-    )
+    ordinary = (other.status == PENDING, other.queue == queue, other.suspect == 0)
+    rows = sa.select(other.id).where(*ordinary, place < mine).limit(most)
     return int(tx.core.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
 
 

@@ -9,24 +9,52 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from duly.model.errors import InvalidInput, UnsupportedDatabase
+from duly.model.errors import InvalidInput, NotReady, UnsupportedDatabase
 from duly.store.driver import Footing, Hints, Silence, Trouble
 
 try:
     import pymysql
+    from pymysql.constants import SERVER_STATUS
 except ImportError:
     raise UnsupportedDatabase("MariaDB and MySQL need PyMySQL: pip install 'duly[mysql]'") from None
 
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
-IN_TRANSACTION = 1
-_CLOCK = "SELECT CAST(ROUND(UNIX_TIMESTAMP(SYSDATE(3)) * 1000) AS UNSIGNED)"
-#: Error numbers. 1205: a lock waited for too long, 1213: a deadlock's victim.
-_AGAIN = frozenset({1205, 1213})
+#: What the server accepts in one statement, at least; a part of a body is 1 MB, twice that when escaped.
+PACKET = 16 * 1024 * 1024
+#: Independent of the session's time zone: a local time comes twice in autumn.
+_CLOCK = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000"
+#: Error numbers. 1205: a lock waited for too long, 1213: a deadlock's victim, 1020: changed since read.
+_AGAIN = frozenset({1020, 1205, 1213})
 _LOST = frozenset(
     {0, 1053, 1080, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
 )
-_BUSY = frozenset({1021, 1036, 1040, 1114, 1203, 1290, 1792, 1836, 1969, 3024})
+_BUSY = frozenset(
+    {1021, 1036, 1040, 1047, 1114, 1203, 1226, 1290, 1317, 1637, 1792, 1836, 1969, 3024},
+)
+_TOO_LARGE = 1153
+_OPTIONS = frozenset(
+    {"unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"}
+)
+_SETTINGS = (
+    *("version", "read_only", "innodb_flush_log_at_trx_commit", "max_allowed_packet"),
+    *("log_bin", "binlog_format", "sync_binlog", "wsrep_on"),
+)
+
+
+class Connection(pymysql.connections.Connection):  # type: ignore[misc]
+    """Refuses what the server would answer by hanging up, so that only the call that is too large fails."""
+
+    def query(self, sql: Any, unbuffered: bool = False) -> Any:
+        if len(sql) > PACKET // 4:  # characters may take four bytes each
+            size = len(sql if isinstance(sql, bytes) else sql.encode("utf-8", "surrogateescape"))
+            if size >= PACKET:
+                raise pymysql.err.DataError(_TOO_LARGE, f"a statement of {size} bytes is over {PACKET}")
+        return super().query(sql, unbuffered)
+
+    def be_patient(self) -> None:
+        """Waits for an answer as long as it takes."""
+        self._read_timeout = None
 
 
 class MariaDB:
@@ -41,36 +69,38 @@ class MariaDB:
         if not parts.path.strip("/"):
             raise UnsupportedDatabase("DULY_DATABASE_URL: write mysql://user:password@host:3306/database")
         self.place = f"mysql://{parts.netloc.rpartition('@')[2] or 'localhost'}{parts.path}"
-        options = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-        options.pop("charset", None)
         self._arguments: dict[str, Any] = {
             "host": parts.hostname or "127.0.0.1",
             "port": parts.port or 3306,
             "user": unquote(parts.username or "root"),
             "password": unquote(parts.password or ""),
             "database": unquote(parts.path.strip("/")),
-            **options,
+            **_options(parts.query),
         }
 
     def examine(self) -> Footing:
         with self.connect() as connection, connection.cursor() as cursor:
-            cursor.execute("SELECT version(), @@read_only, @@innodb_flush_log_at_trx_commit")
-            version, read_only, flush = cursor.fetchone()
+            cursor.execute("SHOW GLOBAL VARIABLES WHERE Variable_name IN %s", (_SETTINGS,))
+            found = dict(cursor.fetchall())
+        version = found["version"]
         maria = "mariadb" in version.lower()
         numbers = tuple(int(one) for one in version.split("-")[0].split(".")[:2])
         if numbers < ((10, 6) if maria else (8, 0)):
             raise UnsupportedDatabase(f"{self.place} is {version}; Duly needs MariaDB 10.6 or MySQL 8")
-        if read_only:
+        if found["read_only"] != "OFF":
             raise UnsupportedDatabase(f"{self.place} is read-only; Duly needs the primary: only it decides")
-        lax = f"innodb_flush_log_at_trx_commit = {flush}: a crash of the server can lose accepted tasks"
+        if found.get("log_bin") == "ON" and found.get("binlog_format") == "STATEMENT":
+            raise UnsupportedDatabase(
+                f"{self.place} has binlog_format = STATEMENT, which forbids READ COMMITTED; set MIXED or ROW"
+            )
         name = "MariaDB" if maria else "MySQL"
-        return Footing(engine=f"{name} {version}", warnings=() if flush == 1 else (lax,))
+        return Footing(engine=f"{name} {version}", warnings=tuple(_warnings(found)))
 
     def exists(self) -> bool:
         return True
 
     def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
-        connection = pymysql.connect(
+        connection = Connection(
             charset="utf8mb4",
             collation="utf8mb4_bin",
             autocommit=True,
@@ -82,13 +112,16 @@ class MariaDB:
         isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"
         lock = LOCK_SECONDS if patience is None else max(1, round(patience))
         maria = "mariadb" in connection.get_server_info().lower()
-        limit = f"max_statement_time = {STATEMENT_SECONDS}"
+        limit = (
+            f"max_statement_time = {STATEMENT_SECONDS}"
+            if maria
+            else f"max_execution_time = {STATEMENT_SECONDS * 1000}"
+        )
         with connection.cursor() as cursor:
             cursor.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {isolation}")
-            cursor.execute("SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION'")
-            cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {lock}")
             cursor.execute(
-                f"SET SESSION {limit if maria else f'max_execution_time = {STATEMENT_SECONDS * 1000}'}"
+                "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION',"
+                f" innodb_lock_wait_timeout = {lock}, group_concat_max_len = {PACKET}, {limit}"
             )
         return connection
 
@@ -100,10 +133,10 @@ class MariaDB:
         return self.now(connection)
 
     def in_transaction(self, connection: Any) -> bool:
-        return bool(connection.open and connection.server_status & IN_TRANSACTION)
+        return bool(connection.open and connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)
 
     def now(self, connection: Any) -> int:
-        with connection.cursor() as cursor:
+        with connection.cursor(pymysql.cursors.Cursor) as cursor:
             cursor.execute(_CLOCK)
             return int(cursor.fetchone()[0])
 
@@ -112,6 +145,9 @@ class MariaDB:
             raise InvalidInput("submit_in needs a PyMySQL or SQLAlchemy connection")
         if connection.get_autocommit() and not self.in_transaction(connection):
             raise InvalidInput("submit_in needs a connection inside a transaction: turn autocommit off")
+        raw = connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
+        if raw or connection.charset != "utf8mb4":
+            raise InvalidInput("submit_in needs charset utf8mb4, and no NO_BACKSLASH_ESCAPES in sql_mode")
 
     def trouble(self, error: BaseException) -> Trouble:
         if not isinstance(error, pymysql.Error):
@@ -131,6 +167,33 @@ class MariaDB:
 
     def lock_schema(self, cursor: Any) -> None:
         """A statement that changes a table ends its transaction here, so a named lock holds others off."""
+        cursor.connection.be_patient()
         cursor.execute("SET SESSION lock_wait_timeout = 60 /*M! , SESSION max_statement_time = 0 */")
-        cursor.execute("SELECT GET_LOCK('duly schema', 60)")
-        cursor.fetchall()
+        cursor.execute("SELECT GET_LOCK(CONCAT('duly ', SHA1(DATABASE())), 60)")
+        if cursor.fetchone() != (1,):
+            raise NotReady("another process is changing the schema; try again")
+
+
+def _options(query: str) -> dict[str, Any]:
+    """PyMySQL's arguments from the end of a URL."""
+    given = {name: values[-1] for name, values in parse_qs(query).items() if name != "charset"}
+    unknown = sorted(set(given) - _OPTIONS)
+    if unknown:
+        known = ", ".join(sorted(_OPTIONS))
+        raise UnsupportedDatabase(f"DULY_DATABASE_URL: unknown {', '.join(unknown)}; there are {known}")
+    words: dict[str, Any] = {"true": True, "false": False}
+    return {name: words.get(value.lower(), value) for name, value in given.items()}
+
+
+def _warnings(found: dict[str, str]) -> list[str]:
+    """What can cost accepted tasks, by the server's settings."""
+    crash = "a crash of the server can lose accepted tasks"
+    flush = found["innodb_flush_log_at_trx_commit"]
+    warnings = [] if flush in ("1", "3") else [f"innodb_flush_log_at_trx_commit = {flush}: {crash}"]
+    if found.get("log_bin") == "ON" and found.get("sync_binlog") != "1":
+        warnings.append(f"sync_binlog = {found.get('sync_binlog')} with a binary log: {crash}")
+    if found.get("wsrep_on") == "ON":
+        warnings.append("Galera: let all processes of Duly write to one and the same node")
+    if int(found["max_allowed_packet"]) < PACKET:
+        warnings.append(f"max_allowed_packet = {found['max_allowed_packet']}: set at least {PACKET}")
+    return warnings

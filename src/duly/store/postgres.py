@@ -21,14 +21,16 @@ except ImportError:
 OLDEST = 150_000
 STATEMENT_MS = 5000
 LOCK_MS = 2000
+IDLE_MS = 10_000
 CONNECT_SECONDS = 5
 _CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_CLOCK}"
+#: A verb looks up its batch row by row, through an index, and takes the first of an order from its end. A
+#: plan that reads or sorts a whole table, made perhaps before that was ever analysed, is the mistake to rule
+#: out; `status || ''` in the SQL rules out the wrong index.
+_FOR_ALL = {"enable_seqscan": "off", "plan_cache_mode": "force_custom_plan", "jit": "off", "timezone": "UTC"}
+_FOR_WRITING = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_sort"), "off")
 _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
-_WAITS = (
-    f"SET LOCAL statement_timeout = {STATEMENT_MS}; SET LOCAL lock_timeout = {LOCK_MS};"
-    " SET LOCAL idle_in_transaction_session_timeout = 10000;"
-)
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -75,14 +77,14 @@ class Postgres:
     def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
         """Behind a pooler nothing is prepared and nothing is set for longer than a transaction."""
         lock = LOCK_MS if patience is None else round(patience * 1000)
-        settings: dict[str, Any] = {} if self._pooled else {"options": _options(lock, read_only)}
+        settings = {} if self._pooled else _settings(lock, read_only=read_only)
         connection = psycopg.connect(
             self.conninfo,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
             application_name="duly",
             tcp_user_timeout=10_000,
-            **settings,
+            options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
         connection.prepare_threshold = None if self._pooled else 2
         return connection
@@ -91,7 +93,9 @@ class Postgres:
         """One round trip: the transaction, and the clock."""
         begin = _SNAPSHOT if read_only else _BEGIN
         if self._pooled:
-            begin = begin.replace("; ", f"; {_WAITS} ", 1)
+            settings = _settings(LOCK_MS, read_only=read_only)
+            local = " ".join(f"SET LOCAL {name} = '{value}';" for name, value in settings.items())
+            begin = begin.replace("; ", f"; {local} ", 1)
         cursor = connection.execute(begin)
         while cursor.description is None:
             cursor.nextset()
@@ -136,12 +140,12 @@ class Postgres:
         cursor.execute("SELECT pg_advisory_xact_lock(4447)")
 
 
-def _options(lock_ms: int, read_only: bool) -> str:
-    return (
-        f"-c statement_timeout={STATEMENT_MS} -c lock_timeout={lock_ms}"
-        " -c idle_in_transaction_session_timeout=10000 -c jit=off -c TimeZone=UTC"
-        f" -c default_transaction_read_only={'on' if read_only else 'off'}"
-    )
+def _settings(lock_ms: int, *, read_only: bool) -> dict[str, str]:
+    """What a session of ours is set to."""
+    waits = {"statement_timeout": STATEMENT_MS, "lock_timeout": lock_ms}
+    waits["idle_in_transaction_session_timeout"] = IDLE_MS
+    ours = _FOR_ALL | ({} if read_only else _FOR_WRITING)
+    return {**{name: str(value) for name, value in waits.items()}, **ours}
 
 
 def _plain(url: str) -> str:

@@ -1,16 +1,18 @@
 """The tables, once for every database. Times are BIGINT milliseconds UTC, ids UUIDv7 strings.
 
-No partial and no descending index (MariaDB): status comes first instead. Invariants are constraints.
+No foreign keys (decision 0011): a task and what belongs to it are written in one transaction. No descending
+index (MariaDB). Invariants are constraints.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
     Float,
-    ForeignKey,
     Index,
     Integer,
     LargeBinary,
@@ -19,6 +21,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    column,
+    text,
 )
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
@@ -27,13 +31,37 @@ from duly.model.state import Status
 
 metadata = MetaData()
 
+#: Keys compare byte by byte on MariaDB.
+STORAGE: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+#: The hot table on PostgreSQL: room in each page for a row's next version, vacuum long before 20 % are dead.
+HOT: dict[str, Any] = {
+    "postgresql_with": {
+        "fillfactor": 80,
+        "autovacuum_vacuum_scale_factor": 0.02,
+        "autovacuum_vacuum_insert_scale_factor": 0.1,
+        "autovacuum_analyze_scale_factor": 0.05,
+        "autovacuum_vacuum_cost_limit": 2000,
+    }
+}
+
 LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 Body: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
 def _key(length: int) -> TypeEngine[str]:
     """Text that is compared byte by byte: 'A' and 'a' are two keys on every database."""
-    return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    ours = String(length).with_variant(String(length, collation="C"), "postgresql")
+    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
+    """An index without the rows that nobody looks up in it; on MariaDB with them: status comes first."""
+    condition = text(where)
+    return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
 
 
 def _statuses() -> str:
@@ -56,6 +84,10 @@ task = Table(
     Column("retry_count", Integer, nullable=False, server_default="0"),
     Column("max_retries", Integer, nullable=False),
     Column("exhausted", SmallInteger, nullable=False, server_default="0"),
+    # Worker processes that died while this task ran alone in them.
+    Column("loss_count", Integer, nullable=False, server_default="0"),
+    # How many may share the process of its next attempt, since one died under it; 0: it is no suspect.
+    Column("suspect", SmallInteger, nullable=False, server_default="0"),
     Column("timeout_ms", BigInteger, nullable=False),
     Column("deadline_at", BigInteger),
     Column("worker_id", _key(36)),
@@ -76,7 +108,7 @@ task = Table(
     Column("completed_at", BigInteger),
     Column("expires_at", BigInteger),
     CheckConstraint(_statuses(), name="task_status_known"),
-    CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+    CheckConstraint(column("rank").between(1, 10), name="task_rank_in_range"),
     # A running task has an owner to blame, and nothing else has.
     CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
     # A terminal task says when it ended; a living one does not claim to have ended.
@@ -86,31 +118,45 @@ task = Table(
     ),
     # What the clock must wake has a time to be woken at.
     CheckConstraint("status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"),
-    Index("task_claim", "status", "queue", "rank", "fair_at", "id"),
-    Index("task_ticket", "status", "queue", "rank", "tenant", "owner", "fair_at"),
+    # Only what is yet to be run apart is under suspicion.
+    CheckConstraint("suspect = 0 OR status IN ('pending', 'blocked', 'running')", name="task_suspect_runs"),
+    _index("task_claim", "status", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
+    _index(
+        "task_ticket", "status", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"
+    ),
+    _index("task_held", "status", "worker_id", where="status = 'running'"),
     Index("task_clock", "status", "due_at"),
     Index("task_owner", "tenant", "owner", "id"),
-    Index("task_idempotency", "tenant", "owner", "idempotency_key", unique=True),
-    Index("task_unique", "unique_key", unique=True),
+    _index(
+        "task_idempotency",
+        *("tenant", "owner", "idempotency_key"),
+        where="idempotency_key IS NOT NULL",
+        unique=True,
+    ),
+    _index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
+    **STORAGE,
+    **HOT,
 )
 
 task_tag = Table(
     "task_tag",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("tag", _key(64), primary_key=True),
     Index("task_tag_tag", "tag", "task_id"),
+    **STORAGE,
 )
 
 # Bodies: input, result, traceback, and `step/<name>/<n>`. Small ones are text, large ones zlib in parts.
 task_data = Table(
     "task_data",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("kind", _key(200), primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("text", LongText),
     Column("data", Body),
+    **STORAGE,
 )
 
 blob = Table(
@@ -120,21 +166,23 @@ blob = Table(
     Column("part", Integer, primary_key=True),
     Column("parts", Integer, nullable=False),
     Column("data", Body, nullable=False),
+    **STORAGE,
 )
 
 partial = Table(
     "partial",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("text", LongText, nullable=False),
+    **STORAGE,
 )
 
 attempt = Table(
     "attempt",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("worker_id", _key(36), nullable=False),
     Column("started_at", BigInteger, nullable=False),
@@ -142,28 +190,31 @@ attempt = Table(
     Column("outcome", _key(36)),
     Column("error_code", _key(100)),
     Column("error", LongText),
+    **STORAGE,
 )
 
 step = Table(
     "step",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("name", _key(100), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("attempt", Integer, nullable=False),
     Column("digest", _key(64), nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    **STORAGE,
 )
 
 event = Table(
     "event",
     metadata,
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    Column("task_id", _key(36), primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("at", BigInteger, nullable=False),
     Column("type", _key(36), nullable=False),
     Column("data", LongText, nullable=False),
+    **STORAGE,
 )
 
 worker = Table(
@@ -176,14 +227,17 @@ worker = Table(
     Column("started_at", BigInteger, nullable=False),
     Column("lease_until", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
+    # How many tasks it held when it died; 0: none of them can have been the cause.
+    Column("held", Integer),
     Index("worker_living", "ended_at", "lease_until"),
+    **STORAGE,
 )
 
 delivery = Table(
     "delivery",
     metadata,
     Column("id", _key(36), primary_key=True),
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), nullable=False),
+    Column("task_id", _key(36), nullable=False),
     Column("channel", _key(36), nullable=False),
     Column("target", LongText, nullable=False),
     # held until the task ends · pending · sending · delivered · dead
@@ -202,6 +256,7 @@ delivery = Table(
     CheckConstraint("(status = 'sending') = (worker_id IS NOT NULL)", name="delivery_sending_has_worker"),
     Index("delivery_task", "task_id", "status"),
     Index("delivery_clock", "status", "due_at"),
+    **STORAGE,
 )
 
 # The inbox has integer ids, as its readers' documents ask; seq ascends within an owner.
@@ -210,7 +265,7 @@ notification = Table(
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
     Column("delivery_id", _key(36), nullable=False, unique=True),
-    Column("task_id", ForeignKey("task.id", ondelete="CASCADE"), nullable=False),
+    Column("task_id", _key(36), nullable=False),
     Column("tenant", _key(64), nullable=False),
     Column("owner", _key(64), nullable=False),
     Column("type", _key(36), nullable=False),
@@ -219,4 +274,5 @@ notification = Table(
     Column("read_at", BigInteger),
     Index("notification_owner", "tenant", "owner", "id"),
     Index("notification_task", "task_id"),
+    **STORAGE,
 )

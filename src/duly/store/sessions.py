@@ -37,6 +37,18 @@ def renew(tx: Transaction, ids: Sequence[str]) -> list[bool]:
     return [bool(tx.run("renew", session=id_, lease=tx.terms.lease_ms)) for id_ in ids]
 
 
+def leave(tx: Transaction, ids: Sequence[str]) -> list[None]:
+    """These processes end on purpose: whatever they still hold in the end, none of it killed them."""
+    tx.run("session_leave", ids)
+    return [None for _ in ids]
+
+
+def end(tx: Transaction, ids: Sequence[str]) -> None:
+    """Ends sessions, then notes once how many tasks each still held: one of them may have killed it."""
+    tx.run("session_end", ids)
+    tx.run("session_held", ids)
+
+
 def expired(tx: Transaction) -> tuple[str, ...]:
     """The living sessions whose lease is over."""
     return tuple(row[0] for row in tx.run("sessions_expired"))

@@ -31,8 +31,8 @@ driver: ModuleType = _driver
 
 BUSY_TIMEOUT_MS = 5000
 OLDEST = (3, 38, 0)
-#: FULL does not wait until a rollback journal is gone for good, and one that a power cut brings back undoes its
-#: commit: only EXTRA syncs the folder too. In WAL mode the two are the same.
+#: FULL does not wait until a rollback journal is gone for good, and one that a power cut brings back undoes
+#: its commit; EXTRA syncs the folder too. In WAL mode the two are the same.
 _JOURNALS = {
     "WAL": ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"),
     "DELETE": ("PRAGMA journal_mode = DELETE", "PRAGMA synchronous = EXTRA"),
@@ -88,10 +88,7 @@ class Sqlite:
         return self.path.exists()
 
     def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
-        connection = connect(self.path, self.footing.journal, read_only=read_only)
-        if patience is not None:
-            connection.execute(f"PRAGMA busy_timeout = {round(patience * 1000)}")
-        return connection
+        return connect(self.path, self.footing.journal, read_only=read_only, patience=patience)
 
     def begin(self, connection: Any, *, read_only: bool = False) -> None:
         """Takes the write lock unless read-only: a transaction that reads first could not get it later."""
@@ -165,12 +162,11 @@ def examine(path: Path, version: tuple[int, int, int] | None = None) -> Footing:
     return Footing(journal=journal, engine=engine, file_system=kind, warnings=tuple(warnings))
 
 
-def connect(path: Path, journal: str, *, read_only: bool = False) -> Any:
+def connect(path: Path, journal: str, *, read_only: bool = False, patience: float | None = None) -> Any:
     """A DB-API connection in autocommit; transactions are begun by hand, with BEGIN IMMEDIATE."""
     _make_private(path)
-    connection = driver.connect(
-        str(path), timeout=BUSY_TIMEOUT_MS / 1000, isolation_level=None, check_same_thread=False
-    )
+    timeout = BUSY_TIMEOUT_MS / 1000 if patience is None else patience
+    connection = driver.connect(str(path), timeout=timeout, isolation_level=None, check_same_thread=False)
     for pragma in _JOURNALS[journal]:
         connection.execute(pragma)
     connection.execute("PRAGMA foreign_keys = ON")

@@ -19,11 +19,15 @@ from duly.store.transitions import Change, Facts, apply, facts
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """Which task stands for a submission: its own (`created`), or an earlier one with the same key."""
+    """Which task stands for a submission: its own (`created`), or an earlier one with the same key.
+
+    `at` is the moment of acceptance in milliseconds UTC.
+    """
 
     id: str
     created: bool
     same_body: bool
+    at: int
 
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
@@ -32,7 +36,7 @@ def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms)
     found = tx.run("submitted", [rows[item.id] for item in items])
     accepted = [
-        Accepted(id_, bool(own), own or body_hash in (None, item.body_hash))
+        Accepted(id_, bool(own), bool(own) or body_hash in (None, item.body_hash), tx.now)
         for item, (id_, own, body_hash) in zip(items, found, strict=True)
     ]
     pairs = zip(items, accepted, strict=True)
@@ -41,7 +45,7 @@ def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
 
 
 def _row(tx: Transaction, item: Submission) -> dict[str, Any]:
-    later = item.due_at is not None and item.due_at > tx.now
+    later = item.due_later(tx.now)
     return {
         "id": item.id,
         "task_type": item.task_type,
@@ -57,7 +61,7 @@ def _row(tx: Transaction, item: Submission) -> dict[str, Any]:
         "idempotency_key": item.idempotency_key,
         "body_hash": item.body_hash,
         "unique_key": item.unique_key,
-        "metadata": wire.dumps(dict(item.metadata)),
+        "metadata": wire.dumps(dict(item.metadata)) if item.metadata else "{}",
         "tags": list(dict.fromkeys(item.tags)),
         "deliver": [
             {"id": str(uuid_utils.uuid7()), "channel": to.channel, "target": wire.dumps({"url": to.url})}

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
@@ -26,6 +27,9 @@ class Facts:
     cancel_requested_at: int | None
     deadline_at: int | None
     worker_id: str | None
+    loss_count: int
+    suspect: int
+    due_at: int | None
 
 
 def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
@@ -37,7 +41,10 @@ def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One task's move from the state that was read to `target`, and the event that tells of it."""
+    """One task's move from the state that was read to `target`, and the event that tells of it.
+
+    `suspect`: how many may share its next process; None leaves a pending task's suspicion as it is.
+    """
 
     facts: Facts
     target: Status
@@ -47,6 +54,8 @@ class Change:
     due_at: int | None = None
     wait_kind: str | None = None
     charge: int = 0
+    loss: int = 0
+    suspect: int | None = None
     error_code: str | None = None
     error: str | None = None
     exhausted: bool = False
@@ -64,6 +73,7 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
             raise StateConflict(f"a {change.facts.status} task cannot become {change.target}")
     if changes:
         tx.run("events", [_event(change) for change in changes])
+        failpoint("store.half_written")
         tx.run("transition", [_row(tx, change) for change in changes])
 
 
@@ -89,9 +99,20 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
         "wait_kind": change.wait_kind,
         "retry_count": 0 if change.reset else before.retry_count + change.charge,
         "exhausted": int(change.exhausted),
+        "loss_count": 0 if change.reset else before.loss_count + change.loss,
+        "suspect": _suspect(change),
         "error_code": change.error_code,
         "error": change.error,
         "completed_at": tx.now if ended else None,
         "expires_at": tx.now + tx.terms.retention_ms if ended else None,
         "reset": int(change.reset),
     }
+
+
+def _suspect(change: Change) -> int:
+    """An attempt that ended, in whatever way, killed nothing; one that was handed back showed nothing."""
+    if change.suspect is not None:
+        return change.suspect
+    if change.reset:  # an operator's word does not make a task that killed a harmless one
+        return int(change.facts.loss_count > 0)
+    return change.facts.suspect if change.target is Status.PENDING else 0

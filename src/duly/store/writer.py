@@ -6,13 +6,15 @@ one, each in its own transaction, so that only the failing call gets its error.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import queue
 import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from duly.failpoints import failpoint
@@ -47,13 +49,17 @@ class Connection(Protocol):
 
 @dataclass(slots=True)
 class Call:
-    """One queued call of a verb with its items; `last` runs after all others of its group."""
+    """One queued call of a verb with its items; `last` runs after all others of its group.
+
+    `loop` is the event loop that `future` belongs to; None for a thread that waits by itself.
+    """
 
     verb: Verb
     items: Sequence[Any]
     size: int
-    last: bool = False
-    future: Future[Sequence[Any]] = field(default_factory=Future)
+    last: bool
+    future: asyncio.Future[Sequence[Any]] | Future[Sequence[Any]]
+    loop: asyncio.AbstractEventLoop | None = None
 
 
 class _Refused(Exception):
@@ -100,15 +106,13 @@ class Writer:
         self._thread.start()
         self._opened.result()
 
-    def submit(self, call: Call) -> Future[Sequence[Any]]:
-        """Queues a call; its future resolves after the commit."""
+    def submit(self, call: Call) -> None:
+        """Queues a call, which a caller that gives up does not take back; it resolves after the commit."""
         with self._door:
             if self._closed:
                 call.future.set_exception(NotReady("the database is closed"))
             else:
-                call.future.set_running_or_notify_cancel()  # a caller that gives up does not take it back
                 self._queue.put(call)
-        return call.future
 
     def close(self) -> None:
         """Finishes what is queued, then closes the connection."""
@@ -172,16 +176,14 @@ class Writer:
             answers = self._persist(group)
         except _Refused as refusal:
             if len(group) == 1 or refusal.whole:
-                for call in group:
-                    self._fail(call, refusal.error)
+                self._fail(group, refusal.error)
                 return
             self._emit("store.group_split", calls=len(group), error=repr(refusal.error))
             for call in group:
                 self._commit([call])
             return
         failpoint("store.committed")
-        for call, answer in zip(group, answers, strict=True):
-            call.future.set_result(answer)
+        _resolve(list(zip(group, answers, strict=True)))
         self._committed(not all(call.last for call in group))
 
     def _persist(self, group: list[Call]) -> list[Sequence[Any]]:
@@ -205,9 +207,10 @@ class Writer:
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads contenders
         raise AssertionError("unreachable")
 
-    def _fail(self, call: Call, error: Exception) -> None:
-        self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
-        call.future.set_exception(error)
+    def _fail(self, group: list[Call], error: Exception) -> None:
+        for call in group:
+            self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
+        _resolve([(call, error) for call in group])
 
     def _transact(self, tx: Transaction, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group in one transaction, each verb once with the items of all its calls."""
@@ -241,3 +244,26 @@ class Writer:
             self._connection = self._connect()
         except Exception as error:  # noqa: BLE001 - the writer's thread must not end
             self._emit("store.reconnect_failed", error=repr(error))
+
+
+def _resolve(answered: list[tuple[Call, Any]]) -> None:
+    """Wakes each loop once for all answers that it waits for: a wake-up is a system call."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[Call, Any]]] = {}
+    for call, answer in answered:
+        if call.loop is None:
+            _settle([(call, answer)])
+        else:
+            loops.setdefault(call.loop, []).append((call, answer))
+    for loop, its in loops.items():
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, its)
+
+
+def _settle(answered: list[tuple[Call, Any]]) -> None:
+    for call, answer in answered:
+        if call.future.done():  # its caller has given up
+            continue
+        if isinstance(answer, Exception):
+            call.future.set_exception(answer)
+        else:
+            call.future.set_result(answer)

@@ -63,7 +63,7 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         id=str(uuid_utils.uuid7()),
         task_type=kind.name,
         input=text,
-        body_hash=wire.digest([kind.name, json.loads(text)]),
+        body_hash="" if options.idempotency_key is None else wire.digest([kind.name, json.loads(text)]),
         queue=options.queue or kind.queue,
         tenant=options.tenant,
         owner=options.owner,
@@ -85,7 +85,10 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
 def _check_shapes(options: Options) -> None:
     if not isinstance(options.metadata, Mapping):
         raise InvalidInput("metadata must be an object")
-    if len(wire.dumps(dict(options.metadata), what="metadata").encode()) > METADATA_LIMIT:
+    if (
+        options.metadata
+        and len(wire.dumps(dict(options.metadata), what="metadata").encode()) > METADATA_LIMIT
+    ):
         raise TooLarge(f"metadata is larger than {METADATA_LIMIT} bytes")
     for what, several in (("tags", options.tags), ("deliver", options.deliver)):
         if isinstance(several, str | Mapping):  # each letter would be one

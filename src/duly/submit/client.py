@@ -36,10 +36,10 @@ class Client:
         submission = admit(self._registry, task_type, input_, options, self._database.clock.now_ms())
         accepted = await self._database.write(submissions.submit, submission)
         self._check(submission, accepted)
-        if wait > 0:
-            await self._ends.wait(accepted.id, wait)
-        task = await self.get(accepted.id)
-        return task if accepted.created else replace(task, deduplicated=True)
+        if accepted.created and wait <= 0:
+            return submission.accepted(accepted.at)
+        await self._ends.wait(accepted.id, wait)
+        return replace(await self.get(accepted.id), deduplicated=not accepted.created)
 
     async def submit_many(self, requests: Sequence[tuple[str, Any, Options]]) -> list[str]:
         """The ids of tasks that are accepted together: all of them, or none if one is invalid.

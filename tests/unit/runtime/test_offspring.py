@@ -78,7 +78,7 @@ from duly.runtime.child import keep_from_offspring
 from duly.runtime.handover import Handover
 control, listener = socket.socketpair()[0], socket.create_server(("127.0.0.1", 0))
 keep_from_offspring(
-    Handover(mode="serve", settings={}, database="", control=control.fileno(), sockets=[listener.fileno()])
+    Handover(mode="serve", settings={}, control=control.fileno(), sockets=[listener.fileno()])
 )
 def sockets():
     return sum(stat.S_ISSOCK(os.fstat(one.fileno()).st_mode) for one in (control, listener))

@@ -1,10 +1,11 @@
-"""The parent's parts: its pipe, its word to systemd, its connection, and when it gives a child up."""
+"""The parent's parts: its pipe, its word to systemd, its connection; which child it starts when."""
 
 from __future__ import annotations
 
 import json
+import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,193 +13,268 @@ import pytest
 
 from duly.config import Settings
 from duly.model.state import Status
+from duly.runtime import supervisor
 from duly.runtime.control import Pipe
-from duly.runtime.handover import Handover
+from duly.runtime.handover import REPLACE, VARIABLE, Handover
 from duly.runtime.supervisor import Supervisor, listen, notify
-from duly.runtime.ward import Unreachable, Ward, patiently
+from duly.runtime.ward import Unreachable, Ward
 from duly.store import claims, sqlite
 from duly.store.transaction import Terms
+from support.parents import Hand, Victim, WardOfHand
 from support.world import Emitted, World
 
 
-class Hand:
-    """A monotonic clock that is moved by hand."""
+class Actor(Victim):
+    """A child process that was started: what it was handed, and its end of the pipe."""
 
-    def __init__(self) -> None:
-        self.now = 1000.0
+    def __init__(self, command: list[str], env: dict[str, str], pass_fds: list[int]) -> None:
+        super().__init__()
+        self.module = command[-1]
+        self.handed: dict[str, Any] = json.loads(env[VARIABLE])
+        self.inherited = len(pass_fds)
+        self.end = socket.socket(fileno=os.dup(pass_fds[0]))
+        self.end.setblocking(False)
 
-    def now_ms(self) -> int:
-        return round(self.now * 1000)
+    def say(self, **message: Any) -> None:
+        self.end.sendall(json.dumps(message).encode() + b"\n")
 
-    def monotonic(self) -> float:
-        return self.now
+    def die(self, code: int = -9, **last: Any) -> None:
+        """Its process is gone, after it said something perhaps."""
+        if last:
+            self.say(**last)
+        self.end.close()
+        self.returncode = code
 
-    def told(self, _database_ms: int | None) -> int:
-        return self.now_ms()
-
-
-class Busy:
-    """A ward whose renewals take a second and fail, or succeed, as told."""
-
-    def __init__(self, clock: Hand) -> None:
-        self._clock = clock
-        self.fails = False
-        self.alive = True
-        self.tries = 0
-
-    def renew(self, session: str) -> bool:
-        self.tries += 1
-        if self.fails:
-            self._clock.now += 1.0
-            raise Unreachable("database is locked")
-        return self.alive
-
-    def bury(self, ended: Sequence[str], last_words: Sequence[dict[str, Any]]) -> int:
-        return 0
+    def told(self) -> list[dict[str, Any]]:
+        """What its parent has said to it."""
+        try:
+            return [json.loads(line) for line in self.end.recv(1 << 16).splitlines()]
+        except BlockingIOError:
+            return []
 
 
-class Victim:
-    """A child that runs until it is killed."""
+class Stage:
+    """A supervisor over children that are played, with hands on its clock and its database."""
 
-    pid = 1
-
-    def __init__(self) -> None:
-        self.killed = 0
-        self.stopped = 0
-
-    def poll(self) -> None:
-        return None
-
-    def kill(self) -> None:
-        self.killed += 1
-
-    def terminate(self) -> None:
-        self.stopped += 1
-
-
-class Watch:
-    """A supervisor over a child that never was, with hands on its clock, its pipe and its database."""
-
-    def __init__(self, **settings: Any) -> None:
-        self.clock, self.emitted, self.child = Hand(), Emitted(), Victim()
-        self.ward = Busy(self.clock)
-        values = Settings(**settings).model_dump()
-        handover = Handover(mode="worker", settings=values)
+    def __init__(self, patch: pytest.MonkeyPatch, *, once: bool = False, **settings: Any) -> None:
+        self.clock, self.emitted, self.actors = Hand(), Emitted(), list[Actor]()
+        self.ward = WardOfHand(self.clock)
+        handover = Handover(mode="worker", settings=Settings(**settings).model_dump(), once=once)
+        patch.setattr(supervisor.subprocess, "Popen", self.start)
         self.supervisor = Supervisor(
             handover,
             self.ward,  # type: ignore[arg-type]
             clock=self.clock,
             emit=self.emitted,
         )
-        ours, self.theirs = socket.socketpair()
-        ours.setblocking(False)
-        self.supervisor._child = self.child  # type: ignore[assignment]
-        self.supervisor._pipe = Pipe(ours)
-        self.say(session="s1")
+        self.turn()
 
-    def say(self, **message: Any) -> None:
-        """The child says something, and the supervisor hears it."""
-        self.theirs.sendall(json.dumps(message).encode() + b"\n")
-        self.supervisor._hear()
+    def start(self, command: list[str], env: dict[str, str], pass_fds: list[int]) -> Actor:
+        self.actors.append(Actor(command, env, pass_fds))
+        return self.actors[-1]
 
-    def turn(self, seconds: float) -> None:
-        """Time passes, in turns as long as the supervisor's pauses."""
-        end = self.clock.now + seconds
-        while self.clock.now < end:
-            self.supervisor._tend()
-            if self.child.killed:
+    def turn(self, seconds: float = 0.0) -> None:
+        """What the supervisor does meanwhile."""
+        end, parts = self.clock.now + seconds, self.supervisor
+        while True:
+            for _ in range(3):  # what one turn brings about, the next ones see
+                parts._heed_signals()
+                for life in parts._lives:
+                    life._hear_out()
+                for post in parts._posts:
+                    parts._turn(post)
+            if self.clock.now >= end:
                 return
-            self.clock.now = min(end, self.clock.now + max(self.supervisor._pause(), 0.001))
+            self.clock.now = min(end, self.clock.now + max(parts._pause(), 0.001))
+
+    @property
+    def ordinary(self) -> Actor:
+        """The newest ordinary child."""
+        return [actor for actor in self.actors if not actor.handed["quarantine"]][-1]
+
+    @property
+    def quarantines(self) -> list[Actor]:
+        """All quarantine children so far."""
+        return [actor for actor in self.actors if actor.handed["quarantine"]]
 
 
-def test_a_lease_is_renewed_every_ten_seconds() -> None:
-    """Three renewals per lease, so that two may fail."""
-    watch = Watch()
-    watch.turn(100.5)
-    assert watch.ward.tries == 10
-    assert watch.child.killed == 0
+@pytest.fixture
+def stage(monkeypatch: pytest.MonkeyPatch) -> Stage:
+    return Stage(monkeypatch)
 
 
-@pytest.mark.parametrize("lease", [30.0, 6.0, 3.0])
-def test_a_child_is_killed_before_its_lease_ends(lease: float) -> None:
-    """However the tries fall: while it still runs its tasks, nobody else may start them."""
-    watch = Watch(lease=lease, renew=lease / 3)
-    watch.ward.fails = True
-    begun = watch.clock.now
-    watch.turn(3 * lease)
-    assert watch.child.killed == 1
-    assert lease * 0.5 < watch.clock.now - begun < lease
-    assert watch.emitted.lines[-1][1]["reason"] == "its lease could not be renewed"
+def with_suspects(stage: Stage) -> Actor:
+    """A quarantine child that runs under a session; the ordinary one told of suspects."""
+    stage.ordinary.say(suspects=True)
+    stage.turn()
+    stage.quarantines[-1].say(session="apart")
+    stage.turn()
+    return stage.quarantines[-1]
 
 
-def test_a_short_lock_costs_nothing() -> None:
-    """When a later try succeeds, the child lives, and the next renewal is in time."""
-    watch = Watch()
-    watch.ward.fails = True
-    watch.turn(20)
-    watch.ward.fails = False
-    watch.turn(60)
-    assert watch.child.killed == 0
+def test_there_is_one_child_as_long_as_there_is_no_suspect(stage: Stage) -> None:
+    """An idle server is two processes."""
+    stage.ordinary.say(session="s1", beat=0.0)
+    stage.turn(30)
+    assert len(stage.actors) == 1
 
 
-def test_a_session_that_others_ended_is_told_to_the_child() -> None:
-    """It is not renewed any more; the child's new one is."""
-    watch = Watch()
-    watch.ward.alive = False
-    watch.turn(11)
-    assert json.loads(watch.theirs.recv(1000)) == {"lost": "s1"}
-    tries = watch.ward.tries
-    watch.turn(60)
-    assert watch.ward.tries == tries
-    watch.ward.alive = True
-    watch.say(session="s2")
-    watch.turn(11)
-    assert watch.ward.tries == tries + 1
+def test_a_quarantine_child_is_started_when_suspects_wait(stage: Stage) -> None:
+    """One, however often they are told of; it is a worker without sockets, not an API."""
+    for _ in range(3):
+        with_suspects(stage)
+    [child] = stage.quarantines
+    assert (child.module, child.inherited) == ("duly.runtime.child", 1)
+    assert child.handed["mode"] == "worker"
+    assert "quarantine.started" in stage.emitted.names()
 
 
-def test_a_child_that_turns_its_loop_is_left_alone() -> None:
-    """Beats every ten seconds, for hours."""
-    watch = Watch()
-    for _ in range(500):
-        watch.say(beat=0.0)
-        watch.turn(10)
-    assert watch.child.killed == 0
+def test_a_quarantine_child_that_has_nothing_to_do_ends(stage: Stage) -> None:
+    """It is not replaced, and comes again when there are suspects again."""
+    with_suspects(stage).die(0, ending=0)
+    stage.turn(100)
+    assert len(stage.quarantines) == 1
+    with_suspects(stage)
+    assert len(stage.quarantines) == 2
 
 
-def test_a_silent_loop_is_left_alone_until_its_handlers_are_overdue() -> None:
-    """A handler may block the loop as long as its timeout allows, and a lease longer; then it is killed."""
-    watch = Watch()
-    watch.say(beat=600.0)
-    watch.turn(630)
-    assert watch.child.killed == 0
-    watch.turn(10)
-    assert watch.child.killed == 1
-    assert watch.emitted.lines[-1][1]["reason"] == "its loop is silent"
+def test_the_death_of_a_child_with_tasks_calls_for_a_quarantine(stage: Stage) -> None:
+    """At once: what it held is under suspicion."""
+    stage.ordinary.say(session="s1")
+    stage.turn()
+    stage.ward.held = 5
+    stage.ordinary.die()
+    stage.turn()
+    assert stage.ward.buried == [(["s1"], False)]
+    assert len(stage.quarantines) == 1
 
 
-def test_a_stop_that_takes_too_long_becomes_a_kill() -> None:
-    """`drain` and five seconds after SIGTERM the child is killed, once, however often it is looked at."""
-    watch = Watch(drain=25)
-    watch.supervisor._on_stop()
-    assert watch.child.stopped == 1
-    watch.turn(29)
-    assert watch.child.killed == 0
-    watch.turn(2)
-    for _ in range(5):
-        watch.supervisor._tend()
-    assert watch.child.killed == 1
-    assert watch.emitted.names().count("child.killed") == 1
+@pytest.mark.parametrize("last", [{"ending": REPLACE}, {"last_words": []}])
+def test_an_orderly_end_calls_for_none(stage: Stage, last: dict[str, Any]) -> None:
+    """A child that says that it ends is replaced, and what it still held is under no suspicion."""
+    stage.ordinary.say(session="s1")
+    stage.turn()
+    stage.ward.held = 5
+    stage.ordinary.die(REPLACE, **last)
+    stage.turn(3)
+    assert stage.ward.buried == [(["s1"], True)]
+    assert [len(stage.actors), len(stage.quarantines)] == [2, 0]
+
+
+def test_each_child_has_its_own_rests(stage: Stage) -> None:
+    """The quarantine child dies again and again, ever later; the ordinary one is not touched."""
+    starts = []
+    stage.ward.held = 1
+    with_suspects(stage)
+    for _ in range(4):
+        stage.quarantines[-1].die()
+        died, count = stage.clock.now, len(stage.quarantines)
+        while len(stage.quarantines) == count:
+            stage.turn(0.1)
+        starts.append(round(stage.clock.now - died))
+        stage.quarantines[-1].say(session="again")
+    assert starts == [1, 2, 4, 8]
+    assert stage.ordinary is stage.actors[0]
+    stage.ordinary.die()
+    stage.turn(1.1)
+    assert stage.ordinary is not stage.actors[0]
+
+
+def test_once_needs_no_quarantine_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the one child takes suspects itself, when it runs nothing else."""
+    stage = Stage(monkeypatch, once=True)
+    stage.ordinary.say(session="s1")
+    stage.turn()
+    stage.ward.held = 5
+    stage.ordinary.die()
+    stage.turn(2)
+    assert [len(stage.actors), len(stage.quarantines)] == [2, 0]
+
+
+def test_a_child_that_cannot_start_ends_the_other_too(stage: Stage) -> None:
+    """Wrong settings are final; the quarantine child may drain first."""
+    apart = with_suspects(stage)
+    stage.ordinary.die(2, ending=2)
+    stage.turn(1)
+    assert (apart.stopped, apart.killed) == (1, 0)
+    apart.die(0, ending=0)
+    stage.turn()
+    assert (stage.supervisor._lives, stage.supervisor._code) == ([], 2)
+
+
+def test_a_quarantine_child_that_cannot_start_does_not_end_the_service(stage: Stage) -> None:
+    """Its code may have changed meanwhile; it is tried again when suspects are told of again."""
+    with_suspects(stage).die(2, ending=2)
+    stage.turn(100)
+    assert (stage.ordinary.stopped, len(stage.quarantines)) == (0, 1)
+    with_suspects(stage)
+    assert len(stage.quarantines) == 2
+
+
+def test_the_ordinary_child_knows_its_sibling(stage: Stage) -> None:
+    """After the host slept it may look before the parent renews: whom it must not bury."""
+    apart = with_suspects(stage)
+    assert stage.ordinary.told()[-1] == {"sibling": "apart"}
+    stage.ordinary.die()
+    stage.turn(2)
+    assert stage.ordinary.told() == [{"sibling": "apart"}]
+    apart.die(0, ending=0)
+    stage.turn()
+    assert stage.ordinary.told() == [{"sibling": None}]
+
+
+def test_a_stop_that_takes_too_long_becomes_a_kill(stage: Stage) -> None:
+    """`drain` and five seconds after SIGTERM both children are killed, once; none is started again."""
+    children = [stage.ordinary, with_suspects(stage)]
+    stage.supervisor._on_stop()
+    stage.turn(29)
+    assert [(child.stopped, child.killed) for child in children] == [(1, 0)] * 2
+    stage.turn(2)
+    assert [(child.stopped, child.killed) for child in children] == [(1, 1)] * 2
+    assert stage.supervisor._lives == []
+    assert len(stage.actors) == 2
+    assert all(orderly for _, orderly in stage.ward.buried)
+
+
+def test_a_second_signal_means_now(stage: Stage) -> None:
+    """For both."""
+    children = [stage.ordinary, with_suspects(stage)]
+    stage.supervisor._on_stop()
+    stage.turn()
+    stage.supervisor._on_stop()
+    stage.turn()
+    assert [child.killed for child in children] == [1, 1]
+
+
+def test_a_burial_that_must_be_tried_again_does_not_hold_the_sibling(stage: Stage) -> None:
+    """One try at a time: the other child's lease is renewed meanwhile."""
+    stage.ordinary.say(session="s1")
+    apart = with_suspects(stage)
+    stage.turn(9.5)
+    stage.ward.fails_to_bury = True
+    stage.ordinary.die()
+    stage.turn(8)
+    assert "child.bury_failed" in stage.emitted.names()
+    assert stage.ward.renewed.count("apart") == 1
+    assert apart.killed == 0
+    stage.ward.fails_to_bury = False
+    stage.turn(2)
+    assert len(stage.actors) == 3
 
 
 def test_systemd_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """READY=1 and STOPPING=1 arrive at $NOTIFY_SOCKET as datagrams."""
+    """READY=1 and STOPPING=1 arrive at $NOTIFY_SOCKET as datagrams; READY when the ordinary child is."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
         receiver.bind(str(tmp_path / "notify"))
         receiver.settimeout(2)
         monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
-        watch = Watch()
-        watch.say(ready=True)
-        watch.supervisor._on_stop()
+        stage = Stage(monkeypatch)
+        with_suspects(stage).say(ready=True)
+        stage.turn()
+        stage.ordinary.say(ready=True)
+        stage.turn()
+        stage.supervisor._on_stop()
+        stage.turn()
         assert [receiver.recv(100), receiver.recv(100)] == [b"READY=1", b"STOPPING=1"]
 
 
@@ -295,6 +371,17 @@ class TestWard:
         assert ward.bury(["w1"], []) == 510
         assert {(await world.task(id_)).status for id_ in ids} == {Status.PENDING}
 
+    @pytest.mark.parametrize(("orderly", "suspect"), [(False, 1), (True, 0)])
+    async def test_an_orderly_end_makes_no_suspect(
+        self, world: World, ward: Ward, orderly: bool, suspect: int
+    ) -> None:
+        """A death does."""
+        await world.session()
+        id_ = await world.submit()
+        await world.claim()
+        assert ward.bury(["w1"], [], orderly=orderly) == 1
+        assert (await world.task(id_)).suspect == suspect
+
     async def test_a_busy_database_is_an_error_within_seconds(self, world: World, ward: Ward) -> None:
         """The parent must go on watching its child; it keeps its connection and tries again."""
         await world.session()
@@ -308,13 +395,3 @@ class TestWard:
         other.close()
         assert ward.renew("w1")
         assert ward._connection is connection
-
-    def test_patience_has_an_end(self) -> None:
-        """After so many tries the answer is None, and each failure was told."""
-        told: list[Exception] = []
-
-        def refuse() -> int:
-            raise Unreachable("locked")
-
-        assert patiently(refuse, 3, told.append) is None
-        assert len(told) == 3

@@ -91,9 +91,9 @@ def test_an_input_may_be_a_mebibyte_and_no_more() -> None:
 
 def test_the_same_request_has_the_same_digest() -> None:
     """Key order and spelling do not matter, mixed keys neither; type and content do."""
-    first = ask({"company": "a", "pages": {1: "x", "b": [1.0, "界"]}})
-    turned = ask({"pages": {"b": (1.0, "界"), "1": "x"}, "company": "a"})
-    other = ask({"company": "b"})
+    first = ask({"company": "a", "pages": {1: "x", "b": [1.0, "界"]}}, idempotency_key="k")
+    turned = ask({"pages": {"b": (1.0, "界"), "1": "x"}, "company": "a"}, idempotency_key="k")
+    other = ask({"company": "b"}, idempotency_key="k")
     assert first.body_hash == turned.body_hash != other.body_hash
 
 

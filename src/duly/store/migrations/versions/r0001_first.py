@@ -1,5 +1,7 @@
 """The first schema; a test holds it equal to `duly.store.schema`."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
@@ -47,7 +49,8 @@ def downgrade() -> None:
 
 
 def _key(length: int) -> sa.types.TypeEngine[str]:
-    return sa.String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+    ours = sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
 def _text() -> sa.types.TypeEngine[str]:
@@ -58,8 +61,17 @@ def _body() -> sa.types.TypeEngine[bytes]:
     return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
+def _table(name: str, *parts: Any, **options: Any) -> None:
+    mysql: dict[str, Any] = {
+        "mysql_engine": "InnoDB",
+        "mysql_charset": "utf8mb4",
+        "mysql_collate": "utf8mb4_bin",
+    }
+    op.create_table(name, *parts, **mysql, **options)
+
+
 def _blob() -> None:
-    op.create_table(
+    _table(
         "blob",
         sa.Column("sha256", _key(64), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
@@ -84,12 +96,15 @@ def _task_checks() -> list[sa.CheckConstraint]:
         sa.CheckConstraint(
             "status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"
         ),
-        sa.CheckConstraint("rank BETWEEN 1 AND 10", name="task_rank_in_range"),
+        sa.CheckConstraint(sa.column("rank").between(1, 10), name="task_rank_in_range"),
+        sa.CheckConstraint(
+            "suspect = 0 OR status IN ('pending', 'blocked', 'running')", name="task_suspect_runs"
+        ),
     ]
 
 
 def _task() -> None:
-    op.create_table(
+    _table(
         "task",
         sa.Column("id", _key(36), nullable=False),
         sa.Column("task_type", _key(100), nullable=False),
@@ -104,6 +119,8 @@ def _task() -> None:
         sa.Column("retry_count", sa.Integer(), server_default="0", nullable=False),
         sa.Column("max_retries", sa.Integer(), nullable=False),
         sa.Column("exhausted", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("loss_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("suspect", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("timeout_ms", sa.BigInteger(), nullable=False),
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),
         sa.Column("worker_id", _key(36), nullable=True),
@@ -125,20 +142,36 @@ def _task() -> None:
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         *_task_checks(),
         sa.PrimaryKeyConstraint("id"),
+        postgresql_with={
+            "fillfactor": 80,
+            "autovacuum_vacuum_scale_factor": 0.02,
+            "autovacuum_vacuum_insert_scale_factor": 0.1,
+            "autovacuum_analyze_scale_factor": 0.05,
+            "autovacuum_vacuum_cost_limit": 2000,
+        },
+    )
+
+
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> None:
+    condition = sa.text(where)
+    op.create_index(
+        name, "task", list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition
     )
 
 
 def _task_indexes() -> None:
-    op.create_index("task_claim", "task", ["status", "queue", "rank", "fair_at", "id"])
+    _index("task_claim", "status", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
+    _index("task_ticket", "status", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
+    _index("task_held", "status", "worker_id", where="status = 'running'")
     op.create_index("task_clock", "task", ["status", "due_at"])
-    op.create_index("task_idempotency", "task", ["tenant", "owner", "idempotency_key"], unique=True)
     op.create_index("task_owner", "task", ["tenant", "owner", "id"])
-    op.create_index("task_ticket", "task", ["status", "queue", "rank", "tenant", "owner", "fair_at"])
-    op.create_index("task_unique", "task", ["unique_key"], unique=True)
+    keyed = "idempotency_key IS NOT NULL"
+    _index("task_idempotency", "tenant", "owner", "idempotency_key", where=keyed, unique=True)
+    _index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True)
 
 
 def _worker() -> None:
-    op.create_table(
+    _table(
         "worker",
         sa.Column("id", _key(36), nullable=False),
         sa.Column("host", _key(255), nullable=False),
@@ -147,13 +180,14 @@ def _worker() -> None:
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.Column("held", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("worker_living", "worker", ["ended_at", "lease_until"])
 
 
 def _attempt() -> None:
-    op.create_table(
+    _table(
         "attempt",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
@@ -163,13 +197,12 @@ def _attempt() -> None:
         sa.Column("outcome", _key(36), nullable=True),
         sa.Column("error_code", _key(100), nullable=True),
         sa.Column("error", _text(), nullable=True),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "attempt"),
     )
 
 
 def _delivery() -> None:
-    op.create_table(
+    _table(
         "delivery",
         sa.Column("id", _key(36), nullable=False),
         sa.Column("task_id", _key(36), nullable=False),
@@ -190,7 +223,6 @@ def _delivery() -> None:
         sa.CheckConstraint(
             "status IN ('held', 'pending', 'sending', 'delivered', 'dead')", name="delivery_status_known"
         ),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("delivery_clock", "delivery", ["status", "due_at"])
@@ -198,20 +230,19 @@ def _delivery() -> None:
 
 
 def _event() -> None:
-    op.create_table(
+    _table(
         "event",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.Column("type", _key(36), nullable=False),
         sa.Column("data", _text(), nullable=False),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "seq"),
     )
 
 
 def _notification() -> None:
-    op.create_table(
+    _table(
         "notification",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False
@@ -224,7 +255,6 @@ def _notification() -> None:
         sa.Column("body", _text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("read_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("delivery_id"),
     )
@@ -233,19 +263,18 @@ def _notification() -> None:
 
 
 def _partial() -> None:
-    op.create_table(
+    _table(
         "partial",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("text", _text(), nullable=False),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "attempt", "part"),
     )
 
 
 def _step() -> None:
-    op.create_table(
+    _table(
         "step",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("name", _key(100), nullable=False),
@@ -254,30 +283,27 @@ def _step() -> None:
         sa.Column("digest", _key(64), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "name", "n"),
     )
 
 
 def _task_data() -> None:
-    op.create_table(
+    _table(
         "task_data",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("kind", _key(200), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("text", _text(), nullable=True),
         sa.Column("data", _body(), nullable=True),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "kind", "part"),
     )
 
 
 def _task_tag() -> None:
-    op.create_table(
+    _table(
         "task_tag",
         sa.Column("task_id", _key(36), nullable=False),
         sa.Column("tag", _key(64), nullable=False),
-        sa.ForeignKeyConstraint(["task_id"], ["task.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("task_id", "tag"),
     )
     op.create_index("task_tag_tag", "task_tag", ["tag", "task_id"])

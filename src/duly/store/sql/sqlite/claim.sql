@@ -9,6 +9,6 @@ INSERT INTO event (task_id, seq, at, type, data)
 SELECT t.id, t.seq, t.touched_at, 'started', json_object('attempt', t.attempt)
 FROM json_each(:batch) b CROSS JOIN task t ON t.id = b.value WHERE t.worker_id = :session;
 SELECT t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at, t.retry_count,
-  t.max_retries, t.metadata
+  t.max_retries, t.metadata, t.suspect
 FROM json_each(:batch) b CROSS JOIN task t ON t.id = b.value WHERE t.worker_id = :session
 ORDER BY b.key;

@@ -11,7 +11,7 @@ INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, du
 SELECT r->>'id', r->>'task_type', r->>'queue', r->>'tenant', r->>'owner', r->>'status', r->>'rank',
   CASE WHEN r->>'status' <> 'pending' THEN 0 ELSE 1000 * place + max(
     coalesce((SELECT min(fair_at) FROM task WHERE status = 'pending' AND queue = r->>'queue'
-      AND rank = r->>'rank'), 0),
+      AND suspect = 0 AND rank = r->>'rank'), 0),
     coalesce((SELECT max(fair_at) FROM task WHERE status = 'pending' AND queue = r->>'queue'
       AND rank = r->>'rank' AND tenant = r->>'tenant' AND owner = r->>'owner'), 0)) END,
   r->>'due_at', r->>'max_retries', r->>'timeout_ms', r->>'deadline_at', r->>'idempotency_key',

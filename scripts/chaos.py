@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""An API and four workers under load while their processes are killed and their database crashes.
+
+`chaos.py --database postgres --minutes 5 --seed 1` prints one JSON line and exits 1 when a promise is broken:
+a task lost, an end or a step recorded twice, a recorded step run again, a history that no order explains, an
+invariant of the tables, or a recovery that took too long. `--without-fence` breaks the product on purpose:
+that run must find violations. `--keep FOLDER` keeps logs, ledger and history.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from support.soak import Plan, Report, soak  # type: ignore[import-not-found]
+from support.soak_recovery import percentile  # type: ignore[import-not-found]
+from support.soak_servers import DATABASES  # type: ignore[import-not-found]
+
+#: Seconds until the tasks of a killed process run again: given back by its parent, or after lease and sweep.
+CHILD_LIMIT, HOST_LIMIT = 5.0, 45.0
+HOSTS = ("host", "worker supervisor")
+#: Lines of violations that are printed; the count in the JSON line is of all.
+SHOWN = 40
+
+
+def line(plan: Plan, report: Report) -> dict[str, Any]:
+    """The figures."""
+    verdict = report.verdict
+    hosts = [wait for what in HOSTS for wait in report.recoveries.get(what, [])]
+    child = report.recoveries.get("worker child", [])
+    return {
+        "database": plan.database,
+        "minutes": round(plan.seconds / 60, 2),
+        "seed": plan.seed,
+        "fence": plan.fence,
+        "accepted": verdict.acknowledged,
+        "unknown": verdict.unknown,
+        "recovered": verdict.recovered,
+        "kills": report.kills.total(),
+        "host_kills": report.kills["host"],
+        "database_restarts": report.restarts,
+        "pauses": report.pauses,
+        "stale_writers": report.refused,
+        "given_up": verdict.given_up,
+        "lost": len(verdict.wrong["lost"]),
+        "recorded_twice": len(verdict.wrong["recorded twice"]),
+        "steps_twice": len(verdict.wrong["steps twice"]),
+        "recovery_child_p50_s": percentile(child, 0.5),
+        "recovery_child_p99_s": percentile(child, 0.99),
+        "recovery_host_p99_s": percentile(hosts, 0.99),
+        "recovery_quarantine_p99_s": percentile(report.recoveries.get("quarantine child", []), 0.99),
+        "violations": verdict.violations,
+    }
+
+
+def broken(figures: dict[str, Any]) -> bool:
+    """Whether a promise is broken."""
+    child, host = figures["recovery_child_p99_s"] or 0, figures["recovery_host_p99_s"] or 0
+    return bool(figures["violations"]) or child > CHILD_LIMIT or host > HOST_LIMIT
+
+
+async def run(plan: Plan, keep: Path | None) -> int:
+    """One soak; answers the exit code."""
+    told: list[str] = []
+    with ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="duly-soak-")))
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+        report = await soak(plan, folder, told.append)
+    for text in told[:SHOWN]:
+        print(text, file=sys.stderr)
+    print(json.dumps(report.recoveries), file=sys.stderr)
+    print(json.dumps(report.kills), file=sys.stderr)
+    figures = line(plan, report)
+    print(json.dumps(figures))
+    return int(broken(figures))
+
+
+def main() -> int:
+    """Reads the command line; answers the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--database", choices=sorted(DATABASES), default="sqlite")
+    parser.add_argument("--minutes", type=float, default=1)
+    parser.add_argument("--seed", type=int, default=None, help="chooses load, victims and times; printed")
+    parser.add_argument(
+        "--without-fence", action="store_true", help="break the product; violations must show"
+    )
+    parser.add_argument("--keep", type=Path, default=None, help="an empty folder for logs and history")
+    given = parser.parse_args()
+    seed = random.randrange(10**6) if given.seed is None else given.seed  # noqa: S311 - hides nothing
+    fence = not given.without_fence
+    plan = Plan(database=given.database, seconds=given.minutes * 60, seed=seed, fence=fence)
+    return asyncio.run(run(plan, given.keep))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

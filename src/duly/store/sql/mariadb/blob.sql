@@ -1,0 +1,3 @@
+-- Keeps one part of an upload; the same bytes sent again change nothing.
+INSERT INTO `blob` (sha256, part, parts, data) VALUES (?, ?, ?, ?)
+ON DUPLICATE KEY UPDATE sha256 = `blob`.sha256;

@@ -1,0 +1,3 @@
+-- Opens a worker session; the same id again changes nothing.
+INSERT INTO worker (id, host, pid, queues, started_at, lease_until)
+VALUES (:session, :host, :pid, :queues, :now, :now + :lease) ON DUPLICATE KEY UPDATE id = worker.id;

@@ -1,0 +1,2 @@
+-- Tasks that run under one session, with the attempt that it should know.
+SELECT id, attempt FROM task WHERE status = 'running' AND worker_id = :session ORDER BY id;

@@ -1,0 +1,3 @@
+-- Notes once how many tasks each ended session still held; a later statement than the end, so no claim is missed.
+UPDATE worker SET held = (SELECT count(*) FROM task t WHERE t.status = 'running' AND t.worker_id = worker.id)
+WHERE held IS NULL AND ended_at IS NOT NULL AND id IN (SELECT value FROM json_each(:batch));

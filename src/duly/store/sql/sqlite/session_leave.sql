@@ -1,0 +1,2 @@
+-- Notes of processes that end on purpose that nothing which they hold can have killed them.
+UPDATE worker SET held = 0 WHERE held IS NULL AND id IN (SELECT value FROM json_each(:batch));

@@ -1,0 +1,157 @@
+"""Every hot statement on a busy MariaDB: no scan, the index meant for it, few rows read, no lock beside it.
+
+What is read is counted by the server: the session's `Handler_read%`, one for each row or index entry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from duly.store import mariadb, migrate, schema
+from duly.store.database import Database
+from duly.store.driver import choose
+from duly.store.transaction import _pyformat, script
+from support import crowd, servers
+from support.calls import CALLS, file, values
+
+pytestmark = pytest.mark.services
+
+#: Rows that a call with a batch of 20 may read; a scan of a table reads at least 10,000.
+READS = 500
+#: Calls that read more than their batch, and why they may.
+KNOWN_WORK = {
+    "candidates": 3_100,  # 1,000 places in the index, put down and then looked at: SQL has no lazy LIMIT here
+    "startable": 3_100,
+    "suspects": 4_000,  # sorts all suspects of the queue: the largest groups come first
+    "startable_suspects": 4_000,
+    "delivery_due": 6_000,  # orders up to 500 due deliveries by target
+    "held_by": 600,  # answers 500 tasks
+}
+RUN = [name for name in CALLS if name not in ("blob", "data")]
+#: The index of each statement's tables is named in the file, so what is tested here is that it is obeyed.
+CLAIM = ("candidates", "suspects", "startable", "startable_suspects")
+
+
+@pytest.fixture(scope="module")
+def url() -> str:
+    """The busy database; the statistics are of the time when it was empty, and stay so."""
+    address = servers.fresh_url("mariadb", "crowd")
+    migrate.upgrade(Database(address))
+    with closing(choose(address).connect()) as connection, connection.cursor() as cursor:
+        for table in schema.metadata.tables:
+            cursor.execute(f"ALTER TABLE `{table}` STATS_AUTO_RECALC = 0")
+            cursor.execute(f"ANALYZE TABLE `{table}`")
+        cursor.execute(
+            "SET SESSION sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES,STRICT_ALL_TABLES',"
+            " max_recursive_iterations = 100000, max_statement_time = 60"
+        )
+        crowd.populate(cursor, _pyformat)
+    return address
+
+
+@pytest.fixture(scope="module", params=["empty", "analysed"])
+def cursor(request: pytest.FixtureRequest, url: str) -> Iterator[Any]:
+    """A session with statistics of an empty database (as after the first rush), and with true ones."""
+    with closing(choose(url).connect()) as connection, connection.cursor() as one:
+        if request.param == "analysed":
+            for table in schema.metadata.tables:
+                one.execute(f"ANALYZE TABLE `{table}`")
+        yield one
+
+
+def run(cursor: Any, name: str, prefix: str = "") -> list[list[Any]]:
+    """The rows of each statement of a call; with a prefix, those of the prefixed statement run before it."""
+    found = []
+    for statement in script("mariadb", file(name)):
+        if prefix:
+            cursor.execute(prefix + statement, values(name))
+            found.append(list(cursor.fetchall()))
+        cursor.execute(statement, values(name))
+        if not prefix:
+            found.append(list(cursor.fetchall()))
+    return found
+
+
+def reads(cursor: Any) -> int:
+    cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
+    return sum(int(count) for _, count in cursor.fetchall())
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_the_work_is_that_of_the_batch(cursor: Any, name: str) -> None:
+    """With 50,000 tasks beside it, a call reads no more than its batch asks for."""
+    cursor.execute("BEGIN")
+    before = reads(cursor)
+    run(cursor, name)
+    after = reads(cursor)
+    cursor.execute("ROLLBACK")
+    assert after - before <= KNOWN_WORK.get(file(name), READS)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_statement_scans_a_table(cursor: Any, name: str) -> None:
+    """Only what a batch or an inner select made is read whole."""
+    cursor.execute("BEGIN")
+    plans = [line for plan in run(cursor, name, "EXPLAIN ") for line in plan]
+    cursor.execute("ROLLBACK")
+    whole = [line for line in plans if line[3] in ("ALL", "index") and not _made(line)]
+    assert not whole
+
+
+def _made(line: tuple[Any, ...]) -> bool:
+    """Whether a line of a plan is about rows that the statement itself made, or was given."""
+    table, notes = line[2], line[-1] or "VALUES"
+    return "json_table" in notes or notes == "VALUES" or table.startswith("<")
+
+
+@pytest.mark.parametrize("name", CLAIM)
+def test_a_claim_reads_its_own_index_in_its_order(cursor: Any, name: str) -> None:
+    """Pending tasks come in the order of the index; only suspects are sorted, by the size of their groups."""
+    [plan] = run(cursor, name, "EXPLAIN ")
+    [inner] = [line for line in plan if line[2] == "task"]
+    assert inner[5] == "task_claim"
+    assert "Using index" in inner[-1]
+    assert ("filesort" in inner[-1]) == ("suspects" in name)
+    assert not [line for line in plan if line is not inner and "filesort" in line[-1]]
+
+
+@pytest.mark.parametrize("name", ["candidates", "suspects"])
+def test_a_claim_locks_what_it_takes_and_no_more(cursor: Any, url: str, name: str) -> None:
+    """Another session finds every other pending task unlocked."""
+    every = "SELECT id FROM task WHERE status = 'pending' FOR UPDATE SKIP LOCKED"
+    with closing(choose(url).connect()) as connection, connection.cursor() as other:
+        cursor.execute("BEGIN")
+        [taken] = run(cursor, name)
+        other.execute("BEGIN")
+        other.execute(every)
+        free = {row[0] for row in other.fetchall()}
+        other.execute("ROLLBACK")
+        cursor.execute("ROLLBACK")
+    assert len(taken) == 64
+    assert len(free) == crowd.SIZES["pending"] - 64
+    assert not free & {row[0] for row in taken}
+
+
+def test_the_measure_sees_a_scan(cursor: Any) -> None:
+    """A join with a key of another charset, which no index serves, is far over the bound."""
+    cursor.execute("BEGIN")
+    before = reads(cursor)
+    cursor.execute("SELECT count(*) FROM task WHERE CONVERT(id USING latin1) = 'running-000001'")
+    after = reads(cursor)
+    cursor.execute("ROLLBACK")
+    assert after - before > 5 * max(KNOWN_WORK.values())
+
+
+def test_a_statement_that_is_too_large_fails_alone(url: str) -> None:
+    """The server would hang up on it, which looks like a lost connection: the driver says no before."""
+    driver = choose(url)
+    with closing(driver.connect()) as connection, connection.cursor() as one:
+        with pytest.raises(driver.module.Error) as caught:
+            one.execute("SELECT length(%s)", ("x" * mariadb.PACKET,))
+        assert driver.trouble(caught.value).name == "REFUSED"
+        one.execute("SELECT length(%s)", ("x" * (mariadb.PACKET - 100),))
+        assert one.fetchone() == (mariadb.PACKET - 100,)

@@ -1,0 +1,110 @@
+"""Every SQL file called on the busy database of `crowd`, with a batch of 20: for plans and counted work."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from duly.model.state import Status
+from duly.model.task import Target
+from duly.store import submissions
+from duly.store.transaction import Terms, Transaction
+from support import crowd
+from support.stores import submission
+
+BATCH = 20
+
+
+def ids(status: str, count: int = BATCH) -> list[str]:
+    return [f"{status}-{number:06d}" for number in range(0, count * 100, 100)]
+
+
+def rows(standing: str, **more: Any) -> list[dict[str, Any]]:
+    return [{"id": id_, "attempt": 1, "seq": 3, "source": standing, **more} for id_ in ids(standing)]
+
+
+def accepted() -> list[dict[str, Any]]:
+    """New tasks, half of them with keys and tags, as `submit` makes them."""
+    tx = Transaction(None, crowd.NOW, terms=Terms())
+    words = {"queue": "queue1", "tags": ("a", "b"), "deliver": (Target(channel="inbox"),)}
+    keyed = {"idempotency_key": "pending5", "tenant": "tenant1", "owner": "owner5", "unique": "u"}
+    made = [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
+    return [submissions._row(tx, one) for one in made]
+
+
+ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "suspect"), 0)
+TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
+TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
+TO_PENDING = [{**row, "status": "pending", "due_at": None} for row in TO_RETRY]
+DELIVERIES = [f"d-{id_}" for id_ in ids("completed", 4)]
+SENDING = "d-completed-019999"
+
+#: File → (batch, parameters). Several calls of one file stand under `file#what`.
+CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "blob": (None, {}),
+    "body": (None, {"id": "pending-000001", "kind": "input"}),
+    "cancel_request": (rows("running"), {}),
+    "candidates": (["type1", "type2"], {"queue": "queue1", "free": 64}),
+    "candidates#of an unknown type": (["strange"], {"queue": "queue1", "free": 64}),
+    "claim": (ids("pending"), {"session": "w1"}),
+    "data": (None, {}),
+    "deliveries_adrift": (None, {}),
+    "deliveries_orphaned": (None, {}),
+    "delivery_body": (None, {"id": SENDING, "attempt": 0, "body": "{}"}),
+    "delivery_claim": (DELIVERIES, {"session": "w1"}),
+    "delivery_due": (None, {"limit": 20}),
+    "delivery_last": (rows("completed"), {}),
+    "delivery_reopen": (rows("completed"), {"successors": json.dumps([{"id": "n", "of": SENDING}])}),
+    "delivery_settle": ([{"id": SENDING, "attempt": 0, "status": "delivered"}], {}),
+    "due": (None, {"limit": 100}),
+    "events": (rows("running", type="log", data="{}"), {}),
+    "facts": (ids("running"), {}),
+    "fence": (rows("running"), {}),
+    "held_by": (None, {"session": "w1"}),
+    "inputs_small": (ids("pending"), {}),
+    "notify": (
+        None,
+        {
+            "delivery": SENDING,
+            "attempt": 0,
+            "task": "completed-019999",
+            "tenant": "",
+            "owner": "",
+            "type": "t",
+        }
+        | {"body": "{}"},
+    ),
+    "orphans": (None, {}),
+    "partials": (rows("running", part=1, text="x"), {}),
+    "renew": (None, {"session": "w1", "lease": 30_000}),
+    "session_alive": (None, {"session": "w1"}),
+    "session_end": (["w1", "w2"], {}),
+    "session_held": (["w30", "w31"], {}),
+    "session_leave": (["w1"], {}),
+    "session_start": (None, {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000}),
+    "sessions_expired": (None, {}),
+    "startable": (["type1", "type2"], {"queue": "queue1"}),
+    "startable#of an unknown type": (["strange"], {"queue": "queue1"}),
+    "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),
+    "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
+    "submit": (accepted(), {"key_ttl": 86_400_000}),
+    "submitted": (accepted(), {}),
+    "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
+    "texts": (rows("pending", kind="more", text="{}"), {}),
+    "touch": (rows("running", progress=0.5), {}),
+    "transition": (TO_RETRY, {}),
+    "transition#to an end": (TO_END, {}),
+    "transition#back to pending": (TO_PENDING, {}),
+}
+
+
+def values(name: str) -> dict[str, Any]:
+    """The parameters of a call, as `Transaction.run` gives them."""
+    batch, parameters = CALLS[name]
+    more = {} if batch is None else {"batch": json.dumps(batch)}
+    return {"now": crowd.NOW, **parameters, **more}
+
+
+def file(name: str) -> str:
+    """The file that a call runs."""
+    return name.partition("#")[0]

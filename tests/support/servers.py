@@ -1,0 +1,93 @@
+"""PostgreSQL and MariaDB for tests: where they are, and an empty database of our own in each, made once.
+
+`DULY_TEST_POSTGRES` and `DULY_TEST_MARIADB` say where; without them the loopback servers. One that is absent
+skips its tests, or fails them when `DULY_REQUIRE_SERVICES=1`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import os
+from contextlib import closing, suppress
+from urllib.parse import urlsplit
+
+import pytest
+
+from duly.store import migrate, schema
+from duly.store.database import Database
+from duly.store.driver import choose
+
+KINDS = ("postgres", "mariadb")
+ADMIN = {
+    "postgres": os.environ.get("DULY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres"),
+    "mariadb": os.environ.get("DULY_TEST_MARIADB", "mysql://root@127.0.0.1:3306/mysql"),
+}
+
+
+def database_url(kind: str) -> str:
+    """A migrated database of this run on a server; empty it with `clear`.
+
+    Raises:
+        pytest.skip.Exception, pytest.fail.Exception: the server is not there.
+    """
+    try:
+        return _made(kind, "shared")
+    except Unreachable as error:
+        message = f"{kind} is not there: {error}; start it, or name it in DULY_TEST_{kind.upper()}"
+        if os.environ.get("DULY_REQUIRE_SERVICES") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+
+
+def fresh_url(kind: str, name: str) -> str:
+    """A database without a table; `name` tells it from others of this run."""
+    database_url(kind)
+    return _created(kind, name)
+
+
+def clear(url: str) -> None:
+    """Removes every row."""
+    with Database(url).engine().connect() as connection:
+        for table in schema.metadata.tables.values():
+            connection.execute(table.delete())
+
+
+def databases() -> dict[str, str]:
+    """URLs of SQLite's peers by kind, for scripts."""
+    return {kind: database_url(kind) for kind in KINDS}
+
+
+class Unreachable(Exception):
+    """The server does not answer."""
+
+
+@functools.cache
+def _made(kind: str, name: str) -> str:
+    url = _created(kind, name)
+    migrate.upgrade(Database(url))
+    return url
+
+
+@functools.cache
+def _created(kind: str, name: str) -> str:
+    database = f"duly_test_{os.getpid()}_{name}"
+    _admin(kind, f"DROP DATABASE IF EXISTS {database}")
+    _admin(kind, f"CREATE DATABASE {database}")
+    atexit.register(_dropped, kind, database)
+    return urlsplit(ADMIN[kind])._replace(path=f"/{database}").geturl()
+
+
+def _dropped(kind: str, database: str) -> None:
+    with suppress(Unreachable):
+        _admin(kind, f"DROP DATABASE IF EXISTS {database}{' WITH (FORCE)' if kind == 'postgres' else ''}")
+
+
+def _admin(kind: str, statement: str) -> None:
+    driver = choose(ADMIN[kind])
+    try:
+        connection = driver.connect()
+    except driver.module.Error as error:
+        raise Unreachable(" ".join(str(error).split())) from error
+    with closing(connection):
+        connection.cursor().execute(statement)

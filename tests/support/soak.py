@@ -1,0 +1,193 @@
+"""A soak from its first process to its verdict: load, faults, drain, books.
+
+API and workers run with the times of production. The load is small on purpose, a handful of tasks per worker:
+what is measured is how soon the tasks of a killed process run again, not how many fit into one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from duly.clock import SystemClock
+from duly.model.errors import DulyError
+from duly.model.state import TERMINAL
+from duly.store import lists, schema
+from duly.store.database import Database
+from support.cluster import until
+from support.disk import seeded
+from support.receiver import Receiver
+from support.soak_books import Verdict, judge, kept
+from support.soak_crowd import Crowd
+from support.soak_ledger import Ledger
+from support.soak_recovery import recoveries
+from support.soak_servers import DATABASES, File, Server, free_port
+from support.soak_storm import Storm
+from support.soak_units import Fleet
+
+HERE = Path(__file__).parent
+WORKERS = 4
+#: Tasks open at once. A worker takes at most six, so that each of the four has some.
+WIDTH = 10
+LANES = {"DULY_CONCURRENCY": "4", "DULY_THREADS": "2"}
+START_SECONDS = 60
+#: A lease, a sweep, the longest rest of a supervisor, and time to work.
+DRAIN_SECONDS = 150
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to run; without `fence`, the product is broken on purpose."""
+
+    database: str
+    seconds: float
+    seed: int
+    fence: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What came of it."""
+
+    verdict: Verdict
+    kills: Counter[str]
+    restarts: int
+    pauses: int
+    refused: int
+    recoveries: dict[str, list[float]]
+    ended: int
+
+
+class Soak:
+    """One run in `folder`, which must be empty."""
+
+    def __init__(self, plan: Plan, folder: Path, receiver: Receiver) -> None:
+        self.folder = folder
+        self._plan = plan
+        self._receiver = receiver
+        self._server: File | Server = DATABASES[plan.database](folder)
+        port = free_port()
+        self._fleet = Fleet(folder, port, WORKERS, self._environment())
+        self._ledger = Ledger(folder / "ledger.jsonl")
+        self._storm = Storm(self._fleet, self._server, self._ledger, seeded(plan.seed))
+        url = f"http://127.0.0.1:{port}"
+        self._crowd = Crowd(url, receiver.url, seeded(plan.seed + 1), WIDTH)
+        self._database = Database(self._server.url)
+
+    def _environment(self) -> dict[str, str]:
+        settings = {"database_url": self._server.url, "app": "soak_app:duly", "auth": "loopback"}
+        settings |= {"webhook_private": "true", "log_format": "json", "log_level": "info"}
+        broken = {} if self._plan.fence else {"SOAK_WITHOUT_FENCE": "1"}
+        return {f"DULY_{name.upper()}": value for name, value in settings.items()} | LANES | broken
+
+    async def run(self) -> Report:
+        """All of it."""
+        for name in ("soak_app.py", "soak_unfenced.py"):
+            shutil.copy(HERE / name, self.folder)
+        try:
+            await self._server.start()
+            async with self._kept_running():
+                await self._weather()
+                await self._drain()
+                codes = await self._fleet.stop()
+            return await asyncio.to_thread(self._close_books, codes)
+        finally:
+            self._fleet.put_away()
+            self._database.close()
+            await self._server.stop()
+
+    @asynccontextmanager
+    async def _kept_running(self) -> AsyncIterator[None]:
+        keeper = asyncio.create_task(self._fleet.keep())
+        try:
+            await until(self._manned, START_SECONDS, every=0.2)
+            yield
+        finally:
+            self._fleet.closing = True
+            await keeper
+
+    async def _manned(self) -> bool:
+        """Whether every worker has a living session."""
+        with suppress(DulyError, sa.exc.DBAPIError):  # no table yet, or no server
+            if not self._database.is_open:
+                self._database.open()
+            return len(await self._database.read(lists.living_workers)) == WORKERS
+        return False
+
+    async def _weather(self) -> None:
+        """Load and faults at once."""
+        ends_at = time.monotonic() + self._plan.seconds
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._crowd.run(lambda: time.monotonic() >= ends_at))
+            group.create_task(self._storm.run(ends_at))
+
+    async def _drain(self) -> None:
+        """Until all tasks have ended and all answers are sent; what has not by then is counted as lost."""
+        with suppress(AssertionError):
+            await until(self._quiet, DRAIN_SECONDS, every=0.5)
+
+    async def _quiet(self) -> bool:
+        with suppress(DulyError, sa.exc.DBAPIError):
+            return await asyncio.to_thread(self._look)
+        return False
+
+    def _look(self) -> bool:
+        """Looks for what is still open; a send that failed is made due now, not in five minutes."""
+        task, delivery = schema.task.c, schema.delivery.c
+        now = SystemClock().now_ms()
+        later = sa.and_(delivery.status == "pending", delivery.due_at > now)
+        with self._database.engine().connect() as connection:
+            connection.execute(sa.update(schema.delivery).where(later).values(due_at=now))
+            living = sa.select(sa.func.count()).where(task.status.not_in([*TERMINAL]))
+            unsent = sa.select(sa.func.count()).where(delivery.status.not_in(["delivered", "dead"]))
+            return not connection.execute(living).scalar() and not connection.execute(unsent).scalar()
+
+    def _close_books(self, codes: list[int]) -> Report:
+        self._ledger.read()
+        found = kept(self._database)
+        history = [*self._crowd.history, *self._ledger.operations()]
+        self._write_down(history)
+        verdict = judge(found, history, self._ledger.marks(), self._receiver.requests)
+        verdict.wrong["refusals"] = self._crowd.refusals
+        verdict.wrong["exits"] = [f"exit codes after SIGTERM: {codes}"] if any(codes) else []
+        verdict.wrong["answers owed"] = [
+            f"{id_}: no delivery" for id_ in self._crowd.owed - {row.task_id for row in found.deliveries}
+        ]
+        return Report(
+            verdict=verdict,
+            kills=Counter(kill.what for kill in self._storm.kills),
+            restarts=self._server.restarts,
+            pauses=self._storm.pauses,
+            refused=sum(map(_refused, self.folder.glob("worker-*.log"))),
+            recoveries=recoveries(found, self._ledger.lines, self._storm.kills),
+            ended=len(found.tasks),
+        )
+
+    def _write_down(self, history: list[Any]) -> None:
+        with (self.folder / "history.jsonl").open("w") as file:
+            file.writelines(json.dumps(one.line()) + "\n" for one in history)
+
+
+def _refused(log: Path) -> int:
+    """How often a worker was told that a task is no longer its own."""
+    return log.read_text("utf-8", "replace").count("attempt.lease_lost")
+
+
+async def soak(plan: Plan, folder: Path, said: Callable[[str], object] = print) -> Report:
+    """Runs a plan in an empty folder, which a server's account must be able to pass through."""
+    async with Receiver() as receiver:
+        report = await Soak(plan, folder, receiver).run()
+    for promise, wrong in report.verdict.wrong.items():
+        for line in wrong:
+            said(f"{promise}: {line}")
+    return report

@@ -1,0 +1,86 @@
+"""The app that a soak runs: every handler notes in a ledger outside the database what it does, and when.
+
+Copied into the run's folder and loaded by API and workers as `soak_app:duly`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import threading
+import time
+from functools import partial
+from typing import Any
+
+from duly import BlockingContext, Context, Duly
+
+if os.environ.get("SOAK_WITHOUT_FENCE"):
+    import soak_unfenced  # type: ignore[import-not-found]
+
+    soak_unfenced.remove()
+
+duly = Duly()
+LEDGER = os.path.abspath("ledger.jsonl")  # noqa: PTH100 - as short as it can be
+
+
+def note(what: str, task: str, attempt: int, n: int = 0) -> dict[str, int]:
+    """One line, in one write to a file opened with O_APPEND: processes do not mix lines."""
+    line = {
+        "what": what,
+        "task": task,
+        "attempt": attempt,
+        "n": n,
+        "pid": os.getpid(),
+        "at": time.monotonic(),
+    }
+    ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(ledger, (json.dumps(line) + "\n").encode())
+    os.close(ledger)
+    return {"n": n, "attempt": attempt}
+
+
+def result(attempt: int, steps: list[Any]) -> dict[str, Any]:
+    """What a handler returns: which attempt it was, and the values of its steps as it got them."""
+    return {"attempt": attempt, "steps": steps}
+
+
+async def _steps(ctx: Context, n: int, pause: float) -> list[Any]:
+    values = []
+    for number in range(n):
+        values.append(await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number))
+        await asyncio.sleep(pause)
+    return values
+
+
+@duly.task("soak.work", timeout=120, max_retries=3)
+async def work(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Some recorded steps, each with an effect."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)
+
+
+@duly.task("soak.thread", timeout=120, max_retries=3)
+def in_a_thread(ctx: BlockingContext, n: int, pause: float) -> dict[str, Any]:
+    """The same in a plain handler."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = []
+    for number in range(n):
+        values.append(ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number))
+        threading.Event().wait(pause)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)
+
+
+@duly.task("soak.flaky", timeout=120, max_retries=3, backoff=0.2)
+async def flaky(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Fails once after its steps, then replays them."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+    if ctx.retry_count == 0:
+        note("retry", ctx.task_id, ctx.attempt)
+        raise RuntimeError("not this time")
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)

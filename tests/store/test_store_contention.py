@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -141,7 +142,7 @@ def test_a_key_names_one_task_whoever_is_first(store: Store, fleet: Fleet) -> No
 
 
 def test_no_task_is_left_with_a_session_that_was_ended(store: Store, fleet: Fleet) -> None:
-    """Half of them end the sessions under which the others claim: each end finds all, and nothing follows it."""
+    """Half of them end the sessions under which others claim: each end finds all, and nothing follows it."""
     fill(store, 300)
 
     def work(one: Store, number: int) -> list[str]:
@@ -179,8 +180,8 @@ def test_an_outcome_and_a_cancel_do_not_contradict_each_other(store: Store, flee
         mine = [each for place, each in enumerate(running) if place % 3 == number % 3]
         random.Random(number).shuffle(mine)  # noqa: S311 - an order of its own, not a secret
         answers: dict[str, Status | None] = {}
-        for start in range(0, len(mine), 5):
-            batch = mine[start : start + 5]
+        for start in range(0, len(mine), 40):
+            batch = mine[start : start + 40]
             answers |= zip([each.id for each in batch], _end(one, batch, ends, number < 3), strict=True)
         return answers
 
@@ -227,3 +228,41 @@ def _writes(store: Store, mine: Sequence[Claimed]) -> Iterator[int]:
             batch = mine[start : start + 20]
             yield sum(store.write(journal.record_steps, *[step(one, n=n) for one in batch]))
             yield sum(store.write(journal.append, *[lines(one, "said", progress=0.5) for one in batch]))
+
+
+@pytest.mark.parametrize("verb", [claims.finish, journal.append], ids=lambda verb: verb.__name__)
+def test_tasks_are_locked_in_the_order_of_their_keys(store: Store, verb: Any) -> None:
+    """Whatever the order of a batch, or two would wait for each other: the last key is free meanwhile."""
+    fill(store, 3)
+    store.session("w")
+    [running] = store.write(claims.claim, request("w", free=3))
+    first, middle, last = sorted(running, key=lambda one: one.id)
+    make = ending if verb is claims.finish else lines
+    driver = store.database.driver
+    with closing(driver.connect()) as holder, closing(driver.connect()) as looker:
+        _lock(holder, middle)
+        with ThreadPoolExecutor(1) as thread:
+            answer = thread.submit(store.write, verb, *[make(one) for one in (last, middle, first)])
+            free = next(found for _ in range(5_000) if first.id not in (found := _free(looker, first, last)))
+            holder.cursor().execute("ROLLBACK")
+            assert None not in answer.result()
+    assert free == {last.id}
+
+
+def _lock(connection: Any, one: Claimed) -> None:
+    cursor = connection.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute("SELECT id FROM task WHERE id = %s FOR UPDATE", (one.id,))
+    cursor.fetchall()
+
+
+def _free(connection: Any, *some: Claimed) -> set[str]:
+    """Which of two tasks nobody has locked."""
+    cursor = connection.cursor()
+    cursor.execute("BEGIN")
+    cursor.execute(
+        "SELECT id FROM task WHERE id IN (%s, %s) FOR UPDATE SKIP LOCKED", [one.id for one in some]
+    )
+    found = {row[0] for row in cursor.fetchall()}
+    cursor.execute("ROLLBACK")
+    return found

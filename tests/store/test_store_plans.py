@@ -58,6 +58,7 @@ INTENDED = {
     "orphans": {"task_clock", "worker"},
     "partials": set(),
     "renew": {"worker"},
+    "sending_by": {"delivery_clock"},
     "session_alive": {"worker"},
     "session_end": {"worker_living"},
     "session_held": {"worker", "task_held"},

@@ -77,6 +77,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "orphans": (None, {}),
     "partials": (rows("running", part=1, text="x"), {}),
     "renew": (None, {"session": "w1", "lease": 30_000}),
+    "sending_by": (None, {"session": "w1"}),
     "session_alive": (None, {"session": "w1"}),
     "session_end": (["w1", "w2"], {}),
     "session_held": (["w30", "w31"], {}),

@@ -47,12 +47,12 @@ DRAIN_SECONDS = 150
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to run; without `fence`, the product is broken on purpose."""
+    """What to run; `broken` names what is broken on purpose (`support.soak_breakage`)."""
 
     database: str
     seconds: float
     seed: int
-    fence: bool = True
+    broken: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +87,12 @@ class Soak:
     def _environment(self) -> dict[str, str]:
         settings = {"database_url": self._server.url, "app": "soak_app:duly", "auth": "loopback"}
         settings |= {"webhook_private": "true", "log_format": "json", "log_level": "info"}
-        broken = {} if self._plan.fence else {"SOAK_WITHOUT_FENCE": "1"}
+        broken = {"SOAK_BREAK": ",".join(self._plan.broken)}
         return {f"DULY_{name.upper()}": value for name, value in settings.items()} | LANES | broken
 
     async def run(self) -> Report:
         """All of it."""
-        for name in ("soak_app.py", "soak_unfenced.py"):
+        for name in ("soak_app.py", "soak_breakage.py"):
             shutil.copy(HERE / name, self.folder)
         try:
             await self._server.start()

@@ -13,13 +13,11 @@ import time
 from functools import partial
 from typing import Any
 
+import soak_breakage  # type: ignore[import-not-found]
+
 from duly import BlockingContext, Context, Duly
 
-if os.environ.get("SOAK_WITHOUT_FENCE"):
-    import soak_unfenced  # type: ignore[import-not-found]
-
-    soak_unfenced.remove()
-
+soak_breakage.plant()
 duly = Duly()
 LEDGER = os.path.abspath("ledger.jsonl")  # noqa: PTH100 - as short as it can be
 

@@ -66,6 +66,30 @@ class Outbox:
         finally:
             self._draining = False
 
+    async def reconcile(self, session: str) -> int:
+        """Owes again what is being sent under our session without our knowledge: a claim whose answer was
+        lost. Answers how many; none while a claim is under way."""
+        before = self._held()
+        if self._claiming:
+            return 0
+        rows = await self._database.read(deliveries.sending_by, session)
+        strangers = [row for row in rows if row not in before and row not in self._held()]
+        if self._claiming or not strangers:
+            return 0
+        for id_, attempt in strangers:
+            self._emit("delivery.unknown_claim", delivery_id=id_, attempt=attempt)
+        await self._database.write_many(
+            deliveries.settle, [_again_at_once(*row, "the answer to its claim was lost") for row in strangers]
+        )
+        return len(strangers)
+
+    def _held(self) -> set[tuple[str, int]]:
+        return {(one.id, one.attempt) for one in self._sends.values()}
+
+    @property
+    def _claiming(self) -> bool:
+        return self._claim is not None and not self._claim.done()
+
     async def _claim_and_start(self) -> int:
         session, room = self._session(), IN_FLIGHT - len(self._sends)
         if session is None or room <= 0 or self._draining:
@@ -147,7 +171,8 @@ class Outbox:
         for send in left:
             send.cancel()
         await asyncio.gather(*left, return_exceptions=True)
-        cut = [_again_at_once(delivery) for send, delivery in left.items() if send.cancelled()]
+        words = "cut off by a stop"
+        cut = [_again_at_once(one.id, one.attempt, words) for send, one in left.items() if send.cancelled()]
         try:
             await self._database.write_many(deliveries.settle, cut)
         except NotReady as error:
@@ -164,10 +189,8 @@ def _sent(delivery: Delivery, reply: Reply) -> deliveries.Sent:
     )
 
 
-def _again_at_once(delivery: Delivery) -> deliveries.Sent:
-    return deliveries.Sent(
-        id=delivery.id, attempt=delivery.attempt, status="pending", delay_ms=0, error="cut off by a stop"
-    )
+def _again_at_once(id_: str, attempt: int, why: str) -> deliveries.Sent:
+    return deliveries.Sent(id=id_, attempt=attempt, status="pending", delay_ms=0, error=why)
 
 
 def _one_line(text: str) -> str:

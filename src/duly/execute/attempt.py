@@ -97,7 +97,9 @@ class Attempt:
         self._emit = emit
         self._stuck_seconds = stuck
         self._journal = Journal(database, claimed, emit=emit, lost=self.lose)
-        self._wish: asyncio.Future[Outcome | None] = asyncio.get_running_loop().create_future()
+        #: What others want of it; a value once they do.
+        self._wish: list[Outcome | None] = []
+        self._woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         #: When the handler must have ended, in the loop's time.
         self.ends_by = asyncio.get_running_loop().time() + self._seconds()
         #: Set when the handler ignores its stop: what shall be recorded once its process is gone.
@@ -116,8 +118,13 @@ class Attempt:
         self._end(None)
 
     def _end(self, wish: Outcome | None) -> None:
-        if not self._wish.done():
-            self._wish.set_result(wish)
+        if not self._wish:
+            self._wish.append(wish)
+            self._wake()
+
+    def _wake(self, *_: Any) -> None:
+        if not self._woken.done():
+            self._woken.set_result(None)
 
     async def run(self, place: Place, stuck: Callable[[Attempt], None]) -> None:
         """Runs the attempt to its end. `stuck` is called if the handler ignores its stop for too long."""
@@ -137,24 +144,32 @@ class Attempt:
             arguments = self._kind.bind(json.loads(self.claimed.input))
         except DulyError as error:
             return Failed(code=error.code, message=str(error), retryable=False)
-        if self._wish.done():  # the handler need not begin at all
-            return self._wish.result()
+        if self._wish:  # the handler need not begin at all
+            return self._wish[0]
         self.ends_by = asyncio.get_running_loop().time() + self._seconds()
         execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
-        work = asyncio.create_task(execution.outcome(), name=f"duly-attempt-{self.claimed.id}")
-        watched: set[asyncio.Future[Any]] = {work, self._wish}
-        await asyncio.wait(watched, timeout=self._left(), return_when=asyncio.FIRST_COMPLETED)
+        work = execution.start()
+        await self._until_ended(work)
         if work.done():
-            return await self._ended(work)
-        wish = self._wish.result() if self._wish.done() else self._timed_out()
+            return self._ended(work)
+        wish = self._wish[0] if self._wish else self._timed_out()
         return await self._stop(execution, work, wish, stuck)
+
+    async def _until_ended(self, work: asyncio.Task[Outcome]) -> None:
+        """Waits for the handler's end, a wish or the timeout, whichever is first."""
+        work.add_done_callback(self._wake)
+        timer = asyncio.get_running_loop().call_at(self.ends_by, self._wake)
+        try:
+            await self._woken
+        finally:
+            timer.cancel()
 
     async def _steps(self) -> list[Step]:
         """What earlier attempts remembered. A busy database costs time, not a retry."""
         if self.claimed.attempt == 1:
             return []
         steps: list[Step] = []
-        while not self._wish.done():
+        while not self._wish:
             try:
                 steps = await self._database.read(lists.steps, self.claimed.id)
                 break
@@ -171,9 +186,6 @@ class Attempt:
         if self.claimed.deadline_at is not None:
             limit = min(limit, self.claimed.deadline_at - self._database.clock.now_ms())
         return max(0.0, limit / 1000)
-
-    def _left(self) -> float:
-        return max(0.0, self.ends_by - asyncio.get_running_loop().time())
 
     def _timed_out(self) -> Failed:
         deadline = self.claimed.deadline_at
@@ -201,14 +213,14 @@ class Attempt:
                 self.last_word = conclude(self.claimed, wish, self._kind.policy) if wish is not None else None
                 stuck(self)
                 await self._until_stopped(execution, work, float("inf"))
-        ended = await self._ended(work)
+        ended = self._ended(work)
         return ended if isinstance(ended, Completed) and wish is not None else wish
 
-    async def _ended(self, work: asyncio.Task[Outcome]) -> Outcome:
-        try:
-            return await work
-        except Exception as error:  # noqa: BLE001 - a defect of ours must not leave the task running for ever
-            return raised(error)
+    def _ended(self, work: asyncio.Task[Outcome]) -> Outcome:
+        if work.cancelled():  # before its first line
+            return Stopped()
+        defect = work.exception()  # of ours: it must not leave the task running for ever
+        return work.result() if defect is None else raised(defect)
 
     async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome], latest: float) -> None:
         """Asks again and again: after a timeout for ever, after a cancel until the timeout strikes too."""

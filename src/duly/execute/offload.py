@@ -1,7 +1,7 @@
-"""Three places where a handler can run: the loop, a thread, a process. One face: `outcome` and `stop`.
+"""Three places where a handler can run: the loop, a thread, a process. One face: `start` and `stop`.
 
-`outcome()` ends only when the handler's code has truly stopped; `stop()` asks for that, as hard as the
-place allows.
+What `start()` gives is done only when the handler's code has truly stopped; `stop()` asks for that, as hard
+as the place allows.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from duly.registry import TaskType
 class Execution(Protocol):
     """A handler that runs somewhere."""
 
-    async def outcome(self) -> Outcome:
-        """Runs the handler to its true end. Never raises what the handler raised."""
+    def start(self) -> asyncio.Task[Outcome]:
+        """Runs the handler to its true end. Never raises what the handler raised; cancelled means stopped."""
         ...
 
     def stop(self) -> None:
@@ -48,27 +48,30 @@ class InLoop:
         self._context = context
         self._threads = threads
         self._task: asyncio.Task[Outcome] | None = None
+        self._over = False
 
-    async def outcome(self) -> Outcome:
+    def start(self) -> asyncio.Task[Outcome]:
         self._task = asyncio.create_task(self._run())
-        await asyncio.wait([self._task])
-        while self._threads.running:
-            await asyncio.wait([asyncio.wrap_future(one) for one in tuple(self._threads.running)])
-        return Stopped() if self._task.cancelled() else self._task.result()
+        return self._task
 
     def stop(self) -> None:
         self._context.stopping = True
-        if self._task is not None:
+        if self._task is not None and not self._over:
             self._task.cancel()
 
     async def _run(self) -> Outcome:
+        outcome = await self._handle()
+        self._over = True  # what is left are its threads, which nothing can cancel
+        while self._threads.running:
+            await asyncio.wait([asyncio.wrap_future(one) for one in tuple(self._threads.running)])
+        return outcome
+
+    async def _handle(self) -> Outcome:
         handler, context, arguments = self._call
         try:
             return _ended(context, await handler(context, **arguments))
         except asyncio.CancelledError as error:
-            if self._context.stopping:
-                raise
-            return raised(error)
+            return Stopped() if self._context.stopping else raised(error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return raised(error)
 
@@ -83,7 +86,10 @@ class InThread:
         self._context = context
         self._threads = threads
 
-    async def outcome(self) -> Outcome:
+    def start(self) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(self._outcome())
+
+    async def _outcome(self) -> Outcome:
         loop = asyncio.get_running_loop()
 
         def run(work: Coroutine[Any, Any, Any]) -> Any:
@@ -115,7 +121,10 @@ class InProcess:
         self._run: IsolatedRun | None = None
         self._stopped = False
 
-    async def outcome(self) -> Outcome:
+    def start(self) -> asyncio.Task[Outcome]:
+        return asyncio.create_task(self._outcome())
+
+    async def _outcome(self) -> Outcome:
         loop = asyncio.get_running_loop()
         try:
             self._run = self._make()

@@ -152,6 +152,7 @@ class Worker:
             await self.replace_session(session)
             return
         await self.reconciler.tick(session)
+        await self.outbox.reconcile(session)
 
     async def drain(self, seconds: float) -> None:
         """Claims no more, lets running work end for `seconds`, hands the rest back."""

@@ -68,6 +68,11 @@ def _claimed(tx: Transaction, session: str, limit: int) -> list[Delivery]:
     ]
 
 
+def sending_by(tx: Transaction, session: str) -> list[tuple[str, int]]:
+    """(delivery id, attempt) of all that is being sent under a session."""
+    return [(row[0], row[1]) for row in tx.run("sending_by", session=session)]
+
+
 def fix_body(tx: Transaction, items: Sequence[tuple[Delivery, str]]) -> list[str | None]:
     """Keeps the first rendered body and answers it; None means that the delivery is no longer ours."""
     fixed = []

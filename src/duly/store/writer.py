@@ -182,7 +182,6 @@ class Writer:
             for call in group:
                 self._commit([call])
             return
-        failpoint("store.committed")
         _resolve(list(zip(group, answers, strict=True)))
         self._committed(not all(call.last for call in group))
 
@@ -224,6 +223,7 @@ class Writer:
                 start += len(call.items)
         failpoint("store.before_commit")
         self._connection.commit()
+        failpoint("store.committed")
         return [answers[id(call)] for call in group]
 
     def _undo(self, trouble: Trouble) -> None:

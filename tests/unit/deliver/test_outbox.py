@@ -238,6 +238,34 @@ async def test_a_dead_sessions_deliveries_are_sent_again(world: World, make_outb
     assert (row["status"], row["attempt"], row["last_error"]) == ("delivered", 2, None)
 
 
+async def test_a_claim_whose_answer_was_lost_is_owed_again(world: World, make_outbox: MakeOutbox) -> None:
+    """The rows stand there as sent by us; nobody here knows of them, and they are sent all the same."""
+    await world.session()
+    channel = Scripted()
+    outbox = make_outbox(webhook=channel)
+    id_ = await world.ended(Target(channel="webhook", url="http://a"))
+    await world.database.write(claim_deliveries, ("w1", 20))
+    assert await outbox.reconcile("w1") == 1
+    assert await send_all(outbox) == 1
+    row = await world.delivery(id_)
+    assert (row["status"], row["attempt"], len(channel.bodies)) == ("delivered", 2, 1)
+
+
+async def test_what_is_being_sent_is_left_alone(world: World, make_outbox: MakeOutbox) -> None:
+    """A send takes as long as it takes."""
+    await world.session()
+    gate = asyncio.Event()
+    channel = Scripted(gate=gate)
+    outbox = make_outbox(webhook=channel)
+    await world.ended(Target(channel="webhook", url="http://a"))
+    await outbox.tick()
+    await channel.called.wait()
+    assert await outbox.reconcile("w1") == 0
+    gate.set()
+    await outbox.drain(5)
+    assert len(channel.bodies) == 1
+
+
 async def test_a_session_that_has_ended_claims_nothing(world: World, make_outbox: MakeOutbox) -> None:
     """Without a living session nothing is sent, and without any session nothing is asked."""
     await world.session()

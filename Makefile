@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 QUICK := not slow and not services
+DATABASE ?= sqlite
+MINUTES ?= 5
 
 # `make lock UPGRADE=1` takes newer versions; without it the pinned ones stay wherever they still fit.
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -39,6 +41,12 @@ demo: install ## Hand in a document and watch its task run: make demo FILE=tende
 test: install ## Run the tests that need nothing but this machine and a minute
 	@$(BIN)/pytest -m "$(QUICK)"
 
+services: install ## Run the tests that need PostgreSQL and MariaDB (DULY_TEST_POSTGRES, DULY_TEST_MARIADB)
+	@$(BIN)/pytest -m "services and not slow"
+
+conformance: install ## Run the store, flow and model suites on all three databases: one JSON line
+	@$(BIN)/python scripts/conformance.py
+
 check: install ## Lint, format, types, import contracts and shape; runs all, fails if one fails
 	@failed=0; \
 	run() { echo "== $$1"; shift; "$$@" || failed=1; }; \
@@ -54,8 +62,14 @@ full: check ## Everything: check, all tests with the slow ones, the idle measure
 	@$(BIN)/python scripts/idle.py
 	@$(BIN)/duly demo
 
-chaos: install ## Kill workers and supervisors under load (default leases), count what was lost: one JSON line
-	@$(BIN)/python scripts/chaos_hand.py $(ARGS)
+chaos: install ## Kill processes and databases under load: make chaos DATABASE=postgres MINUTES=5: one JSON line
+	@$(BIN)/python scripts/chaos.py --database $(DATABASE) --minutes $(MINUTES) $(ARGS)
+
+power: install ## Cut the power under SQLite 60 times, and count what was lost: one JSON line
+	@$(BIN)/python scripts/power_cut.py $(ARGS)
+
+planted: install ## Plant bugs one by one and see the tests catch them: one JSON line
+	@$(BIN)/python scripts/planted.py $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

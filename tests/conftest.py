@@ -1,1 +1,22 @@
-"""What every test shares; factories and simulators are in tests/support."""
+"""What every test shares; factories and simulators are in tests/support.
+
+A test that runs once per database (the fixtures `store` and `on`) may be about some of them only:
+`@pytest.mark.only("sqlite")`.
+"""
+
+import pytest
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out the databases that a test is not about."""
+    left_out = [item for item in items if not _meant(item)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if _meant(item)]
+
+
+def _meant(item: pytest.Item) -> bool:
+    only = item.get_closest_marker("only")
+    given = getattr(getattr(item, "callspec", None), "params", {})
+    chosen = given.get("store", given.get("on"))
+    return only is None or chosen is None or chosen in only.args

@@ -115,6 +115,11 @@ class Harness:
         return task
 
 
+def database_url(folder: Path) -> str:
+    """Where a harness keeps everything unless it is told: a SQLite file in its folder."""
+    return f"sqlite:///{folder / 'duly.db'}"
+
+
 @contextlib.asynccontextmanager
 async def harness(
     declared: Duly, folder: Path | str | None = None, **settings: Any
@@ -123,7 +128,8 @@ async def harness(
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(folder or temporary)
         values = {
-            "database_url": f"sqlite:///{place / 'duly.db'}",
+            "database_url": database_url(place),
+            "token_file": str(place / "duly.token"),
             "log_level": "warning",
             "poll": 0.2,
             **settings,

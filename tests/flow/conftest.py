@@ -1,4 +1,4 @@
-"""After each flow the invariants hold in the database that it left."""
+"""The tutorial runs on each database; after each flow the invariants hold in it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from support import invariants
+from duly import testing
+from duly.store.database import Database
+from support import invariants, servers
+
+DATABASES = ["sqlite", *(pytest.param(kind, marks=pytest.mark.services) for kind in servers.KINDS)]
 
 
-@pytest.fixture(autouse=True)
-def _invariants(tmp_path: Path) -> Iterator[None]:
-    """The database lies in the folder of the test, where `harness_fixture` puts it."""
+@pytest.fixture(autouse=True, params=DATABASES)
+def on(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where `harness_fixture` keeps everything: in the folder of the test, or on a server, emptied."""
+    if request.param == "sqlite":
+        yield
+        invariants.check_folder(tmp_path)
+        return
+    url = servers.database_url(request.param)
+    servers.clear(url)
+    monkeypatch.setattr(testing, "database_url", lambda _: url)
     yield
-    invariants.check_folder(tmp_path)
+    invariants.check(Database(url))

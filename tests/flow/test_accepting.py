@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from duly import Context, Duly, Fail, InvalidInput
 from duly.model.errors import IdempotencyConflict, StateConflict, TaskNotFound
-from duly.store import lists, sqlite
+from duly.store import lists
 from duly.submit.admit import Options
 from duly.testing import Harness, harness_fixture
 
@@ -131,11 +131,12 @@ async def test_tags_and_metadata_come_back(harness: Harness) -> None:
 async def test_a_task_can_join_the_users_own_transaction(harness: Harness) -> None:
     """`submit_in`: your row and the task commit together, or neither does."""
     database = harness.app.database
+    begin = sa.text("BEGIN IMMEDIATE" if database.driver.dialect == "sqlite" else "BEGIN")
     with database.engine().connect() as connection:
-        connection.execute(sa.text("BEGIN IMMEDIATE"))
+        connection.execute(begin)
         kept = harness.app.client.submit_in(connection, "serve", {"who": "kept"}, Options())
         connection.execute(sa.text("COMMIT"))
-        connection.execute(sa.text("BEGIN IMMEDIATE"))
+        connection.execute(begin)
         gone = harness.app.client.submit_in(connection, "serve", {"who": "gone"}, Options())
         connection.execute(sa.text("ROLLBACK"))
     await harness.run_until_idle()
@@ -146,8 +147,8 @@ async def test_a_task_can_join_the_users_own_transaction(harness: Harness) -> No
 
 async def test_submit_in_needs_a_transaction(harness: Harness) -> None:
     """Without BEGIN there is nothing to join; the error says what to do."""
-    connection = sqlite.connect(harness.app.database.driver.path, "WAL")
-    with pytest.raises(InvalidInput, match="BEGIN IMMEDIATE"):
+    connection = harness.app.database.driver.connect()
+    with pytest.raises(InvalidInput, match="inside a transaction"):
         harness.app.client.submit_in(connection, "serve", {}, Options())
     connection.close()
 

@@ -18,9 +18,19 @@ from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, deliveries, journal, migrate, sessions, submissions
 from duly.store.database import Database
 from duly.store.deliveries import Sent
-from support import invariants
+from support import invariants, servers
 from support.oracle import Fate, group
-from support.stores import ENDINGS, Store, ending, lines, request, sqlite_store, step, submission
+from support.stores import (
+    ENDINGS,
+    Store,
+    ending,
+    lines,
+    opened_store,
+    request,
+    sqlite_store,
+    step,
+    submission,
+)
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
 DELAYS = st.sampled_from([0, 500, 30_000])
@@ -37,7 +47,7 @@ class Work(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp())
-        self.store: Store = sqlite_store(Path(shutil.copy(self.blank, self.folder / "duly.db")))
+        self.store = self.empty_store()
         self.connection = self.store.database.engine(read_only=True).connect()
         self.fates: dict[str, Fate] = {}
         self.accepted: list[Submission] = []
@@ -45,6 +55,10 @@ class Work(RuleBasedStateMachine):
         self.leases: dict[str, int] = {}
         self.opened = 0
         self.open_session()
+
+    def empty_store(self) -> Store:
+        """A store without a row."""
+        return sqlite_store(Path(shutil.copy(self.blank, self.folder / "duly.db")))
 
     @property
     def now(self) -> int:
@@ -353,7 +367,35 @@ def _blank(tmp_path_factory: pytest.TempPathFactory) -> None:
     StoreMachine.blank = path
 
 
+class OnServer(StoreMachine):
+    """The same on a database of this run on a server."""
+
+    kind: str
+
+    def empty_store(self) -> Store:
+        url = servers.database_url(self.kind)
+        servers.clear(url)
+        return opened_store(url)
+
+
+class OnPostgres(OnServer):
+    """On PostgreSQL."""
+
+    kind = "postgres"
+
+
+class OnMariaDB(OnServer):
+    """On MariaDB."""
+
+    kind = "mariadb"
+
+
 TestStoreMachine = StoreMachine.TestCase
 TestStoreMachine.settings = settings(
     max_examples=120, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
+)
+TestOnPostgres = pytest.mark.services(OnPostgres.TestCase)
+TestOnMariaDB = pytest.mark.services(OnMariaDB.TestCase)
+TestOnPostgres.settings = TestOnMariaDB.settings = settings(
+    max_examples=15, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )

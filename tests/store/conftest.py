@@ -53,20 +53,6 @@ PARAMETERS = [
 ]
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out the backends that a test is not about."""
-    left_out = [item for item in items if not _meant(item)]
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if _meant(item)]
-
-
-def _meant(item: pytest.Item) -> bool:
-    only = item.get_closest_marker("only")
-    chosen = getattr(item, "callspec", None)
-    return only is None or chosen is None or chosen.params.get("store", only.args[0]) in only.args
-
-
 @pytest.fixture(scope="session")
 def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty database file with the newest schema, to be copied."""

@@ -14,7 +14,7 @@ from alembic import op
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from duly.model.errors import InvalidInput, SchemaOutdated
+from duly.model.errors import InvalidInput, NotReady, SchemaOutdated
 from duly.store import migrate, schema
 from duly.store.database import Database
 from support.stores import Store, sqlite_store
@@ -172,6 +172,13 @@ def test_a_new_file_works_at_once(database: Database) -> None:
         assert store.ended()
     finally:
         store.database.close()
+
+
+@pytest.mark.parametrize("url", ["postgresql://nobody@127.0.0.1:1/none", "mysql://nobody@127.0.0.1:1/none"])
+def test_a_server_that_is_away_can_be_asked_again(url: str) -> None:
+    """A process that starts while its server restarts ends with a line, and is worth another start."""
+    with pytest.raises(NotReady):
+        migrate.ensure(Database(url))
 
 
 @pytest.mark.parametrize(

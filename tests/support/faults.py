@@ -1,4 +1,4 @@
-"""A cluster on any database in which one worker meets one fault at one named place, and what must hold after it."""
+"""A cluster on any database where one worker meets one fault at a named place, and what must hold after it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 from duly.config import Settings
 from duly.runtime.app import App
 from duly.runtime.load import load_declared
+from duly.store import lists
 from support import invariants, servers
 from support.cluster import Cluster, WorkerProcess, until
 from support.receiver import Received, Receiver
 
-#: Between these places and the commit a stopped process holds SQLite's one write lock.
-HOLDING = ("store.before_commit", "store.half_written")
 STEPS = 3
+#: How long work may take that others have to take over, in seconds.
+PATIENCE = 40.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,11 @@ class Ground(Cluster):
 
     def _move(self, url: str) -> None:
         servers.clear(url)
-        values = {**self.settings.model_dump(), "database_url": url, "token_file": str(self.folder / "duly.token")}
+        values = {
+            **self.settings.model_dump(),
+            "database_url": url,
+            "token_file": str(self.folder / "duly.token"),
+        }
         self.settings = Settings(**values)
         with contextlib.chdir(self.folder):
             declared = load_declared(self.settings)
@@ -73,31 +77,48 @@ class Ground(Cluster):
 
         return int(await until(pid, seconds))
 
-    async def take_over(self, first: WorkerProcess, stopped: int) -> None:
-        """The host of the first worker is paused for longer than a lease while a second one is there."""
+    async def paused(self, first: WorkerProcess, stopped: int, ids: list[str]) -> bool:
+        """The first worker's host stands still for longer than a lease; whether a second one did all the work.
+
+        Afterwards the first goes on where it stood, and is asked to end.
+        """
         os.kill(first.pid, signal.SIGSTOP)
-        begun = time.monotonic()
         try:
-            second = self.start("second")
-            await second.says("worker.started")
-            await until(lambda: time.monotonic() > begun + 1.5 * self.settings.lease)
+            self.start("second")
+            # On SQLite a process that stands still may hold the one write lock: then all wait for it.
+            patience = 2 * self.settings.lease if self.kind == "sqlite" else PATIENCE
+            taken_over = await self._done_within(ids, patience)
         finally:
             os.kill(first.pid, signal.SIGCONT)
             os.kill(stopped, signal.SIGCONT)
+        first.terminate()
+        await first.ended()
+        return taken_over
 
-    async def delivered(self, ids: list[str], seconds: float = 40) -> None:
-        """Returns when nothing is owed any more."""
+    async def _done_within(self, ids: list[str], seconds: float) -> bool:
+        try:
+            await self.done(ids, seconds)
+        except AssertionError:
+            return False
+        return True
+
+    async def done(self, ids: list[str], seconds: float = PATIENCE) -> None:
+        """Returns when all have ended and nothing is owed any more."""
 
         async def settled() -> bool:
-            rows = [row for id_ in ids for row in await self.deliveries(id_)]
-            return all(row["status"] == "delivered" for row in rows)
+            owed = [row["status"] for id_ in ids for row in await self.deliveries(id_)]
+            return {(await self.task(id_)).status.terminal for id_ in ids} == {True} and set(owed) == {
+                "delivered"
+            }
 
-        await until(settled, seconds, every=0.05)
+        try:
+            await until(settled, seconds, every=0.1)
+        except AssertionError:
+            logs = "\n".join(path.read_text() for path in sorted(self.folder.glob("*.log")))
+            raise AssertionError(f"not done within {seconds} s:\n{logs}") from None
 
     async def deliveries(self, id_: str) -> list[dict[str, Any]]:
         """The delivery rows of a task."""
-        from duly.store import lists
-
         return await self.app.database.read(lists.rows_of, "delivery", id_)
 
     def received(self, id_: str) -> list[Received]:

@@ -38,7 +38,7 @@ from support.soak_units import Fleet
 HERE = Path(__file__).parent
 WORKERS = 4
 #: Tasks open at once. A worker takes at most six, so that each of the four has some.
-WIDTH = 10
+WIDTH = 14
 LANES = {"DULY_CONCURRENCY": "4", "DULY_THREADS": "2"}
 START_SECONDS = 60
 #: A lease, a sweep, the longest rest of a supervisor, and time to work.

@@ -180,5 +180,5 @@ def strange_deliveries(found: Kept, hook: list[Received]) -> Iterator[str]:
             yield f"{row.task_id}: delivery {row.id} is {row.status}, received {len(told)}: {row.last_error}"
         elif len(told) > 1:
             yield f"{row.task_id}: delivery {row.id} came with {len(told)} bodies"
-        elif (told[0]["id"], told[0]["status"]) != (row.task_id, status[row.task_id]):
+        elif (told[0]["id"], told[0]["status"]) != (row.task_id, status.get(row.task_id)):
             yield f"{row.task_id}: delivery {row.id} tells {told[0]['id']} {told[0]['status']}"

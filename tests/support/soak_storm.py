@@ -19,13 +19,14 @@ BETWEEN_CRASHES = 11.0
 BETWEEN_PAUSES = 12.0
 #: Longer than a lease and a sweep, so that the tasks of a paused worker run elsewhere when it goes on.
 PAUSE = 38.0
-#: One round of kills, before it is shuffled.
+#: One round of kills, before it is shuffled. Each death of the API's child in a row doubles its rest, and while
+#: it rests nobody can submit: its supervisor, whose successor begins anew, dies as often.
 ROUND = (
-    *["worker child"] * 11,
+    *["worker child"] * 12,
     *["worker supervisor"] * 3,
     *["host"] * 3,
     *["quarantine child"] * 2,
-    *["api child"] * 4,
+    *["api child"] * 2,
     *["api supervisor"] * 2,
 )
 

@@ -25,7 +25,9 @@ class TestTotalQueue:
         assert not queue.lost | queue.unexpected | queue.duplicated | queue.stuck | queue.recovered
 
     @pytest.mark.parametrize(
-        ("kept", "ended"), [([], []), ([("a", "1")], []), ([("a", "2")], ["2"])], ids=["gone", "open", "other"]
+        ("kept", "ended"),
+        [([], []), ([("a", "1")], []), ([("a", "2")], ["2"])],
+        ids=["gone", "open", "other"],
     )
     def test_lost(self, kept: list[tuple[str, str]], ended: list[str]) -> None:
         """Acknowledged, and then gone, never ended, or another task than the one that was named."""
@@ -130,9 +132,20 @@ GOOD = {
         RETURNED_AGAIN,
         read(10, 11, "completed", 2),
     ],
-    "an outcome that was not recorded": [SUBMITTED, CLAIMED, RETURNED, CLAIMED_AGAIN, read(8, 9, "running", 2)],
+    "an outcome that was not recorded": [
+        SUBMITTED,
+        CLAIMED,
+        RETURNED,
+        CLAIMED_AGAIN,
+        read(8, 9, "running", 2),
+    ],
     "a submission without an answer": [seen("submit", 0, NEVER, key="a"), CLAIMED],
-    "the same submission twice": [SUBMITTED, seen("submit", 6, 7, key="a"), CLAIMED, read(4, 5, "running", 1)],
+    "the same submission twice": [
+        SUBMITTED,
+        seen("submit", 6, 7, key="a"),
+        CLAIMED,
+        read(4, 5, "running", 1),
+    ],
     "a cancel while it ran": [SUBMITTED, CLAIMED, CANCELLED, read(6, 7, "cancelled", 1)],
     "a cancel that came too late": [SUBMITTED, CLAIMED, CANCELLED, RETURNED, read(6, 7, "completed", 1)],
     "a retry": [
@@ -173,7 +186,13 @@ BAD = {
     "completed before the handler returned": [SUBMITTED, CLAIMED, read(3, 4, "completed", 1), RETURNED],
     "cancelled and then run": [SUBMITTED, seen("cancel", 1, 2), seen("claim", 2.5, 3, attempt=1)],
     "cancelled though nobody asked": [SUBMITTED, CLAIMED, read(6, 7, "cancelled", 1)],
-    "pending again after a cancel was asked for": [SUBMITTED, CLAIMED, CANCELLED, CLAIMED_AGAIN],
+    "started again although a stop was asked for": [
+        SUBMITTED,
+        CLAIMED,
+        CANCELLED,
+        read(5.5, 6, "running", 1),
+        CLAIMED_AGAIN,
+    ],
     "seen before it was there": [seen("submit", 5, 6, key="a"), read(1, 2, "pending", 0)],
     "given up too early": [SUBMITTED, CLAIMED, read(6, 7, "failed", 1)],
     "a retry that ended it": [

@@ -6,19 +6,26 @@ import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput, SchemaOutdated
 from duly.store.database import Database
+from duly.store.link import spoken
 
 #: The newest migration; a test holds it equal to the folder's head.
 HEAD = "0001"
 
 
 def current(database: Database) -> str | None:
-    """The revision that the file stands at; None for an empty one."""
-    engine = database.engine()
-    with engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchone()
-        return None if row is None else str(row[0])
+    """The revision that the file stands at; None for an empty one.
+
+    Raises:
+        NotReady: the database cannot be reached now.
+    """
+    try:
+        with database.engine().connect() as connection:
+            if not sa.inspect(connection).has_table("alembic_version"):
+                return None
+            row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").fetchone()
+            return None if row is None else str(row[0])
+    except sa.exc.DBAPIError as error:
+        raise spoken(database.driver, error) from error
 
 
 def ensure(database: Database) -> None:

@@ -1,0 +1,144 @@
+"""What a soak reads in the end: bad rows, made by hand, are seen; the recovery of a kill is told right."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from support.history import Mark, Operation, Phase
+from support.receiver import Received
+from support.soak_books import Kept, judge
+from support.soak_ledger import Line
+from support.soak_recovery import percentile, recoveries
+from support.soak_storm import Kill
+
+END = {"attempt": 2}
+
+
+def event(seq: int, type_: str, **data: Any) -> Any:
+    """A line of the task's timeline."""
+    return SimpleNamespace(task_id="1", seq=seq, type=type_, data=json.dumps(data))
+
+
+def attempt(number: int, outcome: str, pid: int, ended_at: float = 0) -> Any:
+    """An attempt's row, joined with its worker's."""
+    return SimpleNamespace(task_id="1", attempt=number, outcome=outcome, pid=pid, ended_at=ended_at * 1000)
+
+
+TASK = SimpleNamespace(
+    id="1", idempotency_key="a", status="completed", attempt=2, error_code=None, error=None, completed_at=1
+)
+DELIVERY = SimpleNamespace(id="d", task_id="1", status="delivered", last_error=None)
+KEPT = Kept(
+    tasks=[TASK],
+    events=[event(1, "step", n=1, attempt=1), event(2, "completed", **END)],
+    attempts=[attempt(1, "lost", 7), attempt(2, "completed", 8)],
+    deliveries=[DELIVERY],
+    results={"1": {"attempt": 2, "steps": [{"n": 0, "attempt": 1}]}},
+    broken=[],
+)
+MARKS = [Mark(task="1", n=0, attempt=1)]
+
+
+def sent(body: str = '{"data":{"id":"1","status":"completed"}}', id_: str = "d") -> Received:
+    """A request at the receiver."""
+    return Received(path="/hook", headers={"webhook-id": id_}, body=body.encode())
+
+
+def history(phase: Phase = Phase.OK) -> list[Operation]:
+    """The submission, and what the handlers noted."""
+    first = Operation(
+        proc="client", f="submit", key="a", task="1" if phase is Phase.OK else None, phase=phase
+    )
+    told = {"task": "1", "attempt": 2, "proc": "8"}
+    claim = Operation(**told, f="claim", end=2)
+    end = Operation(**told, f="outcome", begin=3, phase=Phase.INFO, status="completed")
+    return [replace(first, begin=0, end=1), claim, end]
+
+
+def wrong(kept: Kept = KEPT, **given: Any) -> set[str]:
+    """The promises that are broken."""
+    values = {"history": history(), "marks": MARKS, "hook": [sent(), sent()], **given}
+    return {promise for promise, lines in judge(kept, **values).wrong.items() if lines}
+
+
+def test_all_is_well() -> None:
+    """A death, a second attempt that replays a step, an end, an answer sent twice: nothing is wrong."""
+    assert wrong() == set()
+
+
+def test_a_submission_without_an_answer_is_found_by_its_key() -> None:
+    """It is counted as unknown and as recovered, and its task is explained."""
+    verdict = judge(KEPT, history(Phase.INFO), MARKS, [sent()])
+    assert (verdict.violations, verdict.unknown, verdict.recovered, verdict.acknowledged) == (0, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("promise", "change"),
+    [
+        ("lost", {"tasks": []}),
+        ("lost", {"tasks": [SimpleNamespace(**{**vars(TASK), "status": "running"})]}),
+        ("recorded twice", {"events": [*KEPT.events, event(3, "completed", **END)]}),
+        ("recorded twice", {"events": [*KEPT.events, event(3, "step", n=1, attempt=1)]}),
+        ("steps twice", {"events": [event(1, "step", n=1, attempt=0), KEPT.events[1]]}),
+        ("results", {"results": {"1": {"attempt": 1, "steps": []}}}),
+        ("results", {"results": {"1": {"attempt": 2, "steps": [{"n": 0, "attempt": 2}]}}}),
+        (
+            "results",
+            {"tasks": [SimpleNamespace(**{**vars(TASK), "status": "failed", "error_code": "timeout"})]},
+        ),
+        ("register", {"tasks": [SimpleNamespace(**{**vars(TASK), "attempt": 1})]}),
+        ("deliveries", {"deliveries": [SimpleNamespace(**{**vars(DELIVERY), "status": "dead"})]}),
+        ("deliveries", {"deliveries": [DELIVERY, SimpleNamespace(**{**vars(DELIVERY), "id": "e"})]}),
+        ("deliveries", {"deliveries": []}),
+        ("invariants", {"broken": ["not so"]}),
+    ],
+)
+def test_a_bad_row_is_seen(promise: str, change: dict[str, Any]) -> None:
+    """One thing is wrong in the database, and the promise it breaks is named."""
+    assert promise in wrong(replace(KEPT, **change))
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [
+        [],
+        [sent(), sent('{"data":{"id":"1","status":"completed"},"more":1}')],
+        [sent('{"data":{"id":"1","status":"failed"}}')],
+        [sent('{"data":{"id":"2","status":"completed"}}')],
+        [sent(), sent(id_="x")],
+    ],
+    ids=["nothing came", "two bodies", "another end", "another task", "an unknown id"],
+)
+def test_a_bad_answer_is_seen(hook: list[Received]) -> None:
+    """Delivered is what the receiver has, unchanged, with the task's own end."""
+    assert wrong(hook=hook) == {"deliveries"}
+
+
+def line(number: int, at: float) -> Line:
+    """The start of an attempt."""
+    return Line(what="start", task="1", attempt=number, n=0, pid=6 + number, at=at)
+
+
+def test_recovery_counts_from_the_kill_to_the_next_start() -> None:
+    """Losses before the kill, of a worker that was paused, are not its doing."""
+    now = time.monotonic()
+    gone = attempt(1, "lost", 7, time.time())
+    task = SimpleNamespace(**{**vars(TASK), "completed_at": 1000 * time.time()})
+    before = replace(KEPT, tasks=[task], attempts=[gone])
+    kill = Kill(what="worker child", at=now - 10, pids=(7,))
+    assert recoveries(before, [line(1, now - 20), line(2, now - 7)], [kill]) == {"worker child": [3.0]}
+    late = replace(kill, at=now + 10)
+    assert recoveries(before, [line(1, now - 20), line(2, now - 7)], [late]) == {"worker child": []}
+
+
+def test_percentiles_are_values_that_were_seen() -> None:
+    """The 99th of fifty is the largest; of nothing there is none."""
+    assert percentile([float(n) for n in range(50, 0, -1)], 0.99) == 50
+    assert percentile([1.0, 2.0, 3.0], 0.5) == 2
+    assert percentile([], 0.5) is None

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duly.store import mariadb, migrate, schema
+from duly.store import migrate, schema
 from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
@@ -144,14 +144,3 @@ def test_the_measure_sees_a_scan(cursor: Any) -> None:
     after = reads(cursor)
     cursor.execute("ROLLBACK")
     assert after - before > 5 * max(KNOWN_WORK.values())
-
-
-def test_a_statement_that_is_too_large_fails_alone(url: str) -> None:
-    """The server would hang up on it, which looks like a lost connection: the driver says no before."""
-    driver = choose(url)
-    with closing(driver.connect()) as connection, connection.cursor() as one:
-        with pytest.raises(driver.module.Error) as caught:
-            one.execute("SELECT length(%s)", ("x" * mariadb.PACKET,))
-        assert driver.trouble(caught.value).name == "REFUSED"
-        one.execute("SELECT length(%s)", ("x" * (mariadb.PACKET - 100),))
-        assert one.fetchone() == (mariadb.PACKET - 100,)

@@ -1,0 +1,116 @@
+"""What is MariaDB's own: the driver's arguments, settings that lose tasks, packets, keys that are cut or padded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from duly.model.errors import InvalidInput, UnsupportedDatabase
+from duly.model.state import Status
+from duly.store import mariadb
+from duly.store.driver import Trouble
+from duly.store.mariadb import MariaDB
+from support.stores import Store, lines
+
+pytestmark = pytest.mark.only("mariadb")
+
+SOUND = {
+    "version": "10.11.6-MariaDB",
+    "innodb_flush_log_at_trx_commit": "1",
+    "max_allowed_packet": str(mariadb.PACKET),
+}
+
+
+@pytest.fixture
+def connection(store: Store) -> Iterator[Any]:
+    with closing(store.database.driver.connect()) as one:
+        yield one
+
+
+@pytest.mark.parametrize("more", [" ", "x", "-and-more-than-the-column-of-ids-can-hold"])
+def test_an_id_with_something_behind_it_names_no_task(store: Store, more: str) -> None:
+    """The server pads and cuts what it compares; a cancel must not reach a task by half of its name."""
+    id_ = store.submit()
+    assert store.cancel(id_ + more) is None
+    assert store.status(id_) is Status.PENDING
+
+
+def test_a_statement_that_is_too_large_fails_alone(store: Store, connection: Any) -> None:
+    """The server would hang up on it, which looks like a lost connection: the driver says no before."""
+    driver = store.database.driver
+    with connection.cursor() as cursor:
+        with pytest.raises(driver.module.Error) as caught:
+            cursor.execute("SELECT length(%s)", ("x" * mariadb.PACKET,))
+        assert driver.trouble(caught.value) is Trouble.REFUSED
+        cursor.execute("SELECT length(%s)", ("x" * (mariadb.PACKET - 100),))
+        assert cursor.fetchone() == (mariadb.PACKET - 100,)
+
+
+def test_a_batch_too_large_for_one_statement_is_written_in_parts(store: Store) -> None:
+    """The group that holds it is split, and each of its calls fits."""
+    claimed = store.running()
+    calls = [lines(claimed, "x" * 3_000_000) for _ in range(6)]
+    futures = [store.database._call(_append, [one], last=False) for one in calls]
+    assert [future.result() for future in futures] == [[True]] * 6
+    assert store.events(claimed.id).count("log") == 6
+
+
+def _append(tx: Any, items: Any) -> Any:
+    from duly.store import journal
+
+    return journal.append(tx, items)
+
+
+def test_the_clock_does_not_depend_on_the_time_zone(store: Store, connection: Any) -> None:
+    """A caller's session may have one, and its local time comes twice in autumn."""
+    driver = store.database.driver
+    before = driver.now(connection)
+    connection.cursor().execute("SET SESSION time_zone = '-11:00'")
+    assert 0 <= driver.now(connection) - before < 60_000
+
+
+@pytest.mark.parametrize("mode", ["NO_BACKSLASH_ESCAPES", "charset"])
+def test_a_connection_that_would_garble_text_is_refused(store: Store, connection: Any, mode: str) -> None:
+    """Bytes are escaped with backslashes, and text is UTF-8."""
+    if mode == "charset":
+        connection.set_character_set("latin1")
+    else:
+        connection.cursor().execute("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES'")
+    connection.begin()
+    with pytest.raises(InvalidInput, match="utf8mb4"):
+        store.database.driver.join(connection)
+
+
+def test_the_url_gives_the_arguments() -> None:
+    """With a password that a URL must escape, a socket and TLS; no password is shown."""
+    driver = MariaDB("mysql://ann:p%40ss@db:3307/work?charset=latin1&unix_socket=/run/s&ssl_verify_cert=true")
+    told = driver._arguments
+    assert (told["user"], told["password"], told["port"]) == ("ann", "p@ss", 3307)
+    assert (told["unix_socket"], told["ssl_verify_cert"], "charset" in told) == ("/run/s", True, False)
+    assert driver.place == "mysql://db:3307/work"
+
+
+@pytest.mark.parametrize("url", ["mysql://localhost", "mysql://localhost/work?speed=high"])
+def test_a_url_that_says_too_little_or_too_much_is_refused(url: str) -> None:
+    """With what could be written instead."""
+    with pytest.raises(UnsupportedDatabase, match="DULY_DATABASE_URL"):
+        MariaDB(url)
+
+
+@pytest.mark.parametrize(
+    ("changed", "word"),
+    [
+        ({"innodb_flush_log_at_trx_commit": "2"}, "innodb_flush_log_at_trx_commit"),
+        ({"log_bin": "ON", "sync_binlog": "0"}, "sync_binlog"),
+        ({"wsrep_on": "ON"}, "Galera"),
+        ({"max_allowed_packet": "1048576"}, "max_allowed_packet"),
+    ],
+)
+def test_settings_that_can_lose_tasks_are_told(changed: dict[str, str], word: str) -> None:
+    """One warning each; a sound server has none."""
+    assert mariadb._warnings(SOUND) == []
+    [warning] = mariadb._warnings(SOUND | changed)
+    assert word in warning

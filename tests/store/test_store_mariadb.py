@@ -1,7 +1,8 @@
-"""What is MariaDB's own: the driver's arguments, settings that lose tasks, packets, keys that are cut or padded."""
+"""What is MariaDB's own: the driver's arguments, settings that lose tasks, packets, ids cut or padded."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.model.state import Status
-from duly.store import mariadb
+from duly.store import journal, mariadb, submissions
 from duly.store.driver import Trouble
 from duly.store.mariadb import MariaDB
 from support.stores import Store, lines
@@ -36,6 +37,7 @@ def test_an_id_with_something_behind_it_names_no_task(store: Store, more: str) -
     id_ = store.submit()
     assert store.cancel(id_ + more) is None
     assert store.status(id_) is Status.PENDING
+    assert store.write(submissions.cancel, id_, id_ + more) == [Status.CANCELLED, None]
 
 
 def test_a_statement_that_is_too_large_fails_alone(store: Store, connection: Any) -> None:
@@ -49,19 +51,12 @@ def test_a_statement_that_is_too_large_fails_alone(store: Store, connection: Any
         assert cursor.fetchone() == (mariadb.PACKET - 100,)
 
 
-def test_a_batch_too_large_for_one_statement_is_written_in_parts(store: Store) -> None:
-    """The group that holds it is split, and each of its calls fits."""
+async def test_a_group_too_large_for_one_statement_is_written_call_by_call(store: Store) -> None:
+    """Eight callers at the same time, each of whom fits; together they do not."""
     claimed = store.running()
-    calls = [lines(claimed, "x" * 3_000_000) for _ in range(6)]
-    futures = [store.database._call(_append, [one], last=False) for one in calls]
-    assert [future.result() for future in futures] == [[True]] * 6
-    assert store.events(claimed.id).count("log") == 6
-
-
-def _append(tx: Any, items: Any) -> Any:
-    from duly.store import journal
-
-    return journal.append(tx, items)
+    calls = [store.database.write(journal.append, lines(claimed, "x" * 3_000_000)) for _ in range(8)]
+    assert await asyncio.gather(*calls) == [True] * 8
+    assert store.events(claimed.id).count("log") == 8
 
 
 def test_the_clock_does_not_depend_on_the_time_zone(store: Store, connection: Any) -> None:

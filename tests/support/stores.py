@@ -168,10 +168,10 @@ class Store:
         return self.read(lambda tx: tx.core.execute(query).scalar_one())
 
 
-def opened_store(url: str, clock: FakeClock | None = None) -> Store:
+def opened_store(url: str, clock: FakeClock | None = None, *, listen_url: str | None = None) -> Store:
     """A store on a database whose schema is there."""
     clock = clock or FakeClock()
-    database = Database(url, clock=clock)
+    database = Database(url, clock=clock, listen_url=listen_url)
     database.open()
     return Store(database, clock)
 

@@ -3,7 +3,7 @@
 -- cut here, and spaces at its end count for nothing: its length tells it from the task's own.
 SELECT t.id, t.status, t.attempt, t.seq, t.retry_count, t.cancel_requested_at, t.deadline_at, t.worker_id,
   t.loss_count, t.suspect, t.due_at
-FROM (SELECT DISTINCT b.id FROM JSON_TABLE(:batch, '$[*]'
+FROM (SELECT b.id FROM JSON_TABLE(:batch, '$[*]'
     COLUMNS (id VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
   ORDER BY b.id LIMIT 1000000) o
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = o.id AND length(t.id) = length(o.id)

@@ -28,7 +28,7 @@ RULES = {"sqlite": SQLITE, "postgres": POSTGRES}
 ONCE = frozenset({"backlog"})
 LIMIT_SECONDS = 900
 #: A round in which others used more of a processor than this is noisy; its lines count, and say so.
-QUIET_CORES = 0.3
+NOISY_CORES = 0.3
 Line = dict[str, Any]
 
 
@@ -170,7 +170,7 @@ def _conclude(report: Report, databases: list[str]) -> None:
     values = report.values()
     for (system, metric), names in _grouped(values).items():
         ranges = {name: _range(values[system, metric, name]) for name in names}
-        quiet = sum(cores <= QUIET_CORES for cores in values.get((system, metric, "foreign_cores"), []))
+        quiet = sum(cores <= NOISY_CORES for cores in values.get((system, metric, "foreign_cores"), []))
         report.add({"median_of": system, "metric": metric, "quiet_rounds": quiet, **ranges})
     medians = {figure: statistics.median(found) for figure, found in values.items()}
     rules = [rule.judge(medians) for database in databases for rule in RULES[database]]

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Do the tests notice? Plants each bug of tests/planted/*.toml in a copy of src/ and runs the tests it names.
 
-`planted.py [NAME …]` prints a line for each bug and one JSON line at the end; it exits 1 when a bug was missed,
-or when a test of them fails without any bug. Tests of servers need these running; `--sqlite` leaves them out.
+`planted.py [NAME …]` prints a line for each bug and one JSON line at the end. It exits 1 when one was missed,
+or when a test fails without a bug. Tests of servers need these running; `--sqlite` leaves them out.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ BUG_LIMIT, TEST_LIMIT, CONTROL_LIMIT = 120, 60, 600
 FAILED = 1
 #: A planted text that cannot even run proves nothing.
 BROKEN = re.compile(
-    r"NameError|SyntaxError|ImportError|UnboundLocalError|syntax error|no such column|undefined"
+    "NameError|SyntaxError|ImportError|UnboundLocalError|syntax error|no such column|undefined"
 )
-SERVER = re.compile(r"\[(?:postgres|mariadb)\b")
+SERVER = re.compile(r"\[(postgres|mariadb)|_(postgres|mariadb|servers)\.py")
 
 
 class Misfit(Exception):
@@ -106,10 +106,10 @@ def _bug(*, name: str, guarantee: str, tests: Sequence[str], change: Iterable[di
 
 
 @contextlib.contextmanager
-def copied() -> Iterator[Path]:
-    """A copy of src/ that may be spoilt."""
+def copied(source: Path = ROOT / "src") -> Iterator[Path]:
+    """A copy of the sources that may be spoilt."""
     with tempfile.TemporaryDirectory(prefix="duly-planted-") as room:
-        yield Path(shutil.copytree(ROOT / "src", Path(room) / "src"))
+        yield Path(shutil.copytree(source, Path(room) / "src"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,9 +125,7 @@ class Run:
         return self.code == FAILED and not BROKEN.search(self.failure)
 
     def __str__(self) -> str:
-        if self.code is None:
-            return "no end in time"
-        return self.failure or f"pytest ended with {self.code}"
+        return self.failure or ("no end in time" if self.code is None else f"pytest ended with {self.code}")
 
 
 def run(tests: Sequence[str], tree: Path, limit: float) -> Run:
@@ -165,9 +163,9 @@ def _failure(said: str) -> str:
     return re.sub(r"^(FAILED|ERROR) (tests/)?", "", lines[0]) if lines else said.strip()[-300:]
 
 
-def judge(bug: Bug) -> Run:
-    """Plants one bug and runs its tests."""
-    with copied() as tree:
+def judge(bug: Bug, source: Path) -> Run:
+    """Plants one bug in a copy of `source` and runs its tests."""
+    with copied(source) as tree:
         try:
             bug.plant(tree)
         except Misfit as misfit:
@@ -175,11 +173,10 @@ def judge(bug: Bug) -> Run:
         return run(bug.tests, tree, BUG_LIMIT)
 
 
-def control(bugs: Iterable[Bug]) -> Run:
+def control(bugs: Iterable[Bug], source: Path) -> Run:
     """Runs the tests of all bugs once, without any bug."""
     tests = dict.fromkeys(test for bug in bugs for test in bug.tests)
-    with copied() as tree:
-        return run(list(tests), tree, CONTROL_LIMIT)
+    return run(list(tests), source, CONTROL_LIMIT)
 
 
 def told(bug: Bug, one: Run) -> bool:
@@ -206,9 +203,10 @@ def main() -> int:
     asked = options.parse_args()
     bugs = chosen(read(), asked.names, sqlite=asked.sqlite)
     begun = time.monotonic()
-    with ThreadPoolExecutor(asked.jobs) as pool:
-        clean = pool.submit(control, bugs)
-        caught = [told(bug, one) for bug, one in zip(bugs, pool.map(judge, bugs), strict=True)]
+    with copied() as source, ThreadPoolExecutor(asked.jobs) as pool:
+        clean = pool.submit(control, bugs, source)
+        runs = pool.map(lambda bug: judge(bug, source), bugs)
+        caught = [told(bug, one) for bug, one in zip(bugs, runs, strict=True)]
     if clean.result().code != 0:
         print(f"WITHOUT A BUG  {clean.result()}", flush=True)
     numbers = {"planted": len(bugs), "caught": sum(caught), "seconds": round(time.monotonic() - begun, 1)}

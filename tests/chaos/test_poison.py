@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -26,9 +27,38 @@ async def guilty(workers: Cluster, id_: str, seconds: float = 60) -> None:
     assert (task.loss_count, task.retry_count) == (3, 0)
 
 
+async def loses_its_worker(workers: Cluster, later: float, deaths: int = 2) -> str:
+    """A task whose process is killed from outside so many times in a row; then it runs for `later` seconds."""
+    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": later})
+    for death in range(1, deaths + 1):
+        sudden_death((await runs(workers, id_, death))["pid"])
+    return id_
+
+
+async def runs(workers: Cluster, id_: str, times: int) -> dict[str, Any]:
+    """Once it has started so often: its newest start."""
+    await until(lambda: len(workers.ledger("start", id_)) == times)
+    return workers.ledger("start", id_)[-1]
+
+
+async def test_one_death_holds_nobody_up(workers: Cluster) -> None:
+    """All that ran begins again together, among ordinary tasks, before the first of it ends."""
+    worker = workers.start()
+    ids = await workers.submit_many(20, "silent.loop", {"seconds": 60, "later": 3})
+    await until(lambda: len(workers.ledger("start")) == 20)
+    sudden_death(worker.child)
+    for id_ in ids:
+        await workers.end(id_)
+    await innocent(workers, ids)
+    again = workers.ledger("start")[20:]
+    assert len({line["pid"] for line in again}) == 1
+    assert max(line["at"] for line in again) < min(line["at"] for line in workers.ledger("end"))
+    assert not worker.said("quarantine.started")
+
+
 @pytest.mark.parametrize("how", ["exit", "kill"])
 async def test_a_task_that_kills_its_worker_is_given_up(workers: Cluster, how: str) -> None:
-    """After three quarantine processes; its companions complete, the ordinary child dies once."""
+    """After two ordinary processes and three of the quarantine; its companions complete."""
     worker = workers.start()
     others = [await workers.submit("steps", {"n": 10}) for _ in range(10)]
     await until(lambda: len(workers.ledger("start")) == 10)
@@ -37,33 +67,29 @@ async def test_a_task_that_kills_its_worker_is_given_up(workers: Cluster, how: s
     for id_ in others:
         await workers.end(id_)
     await innocent(workers, others)
-    assert len(worker.said("child.died")) == 1
+    assert len(worker.said("child.died")) == 2
     assert len(worker.said("quarantine.died")) == 3
     types = [event.type for event in await workers.events(poison)]
-    assert types == ["accepted", *["started", "lost"] * 3, "started", "failed"]
+    assert types == ["accepted", *["started", "lost"] * 4, "started", "failed"]
 
 
 async def test_the_quarantine_ends_when_there_is_nothing_left_to_run_apart(workers: Cluster) -> None:
     """A second process is there only as long as it is needed; a stop ends both."""
     worker = workers.start()
-    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 1})
-    await until(lambda: workers.ledger("start", id_))
-    sudden_death(worker.child)
+    id_ = await loses_its_worker(workers, later=3)
     await workers.end(id_)
     await worker.says("quarantine.ended")
     await until(lambda: len(children(worker.pid)) == 1)
-    [_, again] = workers.ledger("start", id_)
-    assert again["pid"] not in {line["pid"] for line in worker.said("child.started")}
+    [*_, last] = workers.ledger("start", id_)
+    assert last["pid"] not in {line["pid"] for line in worker.said("child.started")}
     assert worker.said("quarantine.ended")[0]["exit_code"] == 0
 
 
 async def test_a_stop_drains_the_quarantine_too(workers: Cluster) -> None:
     """What runs apart is handed back like all else, and is still a suspect."""
     worker = workers.start()
-    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 60})
-    await until(lambda: workers.ledger("start", id_))
-    sudden_death(worker.child)
-    await until(lambda: len(workers.ledger("start", id_)) == 2)
+    id_ = await loses_its_worker(workers, later=60)
+    await runs(workers, id_, 3)
     worker.terminate()
     assert await worker.ended() == 0
     task = await workers.task(id_)
@@ -74,8 +100,8 @@ async def test_a_stop_drains_the_quarantine_too(workers: Cluster) -> None:
 async def test_suspects_of_a_dead_host_are_run_apart_by_another(workers: Cluster) -> None:
     """Its parent is gone too: whoever ends the session by its lease has a quarantine for them."""
     first = workers.start("first")
-    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
-    await until(lambda: workers.ledger("start", id_))
+    id_ = await loses_its_worker(workers, later=3, deaths=1)
+    await runs(workers, id_, 2)
     first.kill()
     second = workers.start("second")
     assert (await workers.end(id_)).loss_count == 0
@@ -85,8 +111,8 @@ async def test_suspects_of_a_dead_host_are_run_apart_by_another(workers: Cluster
 async def test_suspects_that_were_left_are_found_at_the_start(workers: Cluster) -> None:
     """Nobody was there when the task was given back."""
     first = workers.start("first")
-    id_ = await workers.submit("silent.loop", {"seconds": 60, "later": 0})
-    await until(lambda: workers.ledger("start", id_))
+    id_ = await loses_its_worker(workers, later=3, deaths=1)
+    await runs(workers, id_, 2)
     session = (await workers.task(id_)).worker_id or ""
     first.kill()
     await workers.end_session(session)

@@ -20,17 +20,7 @@ from duly.store.database import Database
 from duly.store.deliveries import Sent
 from support import invariants, servers
 from support.oracle import Fate, group
-from support.stores import (
-    ENDINGS,
-    Store,
-    ending,
-    lines,
-    opened_store,
-    request,
-    sqlite_store,
-    step,
-    submission,
-)
+from support.stores import ENDINGS, Store, ending, lines, opened_store, request, step, submission
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
 DELAYS = st.sampled_from([0, 500, 30_000])
@@ -58,7 +48,7 @@ class Work(RuleBasedStateMachine):
 
     def empty_store(self) -> Store:
         """A store without a row."""
-        return sqlite_store(Path(shutil.copy(self.blank, self.folder / "duly.db")))
+        return opened_store(f"sqlite:///{shutil.copy(self.blank, self.folder / 'duly.db')}")
 
     @property
     def now(self) -> int:
@@ -262,15 +252,17 @@ class StoreMachine(Work):
             self.store.write(sessions.leave, session)
         self.rescue([session], orderly=orderly)
 
-    @precondition(lambda self: self.suspects())
-    @rule(times=st.integers(1, 4))
-    def die_alone(self, times: int) -> None:
-        """A suspect takes its quarantine with it, again and again."""
+    @precondition(lambda self: self.fates)
+    @rule(times=st.integers(1, 5))
+    def die(self, times: int) -> None:
+        """What comes next takes its worker with it, again and again: a suspect alone, or ordinary ones."""
         for _ in range(times):
+            self.open_session()
             if self.suspects():
-                self.open_session()
                 self.claim_suspects(0, 1)
-                self.rescue([self.living[-1]])
+            else:
+                self.claim(0, 3)
+            self.rescue([self.living[-1]])
 
     @rule()
     def sweep(self) -> None:
@@ -320,16 +312,9 @@ class StoreMachine(Work):
 
     @invariant()
     def every_task_is_where_the_rules_have_it(self) -> None:
-        query = "SELECT id, status, attempt, retry_count, due_at, suspect, loss_count FROM task"
+        query = "SELECT id, status, attempt, retry_count, due_at, deaths, suspect, loss_count FROM task"
         found = {row[0]: tuple(row) for row in self.connection.exec_driver_sql(query)}
-        assert found == {fate.id: self.row(fate) for fate in self.fates.values()}
-
-    def row(self, fate: Fate) -> tuple[Any, ...]:
-        counted = (fate.attempt, fate.retries, self.clock_of(fate), fate.suspect, fate.losses)
-        return (fate.id, fate.status, *counted)
-
-    def clock_of(self, fate: Fate) -> int | None:
-        return fate.deadline_at if fate.status is Status.PENDING else fate.due_at
+        assert found == {fate.id: fate.row for fate in self.fates.values()}
 
     @invariant()
     def every_result_is_the_one_that_was_accepted(self) -> None:

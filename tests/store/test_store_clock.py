@@ -73,7 +73,7 @@ def test_the_longest_due_go_first(store: Store) -> None:
 
 
 def test_a_lost_task_is_given_back_uncharged(store: Store) -> None:
-    """Its attempt is closed as lost; the next one, apart from others, has the next number."""
+    """Its attempt is closed as lost; the next one has the next number."""
     claimed = store.running(INBOX, session="old")
     assert store.rescue("old") == 1
     task = store.task(claimed.id)
@@ -81,7 +81,7 @@ def test_a_lost_task_is_given_back_uncharged(store: Store) -> None:
     assert store.events(task.id)[-1] == "lost"
     assert store.rows("SELECT attempt, outcome FROM attempt") == [(1, "lost")]
     assert store.deliveries(task.id) == ["held"]
-    assert [one.attempt for one in store.claim("new", beside=())] == [2]
+    assert [one.attempt for one in store.claim("new")] == [2]
 
 
 def test_a_rescue_honours_a_cancel(store: Store) -> None:

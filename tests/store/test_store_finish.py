@@ -51,7 +51,7 @@ def test_a_stale_attempt_changes_nothing(store: Store, target: Status) -> None:
     """After a rescue and a new claim the old attempt is refused, whatever it says."""
     stale = store.running(session="old")
     store.rescue("old")
-    [current] = store.claim("new", beside=())
+    [current] = store.claim("new")
     before = store.task(stale.id)
     assert store.finish(stale, target) is None
     assert store.task(stale.id) == before
@@ -114,7 +114,7 @@ def test_a_stale_result_in_the_same_group_does_not_replace_the_current_one(store
     """Each item of a group is fenced by itself: the result is the current attempt's."""
     stale = store.running(session="old")
     store.rescue("old")
-    [current] = store.claim("new", beside=())
+    [current] = store.claim("new")
     items = [ending(current, result='"current"'), ending(stale, result='"stale"')]
     assert store.write(claims.finish, *items) == [Status.COMPLETED, None]
     assert store.task(stale.id).result == "current"

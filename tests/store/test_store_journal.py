@@ -18,7 +18,7 @@ def superseded(store: Store) -> tuple[Claimed, Claimed]:
     """A lost attempt and the current one of the same task."""
     stale = store.running(session="old")
     store.rescue("old")
-    [current] = store.claim("new", beside=())
+    [current] = store.claim("new")
     return stale, current
 
 
@@ -59,7 +59,7 @@ def test_steps_of_an_earlier_attempt_are_remembered(store: Store) -> None:
     stale = store.running(session="old")
     store.write(journal.record_steps, step(stale))
     store.rescue("old")
-    store.claim("new", beside=())
+    store.claim("new")
     assert [one.attempt for one in store.read(lists.steps, stale.id)] == [1]
 
 

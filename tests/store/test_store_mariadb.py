@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
 
+import pymysql
 import pytest
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.model.state import Status
 from duly.store import journal, mariadb, submissions
+from duly.store.database import join_caller
 from duly.store.driver import Trouble
 from duly.store.mariadb import MariaDB
-from support.stores import Store, lines
+from support.stores import Store, lines, submission
 
 pytestmark = pytest.mark.only("mariadb")
 
@@ -77,6 +79,26 @@ def test_a_connection_that_would_garble_text_is_refused(store: Store, connection
     connection.begin()
     with pytest.raises(InvalidInput, match="utf8mb4"):
         store.database.driver.join(connection)
+
+
+def test_a_connection_that_answers_dictionaries_is_refused(store: Store) -> None:
+    """The name of a column would be taken for its value."""
+    with closing(store.database.driver.connect()) as one:
+        one.cursorclass = pymysql.cursors.DictCursor
+        one.begin()
+        with pytest.raises(InvalidInput, match="tuples"):
+            store.database.driver.join(one)
+
+
+def test_a_caller_with_an_older_snapshot_finds_what_stands_for_its_key(store: Store, connection: Any) -> None:
+    """REPEATABLE READ is the server's default: a plain read would not see what came since the caller began."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        cursor.execute("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+    id_ = store.submit(idempotency_key="k")
+    tx = join_caller(store.database, connection)
+    [accepted] = submissions.submit(tx, [submission(idempotency_key="k")])
+    assert (accepted.id, accepted.created) == (id_, False)
 
 
 def test_the_url_gives_the_arguments() -> None:

@@ -181,7 +181,7 @@ def test_a_rescuer_is_fenced(store: Store, other: Store) -> None:
 
     def rescue_and_claim() -> None:
         other.rescue()
-        assert [one.attempt for one in other.claim("new", beside=())] == [2]
+        assert [one.attempt for one in other.claim("new")] == [2]
 
     store.write(during(claims.rescue, "orphans", rescue_and_claim), ())
     assert (store.status(claimed.id), store.task(claimed.id).worker_id) == (Status.RUNNING, "new")

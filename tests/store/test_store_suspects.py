@@ -1,4 +1,4 @@
-"""Tasks whose worker died: who comes under suspicion, who runs apart from whom, and when one is given up."""
+"""Tasks whose workers died: who comes under suspicion, who runs apart from whom, and when one is given up."""
 
 from __future__ import annotations
 
@@ -31,15 +31,31 @@ def die(store: Store, *held: Claimed) -> None:
         ended = set()
 
 
-def suspects(store: Store, count: int) -> list[Claimed]:
-    """So many tasks that ran in one process when it died."""
-    for _ in range(count):
-        store.submit()
+def perish(store: Store) -> list[Claimed]:
+    """All ordinary tasks that wait run in one process, and it dies."""
     session, held = f"doomed{next(numbers)}", []
-    while taken := store.claim(session, free=count):
+    while taken := store.claim(session, free=1_000):
         held += taken
     die(store, *held)
     return held
+
+
+def lost(store: Store, count: int, **overrides: object) -> list[Claimed]:
+    """So many tasks that ran in one process when it died."""
+    for _ in range(count):
+        store.submit(**overrides)
+    return perish(store)
+
+
+def suspects(store: Store, count: int) -> list[Claimed]:
+    """So many tasks under which two processes died in a row."""
+    lost(store, count)
+    return perish(store)
+
+
+def deaths(store: Store, id_: str) -> int:
+    """How many processes died in a row while the task ran in them."""
+    return int(store.column(id_, "deaths"))
 
 
 def counts(store: Store, id_: str) -> tuple[int, int]:
@@ -64,12 +80,65 @@ def test_an_eighth_of_those_that_were_together_may_be_together_again(held: int, 
 
 
 @pytest.mark.parametrize("held", [1, 2, 64])
-def test_a_death_makes_suspects_and_charges_nobody(store: Store, held: int) -> None:
+def test_one_death_puts_nobody_under_suspicion(store: Store, held: int) -> None:
+    """It may be a deploy: all run again at once and together, uncharged."""
+    for one in lost(store, held):
+        task = store.task(one.id)
+        assert (task.status, task.retry_count) == (Status.PENDING, 0)
+        assert (deaths(store, one.id), *counts(store, one.id)) == (1, 0, 0)
+    assert apart(store) == []
+    assert len(store.claim("next", free=100)) == held
+
+
+@pytest.mark.parametrize("held", [1, 2, 64])
+def test_the_second_death_in_a_row_makes_suspects_and_charges_nobody(store: Store, held: int) -> None:
     """Also when a process held one task only: it may have been killed from outside."""
     for one in suspects(store, held):
         task = store.task(one.id)
         assert (task.status, task.retry_count) == (Status.PENDING, 0)
-        assert counts(store, one.id) == (share_after_death(held), 0)
+        assert (deaths(store, one.id), *counts(store, one.id)) == (2, share_after_death(held), 0)
+    assert store.claim("next", free=100) == []
+
+
+def test_each_task_counts_its_own_deaths(store: Store) -> None:
+    """Who joined for the second death is as innocent as the others were at the first."""
+    [old] = lost(store, 1)
+    new = store.submit()
+    perish(store)
+    assert [(deaths(store, id_), *counts(store, id_)) for id_ in (old.id, new)] == [(2, 1, 0), (1, 0, 0)]
+
+
+@pytest.mark.parametrize("end", CLEARED, ids=str)
+def test_an_end_between_two_deaths_starts_the_count_anew(store: Store, end: Status) -> None:
+    """In whatever way an attempt ends by itself, its process lives; an operator's retry changes nothing."""
+    [one] = lost(store, 1)
+    [again] = store.claim("lives")
+    store.finish(again, end)
+    assert deaths(store, one.id) == 0
+    store.retry(one.id)
+    store.advance(60)
+    perish(store)
+    last = 0 if end is Status.COMPLETED else 1
+    assert (deaths(store, one.id), *counts(store, one.id)) == (last, 0, 0)
+
+
+def test_a_hand_back_between_two_deaths_changes_nothing(store: Store) -> None:
+    """The attempt has shown neither that it kills nor that it does not."""
+    [one] = lost(store, 1)
+    store.finish(*store.claim("stops"), Status.PENDING)
+    assert (deaths(store, one.id), *counts(store, one.id)) == (1, 0, 0)
+    perish(store)
+    assert (deaths(store, one.id), *counts(store, one.id)) == (2, 1, 0)
+
+
+def test_a_cancel_between_two_deaths_ends_the_series(store: Store) -> None:
+    """An operator who retries it afterwards means: as if nothing had been."""
+    [one] = lost(store, 1)
+    store.cancel(one.id)
+    store.retry(one.id)
+    assert deaths(store, one.id) == 0
+    perish(store)
+    assert counts(store, one.id) == (0, 0)
 
 
 def test_the_number_that_counts_is_that_of_the_whole_process(store: Store) -> None:
@@ -80,8 +149,7 @@ def test_the_number_that_counts_is_that_of_the_whole_process(store: Store) -> No
 
 def test_each_process_counts_for_itself(store: Store) -> None:
     """Two that expire together are two deaths."""
-    for _ in range(17):
-        store.submit()
+    lost(store, 17)
     many, one = store.claim("many", free=16), store.claim("one")
     store.clock.advance(31)
     store.rescue(*store.read(sessions.expired))
@@ -91,8 +159,7 @@ def test_each_process_counts_for_itself(store: Store) -> None:
 
 def test_what_ended_before_the_death_does_not_count(store: Store) -> None:
     """Only what still ran can be the cause."""
-    for _ in range(16):
-        store.submit()
+    lost(store, 16)
     first, *rest = store.claim("doomed", free=16)
     store.finish(first)
     die(store, *rest)
@@ -101,14 +168,15 @@ def test_what_ended_before_the_death_does_not_count(store: Store) -> None:
 
 
 def test_a_process_that_leaves_on_purpose_casts_no_suspicion(store: Store) -> None:
-    """It said so before it was gone, whoever gives its tasks back."""
-    store.submit()
+    """It said so before it was gone, whoever gives its tasks back; nor does it clear anybody."""
+    lost(store, 1)
     [one] = store.claim("leaving")
     store.write(sessions.leave, "leaving")
     store.clock.advance(31)
     store.rescue(*store.read(sessions.expired))
-    assert counts(store, one.id) == (0, 0)
-    assert [again.id for again in store.claim("next")] == [one.id]
+    assert (deaths(store, one.id), *counts(store, one.id)) == (1, 0, 0)
+    assert [again.id for again in perish(store)] == [one.id]
+    assert (deaths(store, one.id), *counts(store, one.id)) == (2, 1, 0)
 
 
 def test_a_suspect_whose_process_leaves_stays_one(store: Store) -> None:
@@ -183,7 +251,8 @@ def test_each_lane_of_a_quarantine_has_its_slots(store: Store) -> None:
     for task_type in ("fast", "slow") * 16:
         store.submit(task_type=task_type)
     lanes = (Lane(types=("fast",), free=16), Lane(types=("slow",), free=16))
-    die(store, *store.claim("doomed", lanes=lanes))
+    for session in ("first", "second"):
+        die(store, *store.claim(session, lanes=lanes))
     lanes = (Lane(types=("fast",), free=9), Lane(types=("slow",), free=1))
     taken = apart(store, lanes=lanes)
     assert len(taken) == 4
@@ -196,7 +265,7 @@ def test_whoever_ends_its_attempt_is_no_suspect_any_more(store: Store, end: Stat
     id_ = lose_alone(store, 1)
     [one] = apart(store)
     store.finish(one, end)
-    assert counts(store, id_) == (0, 1)
+    assert (deaths(store, id_), *counts(store, id_)) == (0, 0, 1)
 
 
 def test_one_that_is_handed_back_is_still_a_suspect(store: Store) -> None:
@@ -218,8 +287,8 @@ def test_a_cleared_one_runs_among_others_again(store: Store) -> None:
 def test_three_deaths_alone_end_it(store: Store) -> None:
     """It fails with a code and a reason, its answer is owed, its timeline tells of each death."""
     store.submit(INBOX, unique="u")
-    [one] = store.claim("doomed")
-    die(store, one)
+    perish(store)
+    [one] = perish(store)
     for losses in range(MOST_LOSSES):
         assert counts(store, one.id) == (1, losses)
         die(store, *apart(store))
@@ -227,7 +296,7 @@ def test_three_deaths_alone_end_it(store: Store) -> None:
     assert (task.status, task.error_code) == (Status.FAILED, "worker_lost")
     assert task.error == "Its worker died 3 times while it ran this task alone."
     assert (task.retry_count, task.exhausted, counts(store, one.id)) == (0, False, (0, 3))
-    assert store.events(one.id) == ["accepted", *["started", "lost"] * 3, "started", "failed"]
+    assert store.events(one.id) == ["accepted", *["started", "lost"] * 4, "started", "failed"]
     assert store.deliveries(one.id) == ["pending"]
     assert store.rows("SELECT DISTINCT outcome FROM attempt") == [("lost",)]
     assert store.submit(unique="u") != one.id
@@ -261,8 +330,8 @@ def test_a_waiting_suspect_can_be_cancelled(store: Store) -> None:
 
 def test_a_suspect_past_its_deadline_is_not_started(store: Store) -> None:
     """It expires like any pending task."""
-    store.submit(deadline_at=store.clock.now_ms() + 1_000)
-    die(store, *store.claim("doomed"))
+    lost(store, 1, deadline_at=store.clock.now_ms() + 1_000)
+    perish(store)
     store.clock.advance(1)
     assert apart(store) == []
     store.advance(0)

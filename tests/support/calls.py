@@ -32,7 +32,7 @@ def accepted() -> list[dict[str, Any]]:
     return [submissions._row(tx, one) for one in made]
 
 
-ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "suspect"), 0)
+ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
 TO_PENDING = [{**row, "status": "pending", "due_at": None} for row in TO_RETRY]

@@ -1,4 +1,4 @@
-"""A cluster on any database where one worker meets one fault at a named place, and what must hold after it."""
+"""A cluster on any database where a worker meets one fault at a named place, and what must hold after it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Ground(Cluster):
         return int(await until(pid, seconds))
 
     async def paused(self, first: WorkerProcess, stopped: int, ids: list[str]) -> bool:
-        """The first worker's host stands still for longer than a lease; whether a second one did all the work.
+        """The first worker's host stands still for longer than a lease; whether a second did all the work.
 
         Afterwards the first goes on where it stood, and is asked to end.
         """

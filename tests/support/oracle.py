@@ -24,6 +24,7 @@ class Fate:
     stop: bool = False
     result: str | None = None
     losses: int = 0
+    deaths: int = 0
     suspect: int = 0
 
     def startable(self, now: int) -> bool:
@@ -80,7 +81,8 @@ class Fate:
         self.losses += alone
         self._move(Status.FAILED if alone and self.losses == MOST_LOSSES else Status.PENDING)
         if held and self.status is Status.PENDING:
-            self.suspect = max(1, held // 8)
+            self.deaths += 1
+            self.suspect = max(1, held // 8) if self.suspect or self.deaths > 1 else 0
 
     def tick(self, now: int) -> bool:
         """One move of the clock; whether there was one to make."""
@@ -96,7 +98,14 @@ class Fate:
     def _move(self, status: Status) -> None:
         self.status, self.session, self.due_at = status, None, None
         if status is not Status.PENDING:
-            self.suspect = 0
+            self.suspect = self.deaths = 0
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """(id, status, attempt, retry_count, due_at, deaths, suspect, loss_count)"""
+        due_at = self.deadline_at if self.status is Status.PENDING else self.due_at
+        counted = (self.retries, due_at, self.deaths, self.suspect, self.losses)
+        return (self.id, self.status, self.attempt, *counted)
 
 
 def group(suspects: list[Fate], free: int) -> list[tuple[int, int]]:

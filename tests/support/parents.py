@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from duly.runtime.ward import Unreachable
+from duly.store.claims import GivenBack
 
 
 class Hand:
@@ -32,7 +33,7 @@ class WardOfHand:
         self.fails = False
         self.fails_to_bury = False
         self.alive = True
-        self.held = 0
+        self.held = GivenBack()
         self.tries = 0
         self.renewed: list[str] = []
         self.buried: list[tuple[list[str], bool]] = []
@@ -46,7 +47,7 @@ class WardOfHand:
 
     def bury(
         self, ended: Sequence[str], last_words: Sequence[dict[str, Any]], *, orderly: bool = False
-    ) -> int:
+    ) -> GivenBack:
         if self.fails_to_bury:
             self._busy()
         self.buried.append((list(ended), orderly))

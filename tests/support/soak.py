@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -79,10 +79,11 @@ class Soak:
         port = free_port()
         self._fleet = Fleet(folder, port, WORKERS, self._environment())
         self._ledger = Ledger(folder / "ledger.jsonl")
-        self._storm = Storm(self._fleet, self._server, self._ledger, seeded(plan.seed))
+        self._storm = Storm(self._fleet, self._server, self._ledger, seeded(plan.seed), self._manned)
         url = f"http://127.0.0.1:{port}"
         self._crowd = Crowd(url, receiver.url, seeded(plan.seed + 1), WIDTH)
         self._database = Database(self._server.url)
+        self._pids: set[int] = set()
 
     def _environment(self) -> dict[str, str]:
         settings = {"database_url": self._server.url, "app": "soak_app:duly", "auth": "loopback"}
@@ -110,19 +111,23 @@ class Soak:
     async def _kept_running(self) -> AsyncIterator[None]:
         keeper = asyncio.create_task(self._fleet.keep())
         try:
-            await until(self._manned, START_SECONDS, every=0.2)
+            await until(self._complete, START_SECONDS, every=0.2)
             yield
         finally:
             self._fleet.closing = True
             await keeper
 
-    async def _manned(self) -> bool:
+    async def _complete(self) -> bool:
         """Whether every worker has a living session."""
+        return len(await self._manned()) == WORKERS
+
+    async def _manned(self) -> set[int]:
+        """The process ids that have one; the last known ones while the database is away."""
         with suppress(DulyError, sa.exc.DBAPIError):  # no table yet, or no server
             if not self._database.is_open:
                 self._database.open()
-            return len(await self._database.read(lists.living_workers)) == WORKERS
-        return False
+            self._pids = {row["pid"] for row in await self._database.read(lists.living_workers)}
+        return self._pids
 
     async def _weather(self) -> None:
         """Load and faults at once."""
@@ -169,13 +174,15 @@ class Soak:
             restarts=self._server.restarts,
             pauses=self._storm.pauses,
             refused=sum(map(_refused, self.folder.glob("worker-*.log"))),
-            recoveries=recoveries(found, self._ledger.lines, self._storm.kills),
+            recoveries=recoveries(found, self._ledger.lines, self._storm.kills, self._storm.outages),
             ended=len(found.tasks),
         )
 
     def _write_down(self, history: list[Any]) -> None:
-        with (self.folder / "history.jsonl").open("w") as file:
-            file.writelines(json.dumps(one.line()) + "\n" for one in history)
+        kills = [asdict(kill) for kill in self._storm.kills]
+        for name, lines in (("history", [one.line() for one in history]), ("kills", kills)):
+            text = "".join(json.dumps(line) + "\n" for line in lines)
+            (self.folder / f"{name}.jsonl").write_text(text)
 
 
 def _refused(log: Path) -> int:

@@ -6,21 +6,22 @@ import asyncio
 import random
 import signal
 import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from support.soak_ledger import Ledger
 from support.soak_servers import File, Server
 from support.soak_units import Fleet, Unit, send
 
-#: A kill every so many seconds: more than a hundred in five minutes, and the rests of the supervisors before
-#: a restart (1 to 30 s) still leave most workers working. Each time is multiplied by 0.6 to 1.4.
-BETWEEN_KILLS = 2.5
+#: Seconds between faults, each time multiplied by 0.6 to 1.4: more than a hundred kills in five minutes.
+BETWEEN_KILLS = 2.2
 BETWEEN_CRASHES = 11.0
 BETWEEN_PAUSES = 12.0
 #: Longer than a lease and a sweep, so that the tasks of a paused worker run elsewhere when it goes on.
 PAUSE = 38.0
-#: One round of kills, before it is shuffled. Each death of the API's child in a row doubles its rest, and while
-#: it rests nobody can submit: its supervisor, whose successor begins anew, dies as often.
+#: One round of kills, before it is shuffled. Each early death of a child doubles the rest before the next
+#: (1 to 30 s); supervisors die often enough that new ones begin to count anew.
 ROUND = (
     *["worker child"] * 12,
     *["worker supervisor"] * 3,
@@ -42,20 +43,23 @@ class Kill:
 
 @dataclass(slots=True)
 class Storm:
-    """Throws faults at a fleet and its database until `over`."""
+    """Throws faults at a fleet and its database. `manned` answers the process ids with a living session."""
 
     fleet: Fleet
     database: File | Server
     ledger: Ledger
     die: random.Random
+    manned: Callable[[], Awaitable[set[int]]]
     kills: list[Kill] = field(default_factory=list)
+    #: When the database was away, from and to.
+    outages: list[tuple[float, float]] = field(default_factory=list)
     pauses: int = 0
-    over: bool = False
     _round: list[str] = field(default_factory=list)
+    #: How often a child of a unit was killed since its supervisor is there.
+    _deaths: Counter[str] = field(default_factory=Counter)
 
     async def run(self, ends_at: float) -> None:
         """Until `ends_at` on the monotonic clock; a pause that goes on then is cut short."""
-        self.over = False
         async with asyncio.TaskGroup() as group:
             group.create_task(self._kill_on(ends_at))
             group.create_task(self._pause_on(ends_at))
@@ -68,17 +72,11 @@ class Storm:
         await asyncio.sleep(max(0.0, min(seconds, ends_at - time.monotonic())))
         return time.monotonic() < ends_at
 
-    async def _kill_on(self, ends_at: float) -> None:
-        while await self._rest(BETWEEN_KILLS, ends_at):
-            if not self._round:
-                self._round = self.die.sample(ROUND, len(ROUND))
-            kill = self._kill(self._round.pop())
-            if kill is not None:
-                self.kills.append(kill)
-
     async def _crash_on(self, ends_at: float) -> None:
         while await self._rest(BETWEEN_CRASHES, ends_at):
+            begun = time.monotonic()
             await self.database.crash()
+            self.outages.append((begun, time.monotonic()))
 
     async def _pause_on(self, ends_at: float) -> None:
         """One worker at a time. A stopped process can hold SQLite's write lock: there, supervisors only."""
@@ -91,39 +89,58 @@ class Storm:
             await asyncio.sleep(max(0.0, min(PAUSE, ends_at - time.monotonic())))
             unit.resume()
 
-    def _kill(self, what: str) -> Kill | None:
-        """Kills one of that kind; None: there is none at this moment."""
+    async def _kill_on(self, ends_at: float) -> None:
+        while await self._rest(BETWEEN_KILLS, ends_at):
+            self._round = self._round or self.die.sample(ROUND, len(ROUND))
+            what = self._round.pop()
+            if what.startswith("api"):
+                family = self.fleet.api.family()
+                self._blow(what, family[:1] if what == "api supervisor" else family[1:])
+            else:
+                await self._kill_worker(what)
+
+    async def _kill_worker(self, what: str) -> None:
+        """Kills one that is at work if another is, for its tasks shall run elsewhere; else one that is not."""
+        units = await self._victims()
+        if not units:
+            return
         self.ledger.read()
         match what:
-            case "api child":
-                return self._blow(what, self.fleet.api.children(apart=False)[:1])
-            case "api supervisor":
-                return self._blow(what, self.fleet.api.family()[:1])
             case "worker child":
-                return self._blow(what, self._busiest([unit.children(apart=False) for unit in self._awake()]))
+                unit = self._chosen(units, most=False)
+                self._blow(what, unit.children(apart=False), of=unit)
             case "quarantine child":
-                return self._blow(what, self._busiest([unit.children(apart=True) for unit in self._awake()]))
+                apart = [pid for unit in units for pid in unit.children(apart=True)]
+                self._blow(what, ([pid for pid in apart if self.ledger.running[pid]] or apart)[:1])
             case _:
-                return self._kill_worker(what)
+                self._kill_host(what, self._chosen(units, most=True))
 
-    def _kill_worker(self, what: str) -> Kill | None:
+    def _kill_host(self, what: str, unit: Unit) -> None:
         """The supervisor alone, whose children die with it; or all at once, as when a host loses power."""
-        family = self._busiest([unit.family() for unit in self._awake() if unit.children(apart=False)])
-        return self._blow(what, family[:1] if what == "worker supervisor" else family, holders=family[1:])
+        family = unit.family()
+        self._blow(what, family[:1] if what == "worker supervisor" else family, holders=family[1:])
+        self._deaths[unit.name] = 0
 
-    def _awake(self) -> list[Unit]:
-        return self.fleet.awake(self.die)
+    async def _victims(self) -> list[Unit]:
+        """The workers whose ordinary child has a session, if there are several; else all others that live."""
+        manned = await self.manned()
+        living = {unit.name: unit.children(apart=False) for unit in self.fleet.awake(self.die)}
+        there = [unit for unit in self.fleet.awake(self.die) if living[unit.name]]
+        at_work = [unit for unit in there if manned.intersection(living[unit.name])]
+        return at_work if len(at_work) > 1 else [unit for unit in there if unit not in at_work]
 
-    def _busiest(self, families: list[list[int]]) -> list[int]:
-        """The first of these that runs a task, else any."""
-        there = [family for family in families if family]
-        busy = [family for family in there if any(self.ledger.running.get(pid) for pid in family)]
-        return next(iter(busy or there), [])
+    def _chosen(self, units: list[Unit], *, most: bool) -> Unit:
+        """One that runs tasks, if any does: the one of the most, or of the fewest deaths so far."""
+        busy = [unit for unit in units if any(self.ledger.running[pid] for pid in unit.family())]
+        sign = -1 if most else 1
+        return min(busy or units, key=lambda unit: sign * self._deaths[unit.name])
 
-    def _blow(self, what: str, pids: list[int], holders: list[int] | None = None) -> Kill | None:
-        if not pids:
-            return None
-        at = time.monotonic()
-        for pid in pids:
-            send(pid, signal.SIGKILL)
-        return Kill(what=what, at=at, pids=tuple(pids if holders is None else holders))
+    def _blow(
+        self, what: str, pids: list[int], *, holders: list[int] | None = None, of: Unit | None = None
+    ) -> None:
+        if pids:
+            at = time.monotonic()
+            for pid in pids:
+                send(pid, signal.SIGKILL)
+            self.kills.append(Kill(what=what, at=at, pids=tuple(pids if holders is None else holders)))
+            self._deaths[of.name if of else ""] += 1

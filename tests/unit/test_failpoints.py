@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,17 @@ def test_kill_is_a_kill(tmp_path: Path) -> None:
     environment = {**os.environ, "DULY_FAILPOINTS": "a=kill@2"}
     run = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (-9, "alive\n")
+
+
+def test_hang_stands_still_until_somebody_continues_it() -> None:
+    """As a host does that is paused: all threads stop, and go on where they stood."""
+    code = "from duly.failpoints import failpoint as f\nf('a'); print('went on', flush=True)"
+    environment = {**os.environ, "DULY_FAILPOINTS": "a=hang"}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    _, state = os.waitpid(process.pid, os.WUNTRACED)
+    assert os.WIFSTOPPED(state)
+    process.send_signal(signal.SIGCONT)
+    said, _ = process.communicate(timeout=10)
+    assert (process.returncode, said) == (0, "went on\n")

@@ -25,9 +25,10 @@ def event(seq: int, type_: str, **data: Any) -> Any:
     return SimpleNamespace(task_id="1", seq=seq, type=type_, data=json.dumps(data))
 
 
-def attempt(number: int, outcome: str, pid: int, ended_at: float = 0) -> Any:
+def attempt(number: int, outcome: str, pid: int, started_at: float = 0, ended_at: float = 0) -> Any:
     """An attempt's row, joined with its worker's."""
-    return SimpleNamespace(task_id="1", attempt=number, outcome=outcome, pid=pid, ended_at=ended_at * 1000)
+    times = {"started_at": started_at * 1000, "ended_at": ended_at * 1000}
+    return SimpleNamespace(task_id="1", attempt=number, outcome=outcome, pid=pid, **times)
 
 
 TASK = SimpleNamespace(
@@ -125,16 +126,46 @@ def line(number: int, at: float) -> Line:
     return Line(what="start", task="1", attempt=number, n=0, pid=6 + number, at=at)
 
 
+NOW, WALL = time.monotonic(), time.time()
+KILL = Kill(what="worker child", at=NOW - 10, pids=(7,))
+
+
+def killed(*attempts: Any) -> Kept:
+    """The task had these attempts, and ended just now."""
+    task = SimpleNamespace(**{**vars(TASK), "completed_at": 1000 * WALL})
+    return replace(KEPT, tasks=[task], attempts=attempts)
+
+
 def test_recovery_counts_from_the_kill_to_the_next_start() -> None:
-    """Losses before the kill, of a worker that was paused, are not its doing."""
-    now = time.monotonic()
-    gone = attempt(1, "lost", 7, time.time())
-    task = SimpleNamespace(**{**vars(TASK), "completed_at": 1000 * time.time()})
-    before = replace(KEPT, tasks=[task], attempts=[gone])
-    kill = Kill(what="worker child", at=now - 10, pids=(7,))
-    assert recoveries(before, [line(1, now - 20), line(2, now - 7)], [kill]) == {"worker child": [3.0]}
-    late = replace(kill, at=now + 10)
-    assert recoveries(before, [line(1, now - 20), line(2, now - 7)], [late]) == {"worker child": []}
+    """The handler's first line tells that it runs again."""
+    found = killed(attempt(1, "lost", 7, WALL - 20, WALL - 9))
+    assert recoveries(found, [line(1, NOW - 20), line(2, NOW - 7)], [KILL]) == {"worker child": [3.0]}
+
+
+def test_losses_before_a_kill_are_not_its_doing() -> None:
+    """A worker was paused, lost its tasks, and is killed later."""
+    found = killed(attempt(1, "lost", 7, WALL - 20, WALL - 12))
+    assert recoveries(found, [line(1, NOW - 20), line(2, NOW - 7)], [KILL]) == {"worker child": []}
+
+
+def test_each_kill_has_its_own_recovery() -> None:
+    """The next attempt dies of another kill before its handler's first line: it had been claimed in time."""
+    found = killed(attempt(1, "lost", 7, WALL - 20, WALL - 9), attempt(2, "lost", 9, WALL - 8, WALL - 5))
+    assert recoveries(found, [line(1, NOW - 20), line(3, NOW - 4)], [KILL]) == {"worker child": [2.0]}
+
+
+def test_no_time_passes_while_the_database_is_away() -> None:
+    """Of the three seconds it was away for one and a half."""
+    found = killed(attempt(1, "lost", 7, WALL - 20, WALL - 9))
+    away = [(NOW - 30, NOW - 25), (NOW - 11, NOW - 9), (NOW - 7.5, NOW)]
+    seen = recoveries(found, [line(1, NOW - 20), line(2, NOW - 7)], [KILL], away)
+    assert seen == {"worker child": [1.5]}
+
+
+def test_a_task_that_only_ended_is_recovered() -> None:
+    """It was cancelled while it waited."""
+    found = killed(attempt(1, "lost", 7, WALL - 20, WALL - 9))
+    assert recoveries(found, [line(1, NOW - 20)], [KILL]) == {"worker child": [10.0]}
 
 
 def test_percentiles_are_values_that_were_seen() -> None:

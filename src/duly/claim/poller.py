@@ -15,11 +15,11 @@ from duly.store.transaction import Transaction
 
 DUE_BATCH = 100
 #: How often what is due is looked for at least, while claim follows claim, in seconds.
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 1.0
 
 
 class Role(Enum):
-    """Which tasks a worker takes: suspects, under which a worker died, run apart from all others."""
+    """Which tasks a worker takes: suspects, under which workers died, run apart from all others."""
 
     #: All but suspects: its parent has another child for those.
     ORDINARY = "ordinary"
@@ -69,6 +69,10 @@ class Poller:
             if begun or self._role is Role.QUARANTINE or any(self._shares()):
                 return begun
             return await self._round(session)
+
+    def expect(self) -> None:
+        """Something was just submitted here: the next claim needs no look before it."""
+        self._more = True
 
     async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
         lanes = self._lanes(self._free)

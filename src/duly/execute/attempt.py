@@ -92,6 +92,9 @@ class Attempt:
         self, claimed: Claimed, kind: TaskType, database: Database, *, emit: Emit, stuck: float
     ) -> None:
         self.claimed = claimed
+        self.lane = kind.lane
+        #: Whether its handler has ended, so that its slot is free.
+        self.handled = False
         self._kind = kind
         self._database = database
         self._emit = emit
@@ -126,11 +129,15 @@ class Attempt:
         if not self._woken.done():
             self._woken.set_result(None)
 
-    async def run(self, place: Place, stuck: Callable[[Attempt], None]) -> None:
-        """Runs the attempt to its end. `stuck` is called if the handler ignores its stop for too long."""
+    async def run(
+        self, place: Place, stuck: Callable[[Attempt], None], ended: Callable[[Attempt], None]
+    ) -> None:
+        """Runs the attempt until its outcome is recorded. `ended` is called when the handler has ended,
+        `stuck` if it ignores its stop for too long."""
         current_task.set(self.claimed.id)
         self._say("attempt.started", task_type=self.claimed.task_type, attempt=self.claimed.attempt)
         outcome = await self._outcome(place, stuck)
+        ended(self)
         if outcome is None:
             self._say("attempt.lease_lost", attempt=self.claimed.attempt)
             return

@@ -43,28 +43,40 @@ class Runner:
         self._place = Place(threads=slots["thread"], concurrency=slots["loop"], processes=slots["process"])
         self._attempts: dict[asyncio.Task[None], Attempt] = {}
         self._used: Counter[str] = Counter()
+        self._unrecorded: Counter[str] = Counter()
 
     def free(self, lane: str) -> int:
-        """How many attempts could start in `lane` now."""
-        return max(0, self._slots[lane] - self._used[lane])
+        """How many attempts could start in `lane` now. A handler that has ended gives its slot away at once;
+        of those whose end is not recorded yet there are at most as many again."""
+        slots = self._slots[lane]
+        return max(0, min(slots - self._used[lane], 2 * slots - self._unrecorded[lane]))
 
     def start(self, claimed: Iterable[Claimed]) -> None:
         """Starts attempts that were claimed for this worker."""
         for one in claimed:
             kind = self._registry[one.task_type]
             attempt = Attempt(one, kind, self._database, emit=self._emit, stuck=self._stuck_seconds)
-            task = asyncio.create_task(attempt.run(self._place, self._stuck), name=f"duly-task-{one.id}")
+            run = attempt.run(self._place, self._stuck, self._handled)
+            task = asyncio.create_task(run, name=f"duly-task-{one.id}")
             self._attempts[task] = attempt
             self._used[kind.lane] += 1
+            self._unrecorded[kind.lane] += 1
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         attempt = self._attempts.pop(task)
-        self._used[self._registry[attempt.claimed.task_type].lane] -= 1
+        self._handled(attempt)
+        self._unrecorded[attempt.lane] -= 1
         error = None if task.cancelled() else task.exception()
         if error is not None:
             self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
         self._freed()
+
+    def _handled(self, attempt: Attempt) -> None:
+        if not attempt.handled:
+            attempt.handled = True
+            self._used[attempt.lane] -= 1
+            self._freed()
 
     def _stuck(self, attempt: Attempt) -> None:
         self._emit("worker.stuck_handler", task_id=attempt.claimed.id)

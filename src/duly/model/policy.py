@@ -35,6 +35,10 @@ class RetryPolicy:
 MOST_LOSSES = 3
 
 
+#: Deaths in a row that bring a task under suspicion. One happens to anybody: a deploy, a neighbour's memory.
+DEATHS_OF_A_SUSPECT = 2
+
+
 def share_after_death(held: int) -> int:
     """How many may share the next process of a task whose worker died holding `held` tasks.
 

@@ -184,7 +184,7 @@ class Task:
 class Claimed:
     """One attempt handed to this worker: (id, attempt) is the fence of all its writes.
 
-    `suspect`: how many may share its process, since one died under it; 0: it is no suspect.
+    `suspect`: how many may share its process, since two died under it; 0: it is no suspect.
     """
 
     id: str

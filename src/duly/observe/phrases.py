@@ -30,8 +30,8 @@ PHRASES = {
         "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
     ),
     "apart": (
-        "It was running when a worker died; it is run apart, at most {share} in one process.",
-        "执行它的工作进程曾意外终止；它将被隔离执行，同一进程中最多 {share} 个任务。",
+        "Workers died in a row while it ran; it is run apart, at most {share} in one process.",
+        "执行它的工作进程曾连续意外终止；它将被隔离执行，同一进程中最多 {share} 个任务。",
     ),
     "losses": (
         "Its worker died {losses} times while it ran alone; after {most} it fails.",

@@ -11,6 +11,7 @@ from duly.clock import Clock
 from duly.model.events import Emit
 from duly.runtime.control import Pipe
 from duly.runtime.ward import PATIENCE, Unreachable, Ward
+from duly.store.claims import GivenBack
 
 #: Tries to give back what a dead child held; after them the lease's end does it.
 BURIALS = 10
@@ -54,8 +55,8 @@ class Life:
         self._silent_by = float("inf")
         self._bury_at = 0.0
         self._burials = 0
-        #: How many tasks went back at its burial.
-        self.given_back = 0
+        #: What went back at its burial.
+        self.given_back = GivenBack()
         self._emit(f"{name}.started", pid=process.pid)
 
     @property
@@ -156,10 +157,8 @@ class Life:
         if self.sessions and not self._give_back():
             return False
         name = "ended" if self.code == 0 and self.meant else "died"
-        words = len(self._last_words or [])
-        self._emit(
-            f"{self._name}.{name}", exit_code=self.code, tasks_given_back=self.given_back, last_words=words
-        )
+        words, count = len(self._last_words or []), self.given_back.tasks
+        self._emit(f"{self._name}.{name}", exit_code=self.code, tasks_given_back=count, last_words=words)
         return True
 
     def _hear_out(self) -> None:

@@ -2,7 +2,7 @@
 
 `python -m duly.runtime.supervisor`, started by `duly serve` and `duly worker`. It holds the listening
 socket, so that a restart queues connections; and it imports next to nothing. Beside the ordinary child it
-keeps a quarantine child as long as there are suspects: tasks under which a worker died.
+keeps a quarantine child as long as there are suspects: tasks under which workers died.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Supervisor:
         life.pipe.close()
         post.life = None
         self._tell_sibling()
-        if life.given_back and not life.orderly and not self._once:
+        if life.given_back.suspects and not self._once:
             self._quarantine.wanted = True
         if self._stop_by is None:
             self._succeed(post, life)
@@ -225,7 +225,8 @@ class Supervisor:
             post.failures = 0
         else:
             seconds = post.rest(life, self._settings["lease"] / 30, self._clock.monotonic())
-            self._emit(f"{post.name}.restarting", seconds=seconds)
+            if post.wanted:
+                self._emit(f"{post.name}.restarting", seconds=seconds)
 
     def _final_codes(self) -> frozenset[int]:
         """0 is final where the work has an end; a signal to the child alone does not end the service."""

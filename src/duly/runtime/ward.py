@@ -13,7 +13,7 @@ from duly.clock import Clock
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import sessions
-from duly.store.claims import Finish, finish, rescue
+from duly.store.claims import Finish, GivenBack, finish, give_back
 from duly.store.driver import Driver, Trouble, transaction
 from duly.store.transaction import Terms, Transaction
 
@@ -41,21 +41,20 @@ class Ward:
 
     def bury(
         self, ended: Sequence[str], last_words: Sequence[dict[str, Any]], *, orderly: bool = False
-    ) -> int:
+    ) -> GivenBack:
         """After a child's end: records what it asked for, ends its sessions, gives its tasks back.
 
         `orderly`: no task can have been the cause of its end, so none comes under suspicion.
         """
-        total = 0
         with self._transaction() as tx:
             finish(tx, [_finish(one) for one in last_words])
             if orderly:
                 sessions.leave(tx, ended)
-            count = rescue(tx, [tuple(ended)])[0]
-        while count:
-            total += count
+            total = more = give_back(tx, ended)
+        while more.tasks:
             with self._transaction() as tx:
-                count = rescue(tx, [()])[0]
+                more = give_back(tx, ())
+            total += more
         return total
 
     @contextlib.contextmanager

@@ -19,6 +19,10 @@ from duly.model.task import Claimed
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
+from duly.store.claims import finish, promote, rescue
+from duly.store.deliveries import settle
+from duly.store.submissions import cancel, retry, submit
+from duly.store.writer import Verb
 
 #: How long a drain waits to say that it is one, when the database is busy.
 LEAVE_SECONDS = 1.0
@@ -74,7 +78,7 @@ class Worker:
         self._loops = [self._claims, self._cancels, self._renews, self._beats]
         if role is not Role.QUARANTINE:
             self._loops += [self._sends, self._sweeps]
-        self._forget: Callable[[], None] = lambda: None
+        self._forget = contextlib.ExitStack()
         self._stirred = asyncio.Event()
         self._begun_at = 0.0
 
@@ -94,7 +98,8 @@ class Worker:
         """Opens a session and starts the loops."""
         await self.session.current()
         loop = asyncio.get_running_loop()
-        self._forget = self._app.database.subscribe(lambda _: loop.call_soon_threadsafe(self._hint))
+        for hint, verbs in self._hints.items():
+            self._forget.callback(self._listen(loop, hint, verbs))
         for one in self._loops:
             one.start()
         self._emit("worker.started", worker_id=self.session.id, types=len(self._app.registry))
@@ -104,11 +109,28 @@ class Worker:
         self.runner.start(claimed)
         self.pulse.begun()  # before a handler's first line: it may block the loop
 
-    def _hint(self) -> None:
+    @property
+    def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
+        """What to do after which verbs; after commits of others, all of it."""
+        return {
+            self._work_may_wait: frozenset({submit, retry, promote, rescue}),
+            lambda _: self._cancels.hint(): frozenset({cancel}),
+            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle}),
+        }
+
+    def _listen(
+        self, loop: asyncio.AbstractEventLoop, hint: Callable[[bool], None], verbs: frozenset[Verb]
+    ) -> Callable[[], None]:
+        return self._app.database.subscribe(
+            lambda foreign: loop.call_soon_threadsafe(hint, foreign), after=verbs
+        )
+
+    def _work_may_wait(self, foreign: bool) -> None:
+        """What we submitted ourselves is claimed without a look before."""
         self._stirred.set()
+        if not foreign:
+            self.poller.expect()
         self._claims.hint()
-        self._cancels.hint()
-        self._sends.hint()
 
     def _freed(self) -> None:
         self._stirred.set()
@@ -166,7 +188,7 @@ class Worker:
 
     async def stop(self) -> None:
         """Stops the loops; call `drain` before."""
-        self._forget()
+        self._forget.close()
         for one in self._loops:
             await one.stop()
         self._emit("worker.stopped", worker_id=self.session.id)

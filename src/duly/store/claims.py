@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from duly.model.errors import SessionEnded
 from duly.model.events import EventType
-from duly.model.policy import MOST_LOSSES, share_after_death
+from duly.model.policy import DEATHS_OF_A_SUSPECT, MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed
 from duly.store import bodies, sessions
@@ -231,33 +231,53 @@ def _due(one: Facts) -> Change:
     )
 
 
-def rescue(tx: Transaction, groups: Sequence[tuple[str, ...]]) -> list[int]:
-    """Ends these sessions, then gives back what ended sessions still hold, as suspects; counts the tasks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenBack:
+    """How many tasks dead sessions held, and how many of those are suspects from now on."""
 
-    No retry is charged. A suspect that was alone in its process is charged a loss; too many end it as failed.
-    A cancel that was asked for is honoured instead. At most 500 tasks a call: call again until 0.
+    tasks: int = 0
+    suspects: int = 0
+
+    def __add__(self, other: GivenBack) -> GivenBack:
+        return GivenBack(tasks=self.tasks + other.tasks, suspects=self.suspects + other.suspects)
+
+
+def rescue(tx: Transaction, groups: Sequence[tuple[str, ...]]) -> list[int]:
+    """Ends these sessions, then gives back what ended sessions still hold; counts the tasks, up to 500."""
+    given = give_back(tx, {session for group in groups for session in group})
+    return [given.tasks for _ in groups]
+
+
+def give_back(tx: Transaction, ending: Iterable[str]) -> GivenBack:
+    """Ends these sessions, then gives back what ended sessions still hold: uncharged, at once.
+
+    At its second death in a row a task becomes a suspect. A suspect that was alone in its process is charged
+    a loss; too many end it as failed. A cancel that was asked for is honoured instead. At most 500 tasks a
+    call: call again until it was none.
     """
-    ending = sorted({session for group in groups for session in group})
-    if ending:
-        sessions.end(tx, ending)
+    if ended := sorted(ending):
+        sessions.end(tx, ended)
     tx.run("deliveries_orphaned")
     found = {id_: (session, held or 0) for id_, session, held in tx.run("orphans")}
     known = facts(tx, list(found)).values()
     still = [
         one for one in known if one.worker_id == found[one.id][0]
     ]  # finished, or rescued and claimed again?
-    apply(tx, [_lost(one, found[one.id][1]) for one in still])
-    return [len(found) for _ in groups]
+    changes = [_lost(one, found[one.id][1]) for one in still]
+    apply(tx, changes)
+    return GivenBack(tasks=len(found), suspects=sum(change.suspect is not None for change in changes))
 
 
 def _lost(one: Facts, held: int) -> Change:
     """What becomes of a task whose process died holding `held` tasks; 0: none of them can be the cause."""
     if one.cancel_requested_at is not None:
         return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED, outcome="lost")
+    death = int(held > 0)
     loss = int(held == 1 and one.suspect > 0)
     losses = one.loss_count + loss
     if loss and losses >= MOST_LOSSES:
         return _given_up(one, losses)
+    suspected = one.suspect > 0 or one.deaths + death >= DEATHS_OF_A_SUSPECT
     told = {"held": held, "losses": losses} if held else {}
     return Change(
         facts=one,
@@ -266,7 +286,8 @@ def _lost(one: Facts, held: int) -> Change:
         data={"attempt": one.attempt, "worker": one.worker_id, **told},
         outcome="lost",
         loss=loss,
-        suspect=share_after_death(held) if held else None,
+        death=death,
+        suspect=share_after_death(held) if death and suspected else None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, ParamSpec, TypeVar
 
@@ -48,7 +48,7 @@ class Database:
         self.terms = terms or Terms()
         self.clock = clock or SystemClock()
         self._emit = emit
-        self._listeners: list[Callable[[bool], object]] = []
+        self._listeners: list[tuple[Callable[[bool], object], frozenset[Verb] | None]] = []
         self._readers: ThreadPoolExecutor | None = None
         self._idle: list[Link] = []
         self.footing: Footing | None = None
@@ -120,19 +120,27 @@ class Database:
         """Whether reads and writes are possible."""
         return self._readers is not None
 
-    def subscribe(self, listener: Callable[[bool], object]) -> Callable[[], None]:
-        """Calls `listener(foreign)` after commits, on a thread of the store; answers how to stop that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def subscribe(
+        self, listener: Callable[[bool], object], *, after: Iterable[Verb] | None = None
+    ) -> Callable[[], None]:
+        """Calls `listener(foreign)` after commits, on a thread of the store; answers how to stop that.
 
-    def _committed(self, news: bool) -> None:
+        `after`: of our own commits only those in which one of these verbs ran.
+        """
+        entry = (listener, None if after is None else frozenset(after))
+        self._listeners.append(entry)
+        return lambda: self._listeners.remove(entry)
+
+    def _committed(self, verbs: Set[Verb], news: bool) -> None:
         """After a commit of ours; claims are no news to other processes."""
         if news:
             self._hints.tell()
-        self._announce(False)
+        self._announce(False, verbs)
 
-    def _announce(self, foreign: bool) -> None:
-        for listener in tuple(self._listeners):
+    def _announce(self, foreign: bool, verbs: Set[Verb] = frozenset()) -> None:
+        for listener, wanted in tuple(self._listeners):
+            if not foreign and wanted is not None and wanted.isdisjoint(verbs):
+                continue
             try:
                 listener(foreign)
             except Exception as error:  # noqa: BLE001 - a hint may be lost; the writer's thread may not

@@ -86,7 +86,9 @@ task = Table(
     Column("exhausted", SmallInteger, nullable=False, server_default="0"),
     # Worker processes that died while this task ran alone in them.
     Column("loss_count", Integer, nullable=False, server_default="0"),
-    # How many may share the process of its next attempt, since one died under it; 0: it is no suspect.
+    # Worker processes that died in a row while it ran in them, alone or not.
+    Column("deaths", SmallInteger, nullable=False, server_default="0"),
+    # How many may share the process of its next attempt, since two died under it; 0: it is no suspect.
     Column("suspect", SmallInteger, nullable=False, server_default="0"),
     Column("timeout_ms", BigInteger, nullable=False),
     Column("deadline_at", BigInteger),

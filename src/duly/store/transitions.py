@@ -28,6 +28,7 @@ class Facts:
     deadline_at: int | None
     worker_id: str | None
     loss_count: int
+    deaths: int
     suspect: int
     due_at: int | None
 
@@ -43,6 +44,7 @@ def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
 class Change:
     """One task's move from the state that was read to `target`, and the event that tells of it.
 
+    `death`: 1 when its process died, whoever killed it; `loss`: 1 when nobody else can have been it.
     `suspect`: how many may share its next process; None leaves a pending task's suspicion as it is.
     """
 
@@ -55,6 +57,7 @@ class Change:
     wait_kind: str | None = None
     charge: int = 0
     loss: int = 0
+    death: int = 0
     suspect: int | None = None
     error_code: str | None = None
     error: str | None = None
@@ -100,6 +103,7 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
         "retry_count": 0 if change.reset else before.retry_count + change.charge,
         "exhausted": int(change.exhausted),
         "loss_count": 0 if change.reset else before.loss_count + change.loss,
+        "deaths": _deaths(change),
         "suspect": _suspect(change),
         "error_code": change.error_code,
         "error": change.error,
@@ -107,6 +111,11 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
         "expires_at": tx.now + tx.terms.retention_ms if ended else None,
         "reset": int(change.reset),
     }
+
+
+def _deaths(change: Change) -> int:
+    """Those in a row: an attempt that ended by itself begins anew; one that was handed back showed nothing."""
+    return change.facts.deaths + change.death if change.target is Status.PENDING else 0
 
 
 def _suspect(change: Change) -> int:

@@ -12,7 +12,7 @@ import queue
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -74,8 +74,8 @@ class _Refused(Exception):
 class Writer:
     """Runs verbs on its own thread and its own connection.
 
-    `committed(news)` is called after its commits (a group of `last` calls only is no news), `seen()` when
-    another connection has committed, which it looks for every `look_every` seconds.
+    `committed(verbs, news)` is called after its commits (a group of `last` calls only is no news), `seen()`
+    when another connection has committed, which it looks for every `look_every` seconds.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Writer:
         connect: Callable[[], Connection],
         *,
         emit: Emit,
-        committed: Callable[[bool], None],
+        committed: Callable[[Set[Verb], bool], None],
         seen: Callable[[], None],
         look_every: float,
     ) -> None:
@@ -100,6 +100,7 @@ class Writer:
         self._connection: Connection
         self._foreign: int | None = None
         self._looks = True
+        self._looked_at = float("-inf")
 
     def start(self) -> None:
         """Opens the connection on the writer's thread; raises what opening raised."""
@@ -139,8 +140,10 @@ class Writer:
 
     def _look(self) -> None:
         """Notices commits of other connections: a hint, so an error here is only said."""
-        if not self._looks:
+        now = time.monotonic()
+        if not self._looks or now - self._looked_at < self._look_every:
             return
+        self._looked_at = now
         try:
             foreign = self._connection.foreign_commits()
         except Exception as error:  # noqa: BLE001 - the poll is the truth
@@ -183,7 +186,7 @@ class Writer:
                 self._commit([call])
             return
         _resolve(list(zip(group, answers, strict=True)))
-        self._committed(not all(call.last for call in group))
+        self._committed({call.verb for call in group}, not all(call.last for call in group))
 
     def _persist(self, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group until it is committed; a lost connection leaves unknown whether it was, and the verbs

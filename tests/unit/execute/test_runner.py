@@ -15,6 +15,7 @@ from duly.model.errors import NotReady
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import lists, submissions
+from duly.store.claims import finish
 from support.cluster import until
 from support.world import World
 
@@ -96,14 +97,38 @@ async def test_each_lane_counts_its_own_slots(team: Team) -> None:
     assert team.free() == [1, 0, 1]
 
 
-async def test_a_slot_is_free_when_the_outcome_is_recorded(team: Team) -> None:
-    """And the poller is told at once."""
+async def test_a_slot_is_free_when_its_attempt_has_ended(team: Team) -> None:
+    """And the poller is told."""
     id_ = await team.start("demo")
     await team.world.database.write(submissions.cancel, id_)
     await team.runner.look_for_cancels()
-    await until(lambda: team.freed == 1)
+    await until(lambda: not team.runner.busy)
+    assert team.freed > 0
     assert team.free() == [2, 2, 2]
     assert (await team.world.task(id_)).status == "cancelled"
+
+
+async def test_ends_that_wait_for_the_database_hold_slots_back(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler that has ended gives its slot away, but not without limit while nothing can be recorded."""
+    opened, write = asyncio.Event(), team.world.database.write
+
+    async def slow(verb: Any, item: Any, **more: Any) -> Any:
+        if verb is finish:
+            await opened.wait()
+        return await write(verb, item, **more)
+
+    monkeypatch.setattr(team.world.database, "write", slow)
+    for free in (2, 0):
+        started = [await team.start("demo") for _ in range(2)]
+        await until(lambda started=started: set(started) <= set(runs))
+        for attempt in list(team.runner._attempts.values()):
+            attempt.cancel()
+        await until(lambda free=free: team.free()[0] == free)
+    opened.set()
+    await until(lambda: not team.runner.busy)
+    assert team.free() == [2, 2, 2]
 
 
 async def test_a_drain_waits_then_hands_back(team: Team) -> None:
@@ -143,7 +168,7 @@ async def test_lost_attempts_record_nothing(team: Team) -> None:
     id_ = await team.start("demo")
     await until(lambda: runs)
     team.runner.lose_all()
-    await until(lambda: team.freed == 1)
+    await until(lambda: not team.runner.busy)
     assert (await team.world.task(id_)).status == "running"
     assert "attempt.lease_lost" in team.world.emitted.names()
 
@@ -176,6 +201,6 @@ async def test_a_cancel_before_the_first_line_is_in_time(team: Team) -> None:
     claimed = await team.world.claim(task_type="plain")
     team.runner.start([claimed])
     next(iter(team.runner._attempts.values())).cancel()
-    await until(lambda: team.freed == 1)
+    await until(lambda: not team.runner.busy)
     assert runs == []
     assert (await team.world.task(id_)).status == "cancelled"

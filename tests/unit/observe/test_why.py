@@ -178,33 +178,36 @@ async def test_a_worker_that_was_ended(world: World) -> None:
 
 
 async def test_a_task_that_lost_its_worker(world: World) -> None:
-    """It waits for a process apart from others; and what happened to its last attempt."""
-    await world.session()
-    await world.session("w2")
+    """Once it runs on among others; when it loses the next one too it waits for a process apart from them."""
+    for session in ("w1", "w2", "w3"):
+        await world.session(session)
     id_ = await world.submit()
-    await world.claim()
-    await world.database.write(claims.rescue, ("w1",))
+    await world.claim("w1")
+    await world.rescue("w1")
+    assert codes(await ask(world, id_)) == ["next", "lost"]
+    await world.claim("w2")
+    await world.rescue("w2")
     said = await ask(world, id_)
     assert codes(said) == ["apart", "lost"]
-    assert said.summary == "It was running when a worker died; it is run apart, at most 1 in one process."
+    assert said.summary == "Workers died in a row while it ran; it is run apart, at most 1 in one process."
 
 
 async def test_a_task_that_killed_its_worker(world: World) -> None:
     """How often it was alone with a worker that died, and when it is given up, also while it runs again."""
     id_ = await world.submit()
-    for session in ("w1", "w2", "w3"):
+    for session, beside in (("w1", None), ("w2", None), ("w3", ()), ("w4", ())):
         await world.session(session)
-        await world.claim(session, beside=() if session != "w1" else None)
-        await world.database.write(claims.rescue, (session,))
-    await world.session("w4")
+        await world.claim(session, beside=beside)
+        await world.rescue(session)
+    await world.session("w5")
     said = await ask(world, id_)
     assert codes(said) == ["apart", "losses", "lost"]
     assert the(said, "losses").text_en == "Its worker died 2 times while it ran alone; after 3 it fails."
-    await world.claim("w4", beside=())
+    await world.claim("w5", beside=())
     assert codes(await ask(world, id_)) == ["running", "apart", "losses", "last_event"]
-    await world.database.write(claims.rescue, ("w4",))
+    await world.rescue("w5")
     said = await ask(world, id_)
-    assert said.summary.endswith("in attempt 4: Its worker died 3 times while it ran this task alone.")
+    assert said.summary.endswith("in attempt 5: Its worker died 3 times while it ran this task alone.")
     assert the(said, "failed").text_zh.endswith("执行该任务的工作进程多次意外终止。")
 
 

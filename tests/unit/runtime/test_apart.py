@@ -1,4 +1,4 @@
-"""Who takes suspects, the tasks under which a worker died, and who lets them be."""
+"""Who takes suspects, the tasks under which workers died, and who lets them be."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def make_poller(world: World, room: Room, role: Role) -> Poller:
 
 
 async def suspects(world: World, count: int, task_type: str = "demo") -> None:
-    """So many tasks that ran in one process when it died."""
-    await world.session("doomed")
-    for _ in range(count):
-        await world.submit(task_type=task_type)
-    for _ in range(count):
-        await world.claim("doomed", task_type)
-    await world.rescue("doomed")
+    """So many tasks that ran together in two processes when those died."""
+    ids = [await world.submit(task_type=task_type) for _ in range(count)]
+    for session in (f"first of {ids[0]}", f"second of {ids[0]}"):
+        await world.session(session)
+        for _ in ids:
+            await world.claim(session, task_type)
+        await world.rescue(session)
 
 
 @pytest.mark.parametrize(("role", "ordinary", "suspected"), [(Role.ORDINARY, 3, 0), (Role.QUARANTINE, 0, 2)])
@@ -125,15 +125,8 @@ async def test_suspects_that_cannot_be_run_here_are_not_told_of(world: World) ->
     assert not await poller.suspects_wait()
     await suspects(world, 1, "somebody.elses")
     assert not await poller.suspects_wait()
-    await suspects_of_ours(world)
+    await suspects(world, 1)
     assert await poller.suspects_wait()
-
-
-async def suspects_of_ours(world: World) -> None:
-    await world.session("doomed-too")
-    await world.submit()
-    await world.claim("doomed-too")
-    await world.rescue("doomed-too")
 
 
 async def test_a_full_worker_tells_of_suspects_too(world: World) -> None:
@@ -163,15 +156,18 @@ async def one() -> AsyncIterator[Harness]:
     gates.clear()
 
 
-async def lose(one: Harness, task_type: str = "demo", count: int = 1, **options: Any) -> list[str]:
-    """So many tasks that ran in one process when it died."""
+async def lose(
+    one: Harness, task_type: str = "demo", count: int = 1, deaths: int = 2, **options: Any
+) -> list[str]:
+    """So many tasks that ran together in each of some processes that died; after two they are suspects."""
     ids = [(await one.submit(task_type, options)).id for _ in range(count)]
     write = one.app.database.write
-    await write(sessions.start, sessions.Session(id="doomed", host="h", pid=1, queues=("default",)))
     lane = claims.Lane(types=(task_type,), free=count)
-    request = claims.ClaimRequest(session="doomed", queues=("default",), lanes=(lane,))
-    assert len(await write(claims.claim, request)) == count
-    await write(claims.rescue, ("doomed",))
+    for session in [f"doomed{number}" for number in range(deaths)]:
+        await write(sessions.start, sessions.Session(id=session, host="h", pid=1, queues=("default",)))
+        request = claims.ClaimRequest(session=session, queues=("default",), lanes=(lane,))
+        assert len(await write(claims.claim, request)) == count
+        await write(claims.rescue, (session,))
     return ids
 
 
@@ -220,8 +216,8 @@ async def test_a_quarantine_worker_sends_and_rescues_nothing(one: Harness) -> No
 
 
 async def test_a_drain_says_that_this_end_is_nobodys_fault(one: Harness) -> None:
-    """Whatever kills the process before it has drained, its tasks are under no suspicion."""
-    task = await one.submit("waits")
+    """Whatever kills the process before it has drained, it is not the second death of its tasks."""
+    [id_] = await lose(one, "waits", deaths=1)
     worker = Worker(one.app, role=Role.ORDINARY)
     assert await worker.claim() == 1
     session = await worker.session.current()
@@ -233,7 +229,7 @@ async def test_a_drain_says_that_this_end_is_nobodys_fault(one: Harness) -> None
 
     await until(said)
     await one.app.database.write(claims.rescue, (session,))
-    assert ((await one.task(task.id)).status, (await one.task(task.id)).suspect) == ("pending", 0)
+    assert ((await one.task(id_)).status, (await one.task(id_)).suspect) == ("pending", 0)
     worker.runner.lose_all()
     await draining
 

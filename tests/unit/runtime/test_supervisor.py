@@ -19,6 +19,7 @@ from duly.runtime.handover import REPLACE, VARIABLE, Handover
 from duly.runtime.supervisor import Supervisor, listen, notify
 from duly.runtime.ward import Unreachable, Ward
 from duly.store import claims, sqlite
+from duly.store.claims import GivenBack
 from duly.store.transaction import Terms
 from support.parents import Hand, Victim, WardOfHand
 from support.world import Emitted, World
@@ -138,15 +139,25 @@ def test_a_quarantine_child_that_has_nothing_to_do_ends(stage: Stage) -> None:
     assert len(stage.quarantines) == 2
 
 
-def test_the_death_of_a_child_with_tasks_calls_for_a_quarantine(stage: Stage) -> None:
-    """At once: what it held is under suspicion."""
+@pytest.mark.parametrize("suspects", [0, 1])
+def test_a_death_calls_for_a_quarantine_when_it_leaves_suspects(stage: Stage, suspects: int) -> None:
+    """At once; the first death under a task leaves none."""
     stage.ordinary.say(session="s1")
     stage.turn()
-    stage.ward.held = 5
+    stage.ward.held = GivenBack(tasks=5, suspects=suspects)
     stage.ordinary.die()
     stage.turn()
     assert stage.ward.buried == [(["s1"], False)]
+    assert len(stage.quarantines) == suspects
+
+
+def test_a_quarantine_whose_task_is_given_up_has_no_successor(stage: Stage) -> None:
+    """Nobody is left to run apart; if somebody is, the ordinary child's sweep will tell."""
+    stage.ward.held = GivenBack(tasks=1)
+    with_suspects(stage).die()
+    stage.turn(100)
     assert len(stage.quarantines) == 1
+    assert "quarantine.restarting" not in stage.emitted.names()
 
 
 @pytest.mark.parametrize("last", [{"ending": REPLACE}, {"last_words": []}])
@@ -154,7 +165,7 @@ def test_an_orderly_end_calls_for_none(stage: Stage, last: dict[str, Any]) -> No
     """A child that says that it ends is replaced, and what it still held is under no suspicion."""
     stage.ordinary.say(session="s1")
     stage.turn()
-    stage.ward.held = 5
+    stage.ward.held = GivenBack(tasks=5)
     stage.ordinary.die(REPLACE, **last)
     stage.turn(3)
     assert stage.ward.buried == [(["s1"], True)]
@@ -164,7 +175,7 @@ def test_an_orderly_end_calls_for_none(stage: Stage, last: dict[str, Any]) -> No
 def test_each_child_has_its_own_rests(stage: Stage) -> None:
     """The quarantine child dies again and again, ever later; the ordinary one is not touched."""
     starts = []
-    stage.ward.held = 1
+    stage.ward.held = GivenBack(tasks=1, suspects=1)
     with_suspects(stage)
     for _ in range(4):
         stage.quarantines[-1].die()
@@ -185,7 +196,7 @@ def test_once_needs_no_quarantine_child(monkeypatch: pytest.MonkeyPatch) -> None
     stage = Stage(monkeypatch, once=True)
     stage.ordinary.say(session="s1")
     stage.turn()
-    stage.ward.held = 5
+    stage.ward.held = GivenBack(tasks=5, suspects=5)
     stage.ordinary.die()
     stage.turn(2)
     assert [len(stage.actors), len(stage.quarantines)] == [2, 0]
@@ -357,7 +368,7 @@ class TestWard:
         one = await world.claim()
         await world.claim()
         word = {"id": one.id, "attempt": 1, "target": "retry", "event": "retry", "outcome": "retry"}
-        assert ward.bury(["w1"], [{**word, "charge": 1, "delay_ms": 1, "error_code": "timeout"}]) == 1
+        assert ward.bury(["w1"], [{**word, "charge": 1, "delay_ms": 1, "error_code": "timeout"}]).tasks == 1
         assert [(await world.task(id_)).retry_count for id_ in (stubborn, companion)] == [1, 0]
         assert [(await world.task(id_)).status for id_ in (stubborn, companion)] == ["retry", "pending"]
 
@@ -368,18 +379,20 @@ class TestWard:
         lane = claims.Lane(types=("demo",), free=len(ids))
         request = claims.ClaimRequest(session="w1", queues=("default",), lanes=(lane,))
         assert len(await world.database.write(claims.claim, request)) == 510
-        assert ward.bury(["w1"], []) == 510
+        assert ward.bury(["w1"], []) == GivenBack(tasks=510)
         assert {(await world.task(id_)).status for id_ in ids} == {Status.PENDING}
 
     @pytest.mark.parametrize(("orderly", "suspect"), [(False, 1), (True, 0)])
     async def test_an_orderly_end_makes_no_suspect(
         self, world: World, ward: Ward, orderly: bool, suspect: int
     ) -> None:
-        """A death does."""
-        await world.session()
+        """A second death does."""
         id_ = await world.submit()
-        await world.claim()
-        assert ward.bury(["w1"], [], orderly=orderly) == 1
+        for session in ("w1", "w2"):
+            await world.session(session)
+            await world.claim(session)
+            given = ward.bury([session], [], orderly=orderly and session == "w2")
+        assert given == GivenBack(tasks=1, suspects=suspect)
         assert (await world.task(id_)).suspect == suspect
 
     async def test_a_busy_database_is_an_error_within_seconds(self, world: World, ward: Ward) -> None:

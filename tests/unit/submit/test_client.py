@@ -156,7 +156,7 @@ async def test_an_end_is_found_without_a_hint(desk: Desk, monkeypatch: pytest.Mo
     monkeypatch.setattr(answer, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(desk.store.database, "subscribe", lambda listener: lambda: None)
     task = await desk.client.submit("demo", {}, Options())
-    waiting = asyncio.create_task(desk.client.wait(task.id, PATIENCE))
+    waiting = asyncio.create_task(desk.client.wait(task.id, 1_000))
     await asyncio.sleep(0)
     await desk.client.cancel(task.id)
     async with asyncio.timeout(PATIENCE):

@@ -6,6 +6,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
+from duly.failpoints import failpoint
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -68,6 +70,7 @@ def _table(name: str, *parts: Any, **options: Any) -> None:
         "mysql_collate": "utf8mb4_bin",
     }
     op.create_table(name, *parts, **mysql, **options)
+    failpoint("migration.table")
 
 
 def _blob() -> None:
@@ -120,6 +123,7 @@ def _task() -> None:
         sa.Column("max_retries", sa.Integer(), nullable=False),
         sa.Column("exhausted", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("loss_count", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("deaths", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("suspect", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("timeout_ms", sa.BigInteger(), nullable=False),
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),

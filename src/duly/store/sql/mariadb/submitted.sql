@@ -1,5 +1,5 @@
 -- Writes what new tasks bring along; then tells, for each task of a batch in order, which row now stands for
--- it, and that row's body.
+-- it, and that row's body: as it is now, even in a caller's transaction with an older snapshot.
 INSERT INTO task_tag (task_id, tag)
 SELECT t.id, b.tag FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
   id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
@@ -26,4 +26,4 @@ LEFT JOIN task same FORCE INDEX (task_idempotency) ON own.id IS NULL AND same.te
   AND same.owner = b.owner AND same.idempotency_key = b.idempotency_key
 LEFT JOIN task uniq FORCE INDEX (task_unique) ON own.id IS NULL AND same.id IS NULL
   AND uniq.unique_key = b.unique_key
-ORDER BY b.place;
+ORDER BY b.place LOCK IN SHARE MODE;

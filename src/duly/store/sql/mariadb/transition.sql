@@ -12,18 +12,18 @@ UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE
   wait_kind VARCHAR(36) CHARSET utf8mb4 PATH '$.wait_kind', error LONGTEXT CHARSET utf8mb4 PATH '$.error',
   error_code VARCHAR(100) CHARSET utf8mb4 PATH '$.error_code', completed_at BIGINT PATH '$.completed_at',
   expires_at BIGINT PATH '$.expires_at', exhausted INT PATH '$.exhausted', suspect INT PATH '$.suspect',
-  loss_count INT PATH '$.loss_count', retry_count INT PATH '$.retry_count', reset INT PATH '$.reset')) r
+  loss_count INT PATH '$.loss_count', deaths INT PATH '$.deaths', retry_count INT PATH '$.retry_count',
+  reset INT PATH '$.reset')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
 SET t.status = r.status, t.worker_id = NULL, t.wait_kind = r.wait_kind, t.due_at = r.due_at,
   t.retry_count = r.retry_count, t.exhausted = r.exhausted, t.error_code = r.error_code, t.error = r.error,
   t.completed_at = r.completed_at, t.expires_at = r.expires_at, t.seq = r.seq, t.loss_count = r.loss_count,
-  t.suspect = r.suspect, t.touched_at = greatest(t.touched_at, :now),
+  t.deaths = r.deaths, t.suspect = r.suspect, t.touched_at = greatest(t.touched_at, :now),
   t.progress = CASE WHEN r.status = 'completed' THEN 1.0 WHEN r.reset = 1 THEN NULL ELSE t.progress END,
   t.cancel_requested_at = if(r.reset = 1, NULL, t.cancel_requested_at),
   t.started_at = if(r.reset = 1, NULL, t.started_at), t.deadline_at = if(r.reset = 1, NULL, t.deadline_at),
-  t.unique_key = CASE WHEN r.completed_at IS NULL THEN t.unique_key END,
-  t.fair_at = CASE WHEN r.status <> 'pending' THEN t.fair_at
-    ELSE CAST(JSON_EXTRACT(@heads, CONCAT('$."', t.id, '"')) AS SIGNED) END
+  t.unique_key = if(r.completed_at IS NULL, t.unique_key, NULL), t.fair_at = if(r.status <> 'pending',
+    t.fair_at, CAST(JSON_EXTRACT(@heads, CONCAT('$."', t.id, '"')) AS SIGNED))
 WHERE t.attempt = r.attempt AND t.status = r.source;
 UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
   outcome VARCHAR(36) CHARSET utf8mb4 PATH '$.outcome', error LONGTEXT CHARSET utf8mb4 PATH '$.error',

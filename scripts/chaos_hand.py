@@ -37,10 +37,11 @@ from support.cluster import (  # type: ignore[import-not-found]
 
 #: The times of production, not the scaled ones of the tests.
 USUAL: dict[str, Any] = {"lease": 30, "renew": 10, "sweep": 5, "poll": 1, "drain": 25, "stuck": 5}
-#: The tasks of a killed child run again apart from others, an eighth of them at a time (decision 0010), and
-#: behind those of the kills before. A lease and a sweep later when the supervisor is killed too.
-CHILD_LIMIT = 60.0
-SUPERVISOR_LIMIT = 100.0
+#: Seconds until the last of a killed process's tasks runs again; a lease more when its supervisor dies too.
+CHILD_LIMIT = 5.0
+SUPERVISOR_LIMIT = 40.0
+#: The same for tasks that lost a process before: they run apart, behind those of other kills (decision 0010).
+APART_LIMIT = 100.0
 IN_FLIGHT = 40
 
 
@@ -176,6 +177,7 @@ class Books:
     lost: int = 0
     recorded_twice: int = 0
     steps_twice: int = 0
+    deaths: dict[str, list[int]] = field(default_factory=dict)
 
     async def check(self, storm: Storm) -> None:
         """Every accepted task ended once; no step ran in a later attempt than the one that recorded it."""
@@ -189,6 +191,8 @@ class Books:
             )
             self.lost += ends["completed"] == 0
             self.recorded_twice += ends.total() > 1
+            lost = (event.data for event in events if event.type == "lost")
+            self.deaths[id_] = [data["attempt"] for data in lost if "held" in data]
             recorded = {
                 event.data["n"] - 1: event.data["attempt"] for event in events if event.type == "step"
             }
@@ -196,20 +200,21 @@ class Books:
             self.steps_twice += len(ran[id_]) - len(set(ran[id_]))
 
 
-def recoveries(storm: Storm, *, whole: bool) -> list[float]:
-    """For each kill the seconds until the last of its tasks ran again."""
+def recoveries(storm: Storm, books: Books, *, whole: bool, again: bool = False) -> list[float]:
+    """For each kill the seconds until the last of its tasks ran again; `again`: of those killed before."""
     starts: dict[str, list[tuple[int, float]]] = defaultdict(list)
     for line in storm.workers.ledger("start"):
         starts[line["task"]].append((line["attempt"], line["at"]))
     found = []
     for kill in storm.kills:
-        again = [
+        waits = [
             min(at for attempt, at in starts[task] if attempt > died) - kill.at
             for task, died in kill.attempts.items()
             if any(attempt > died for attempt, _ in starts[task])
+            and any(attempt < died for attempt in books.deaths[task]) == again
         ]
-        if again and kill.whole == whole:
-            found.append(round(max(again), 2))
+        if waits and kill.whole == whole:
+            found.append(round(max(waits), 2))
     return found
 
 
@@ -231,7 +236,8 @@ async def storm(arguments: argparse.Namespace) -> int:
 
 def report(one: Storm, books: Books) -> int:
     """Prints the one line; answers the exit code."""
-    child, whole = recoveries(one, whole=False), recoveries(one, whole=True)
+    child, whole = recoveries(one, books, whole=False), recoveries(one, books, whole=True)
+    apart = [wait for kind in (False, True) for wait in recoveries(one, books, whole=kind, again=True)]
     line = {
         "accepted": len(one.accepted),
         "child_kills": sum(not kill.whole for kill in one.kills),
@@ -243,11 +249,13 @@ def report(one: Storm, books: Books) -> int:
         "recovery_child_p50_s": round(median(child), 2) if child else None,
         "recovery_child_max_s": max(child, default=None),
         "recovery_supervisor_max_s": max(whole, default=None),
+        "recovery_apart_max_s": max(apart, default=None),
         "seconds": round(time.monotonic() - one.begun),
     }
     print(json.dumps(line))
     wrong = books.lost or books.recorded_twice or books.steps_twice or any(one.drains)
     slow = max(child, default=0) > CHILD_LIMIT or max(whole, default=0) > SUPERVISOR_LIMIT
+    slow = slow or max(apart, default=0) > APART_LIMIT
     return 1 if wrong or slow else 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -114,17 +115,14 @@ def test_a_key_that_stands_for_another_body_is_told(store: Store, client: Client
 
 def test_a_commit_of_the_caller_wakes_the_workers(store: Store, client: Client, connection: Any) -> None:
     """To the store it is a foreign commit, noticed without anything being sent."""
-    heard: list[bool] = []
+    heard = threading.Event()
     store.submit()
-    store.submit()
-    forget = store.database.subscribe(heard.append)
+    forget = store.database.subscribe(lambda foreign: foreign and heard.set())
     connection.execute("BEGIN IMMEDIATE")
     client.submit_in(connection, "order", {}, Options())
     connection.execute("COMMIT")
-    store.submit()
-    store.submit()
+    assert heard.wait(10)
     forget()
-    assert True in heard
 
 
 def test_an_engine_of_ones_own_is_on_the_same_library(store: Store) -> None:

@@ -291,6 +291,7 @@ def test_now_is_read_when_the_lock_is_held(store: Store, locked: Any) -> None:
     assert store.task(ids[0]).created_at == store.clock.now_ms()
 
 
+@pytest.mark.only("wal", "rollback", "postgres")
 def test_commits_of_another_process_are_noticed_both_ways(store: Store, tmp_path: Path) -> None:
     """A second database on the same file hears of the first one's commits, and the other way round."""
     other = Store(Database(store.database.url, clock=store.clock), store.clock)

@@ -45,9 +45,13 @@ def result(attempt: int, steps: list[Any]) -> dict[str, Any]:
 
 async def _steps(ctx: Context, n: int, pause: float) -> list[Any]:
     values = []
-    for number in range(n):
-        values.append(await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number))
-        await asyncio.sleep(pause)
+    try:
+        for number in range(n):
+            values.append(await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number))
+            await asyncio.sleep(pause)
+    except asyncio.CancelledError:
+        note("stopped", ctx.task_id, ctx.attempt)
+        raise
     return values
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from support.history import ALWAYS, Mark, Operation, Phase
 
-#: What a handler may note at its end.
+#: What a handler may note at its end: an outcome that it wants recorded, or that it was stopped.
 OUTCOMES = frozenset({"completed", "retry"})
+ENDS = OUTCOMES | {"stopped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What an attempt did: start, step, or an outcome; `at` on the host's monotonic clock."""
+    """What an attempt did: start, step, or one of `ENDS`; `at` on the host's monotonic clock."""
 
     what: str
     task: str
@@ -52,7 +53,7 @@ class Ledger:
         self.lines.append(line)
         if line.what == "start":
             self.running[line.pid].add((line.task, line.attempt))
-        elif line.what in OUTCOMES:
+        elif line.what in ENDS:
             self.running[line.pid].discard((line.task, line.attempt))
 
     def operations(self) -> Iterator[Operation]:

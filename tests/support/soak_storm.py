@@ -16,6 +16,8 @@ from support.soak_units import Fleet, Unit, send
 
 #: Seconds between faults, each time multiplied by 0.6 to 1.4: more than a hundred kills in five minutes.
 BETWEEN_KILLS = 2.2
+#: The same after a kill for which there was no victim.
+AGAIN = 0.3
 BETWEEN_CRASHES = 11.0
 BETWEEN_PAUSES = 12.0
 #: Longer than a lease and a sweep, so that the tasks of a paused worker run elsewhere when it goes on.
@@ -90,17 +92,19 @@ class Storm:
             unit.resume()
 
     async def _kill_on(self, ends_at: float) -> None:
-        while await self._rest(BETWEEN_KILLS, ends_at):
+        mean = BETWEEN_KILLS
+        while await self._rest(mean, ends_at):
             self._round = self._round or self.die.sample(ROUND, len(ROUND))
-            what = self._round.pop()
+            what, before = self._round.pop(), len(self.kills)
             if what.startswith("api"):
                 family = self.fleet.api.family()
                 self._blow(what, family[:1] if what == "api supervisor" else family[1:])
             else:
                 await self._kill_worker(what)
+            mean = BETWEEN_KILLS if len(self.kills) > before else AGAIN
 
     async def _kill_worker(self, what: str) -> None:
-        """Kills one that is at work if another is, for its tasks shall run elsewhere; else one that is not."""
+        """Kills one that is at work if another is, so that its tasks can run there; else one that is not."""
         units = await self._victims()
         if not units:
             return

@@ -29,6 +29,8 @@ def check_text(value: str, what: str, limit: int) -> str:
         raise InvalidInput(f"{what} must be text of at most {limit} characters")
     if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
         raise InvalidInput(f"{what} holds a control character or a lone surrogate")
+    if value != value.strip(" "):  # MariaDB takes 'ann ' and 'ann' for the same key
+        raise InvalidInput(f"{what} must not begin or end with a space")
     return value
 
 

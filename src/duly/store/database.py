@@ -245,6 +245,6 @@ def join_caller(database: Database, connection: Any) -> Transaction:
     """
     driver = database.driver
     raw: Any = connection.connection.dbapi_connection if isinstance(connection, sa.Connection) else connection
-    driver.join(raw)
+    cursor = driver.join(raw)
     now = database.clock.told(driver.now(raw))
-    return Transaction(raw.cursor(), now, terms=database.terms, dialect=driver.dialect)
+    return Transaction(cursor, now, terms=database.terms, dialect=driver.dialect)

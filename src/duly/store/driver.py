@@ -100,8 +100,8 @@ class Driver(Protocol):
         """The database's clock in milliseconds; None where the host's is its own."""
         ...
 
-    def join(self, connection: Any) -> None:
-        """Looks whether a caller's connection can carry our verbs: ours, and inside a transaction.
+    def join(self, connection: Any) -> Any:
+        """A cursor on a caller's connection that can carry our verbs: of our library, inside a transaction.
 
         Raises:
             InvalidInput: it cannot.

@@ -51,7 +51,7 @@ class Filter:
 def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
     """One task with its tags and, when it has completed, its result."""
     row = tx.core.execute(sa.select(*_COLUMNS).where(schema.task.c.id == id_)).mappings().first()
-    if row is None:
+    if row is None or row["id"] != id_:  # MariaDB finds 'x' for 'x '
         return None
     body = (
         bodies.join(tx.run("body", id=id_, kind="result"))

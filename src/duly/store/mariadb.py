@@ -140,16 +140,15 @@ class MariaDB:
             cursor.execute(_CLOCK)
             return int(cursor.fetchone()[0])
 
-    def join(self, connection: Any) -> None:
+    def join(self, connection: Any) -> Any:
         if not isinstance(connection, pymysql.connections.Connection):
             raise InvalidInput("submit_in needs a PyMySQL or SQLAlchemy connection")
         if connection.get_autocommit() and not self.in_transaction(connection):
             raise InvalidInput("submit_in needs a connection inside a transaction: turn autocommit off")
-        if issubclass(connection.cursorclass, pymysql.cursors.DictCursorMixin):
-            raise InvalidInput("submit_in needs a connection whose cursors answer tuples, not dictionaries")
         raw = connection.server_status & SERVER_STATUS.SERVER_STATUS_NO_BACKSLASH_ESCAPES
         if raw or connection.charset != "utf8mb4":
             raise InvalidInput("submit_in needs charset utf8mb4, and no NO_BACKSLASH_ESCAPES in sql_mode")
+        return connection.cursor(pymysql.cursors.Cursor)
 
     def trouble(self, error: BaseException) -> Trouble:
         if not isinstance(error, pymysql.Error):

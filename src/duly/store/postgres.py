@@ -29,7 +29,7 @@ _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_CLOCK}"
 #: plan that reads or sorts a whole table, made perhaps before that was ever analysed, is the mistake to rule
 #: out; `status || ''` in the SQL rules out the wrong index.
 _FOR_ALL = {"enable_seqscan": "off", "plan_cache_mode": "force_custom_plan", "jit": "off", "timezone": "UTC"}
-_FOR_WRITING = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_material", "enable_sort"), "off")
+_FOR_WRITING = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_material"), "off")
 _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
@@ -108,11 +108,12 @@ class Postgres:
     def now(self, connection: Any) -> int:
         return int(connection.execute(_CLOCK).fetchone()[0])
 
-    def join(self, connection: Any) -> None:
+    def join(self, connection: Any) -> Any:
         if not isinstance(connection, psycopg.Connection):
             raise InvalidInput("submit_in needs a psycopg (version 3, not async) or SQLAlchemy connection")
         if connection.autocommit and not self.in_transaction(connection):
             raise InvalidInput("submit_in needs a connection inside a transaction: turn autocommit off")
+        return connection.cursor(row_factory=psycopg.rows.tuple_row)
 
     def trouble(self, error: BaseException) -> Trouble:
         if not isinstance(error, psycopg.Error):

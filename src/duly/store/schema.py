@@ -12,7 +12,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
-    Float,
+    Double,
     Index,
     Integer,
     LargeBinary,
@@ -58,10 +58,21 @@ def _key(length: int) -> TypeEngine[str]:
     return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
-    """An index without the rows that nobody looks up in it; on MariaDB with them: status comes first."""
+def _index(name: str, *columns: str, where: str, unique: bool = False) -> list[Index]:
+    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides."""
     condition = text(where)
-    return Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+    some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+    first = ("status",) if where.startswith("status") else ()
+    whole = Index(name, *first, *columns, unique=unique)
+    for index, is_whole in ((some, False), (whole, True)):
+        index.info["whole"] = is_whole
+        index.ddl_if(callable_=_meant_here)
+    return [some, whole]
+
+
+def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
+    del ddl, more
+    return bool(target.info["whole"] is (dialect.name == "mysql"))
 
 
 def _statuses() -> str:
@@ -98,7 +109,7 @@ task = Table(
     Column("idempotency_key", _key(200)),
     Column("body_hash", _key(64), nullable=False),
     Column("unique_key", _key(400)),
-    Column("progress", Float),
+    Column("progress", Double),
     Column("progress_message", LongText),
     Column("error_code", _key(100)),
     Column("error", LongText),
@@ -122,20 +133,18 @@ task = Table(
     CheckConstraint("status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"),
     # Only what is yet to be run apart is under suspicion.
     CheckConstraint("suspect = 0 OR status IN ('pending', 'blocked', 'running')", name="task_suspect_runs"),
-    _index("task_claim", "status", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
-    _index(
-        "task_ticket", "status", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"
-    ),
-    _index("task_held", "status", "worker_id", where="status = 'running'"),
+    *_index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
+    *_index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"),
+    *_index("task_held", "worker_id", where="status = 'running'"),
     Index("task_clock", "status", "due_at"),
     Index("task_owner", "tenant", "owner", "id"),
-    _index(
+    *_index(
         "task_idempotency",
         *("tenant", "owner", "idempotency_key"),
         where="idempotency_key IS NOT NULL",
         unique=True,
     ),
-    _index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
+    *_index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
     **STORAGE,
     **HOT,
 )

@@ -100,7 +100,7 @@ class Sqlite:
     def now(self, _connection: Any) -> None:
         return None
 
-    def join(self, connection: Any) -> None:
+    def join(self, connection: Any) -> Any:
         if not isinstance(
             connection, driver.Connection
         ):  # its close() would drop our library's locks (POSIX)
@@ -112,6 +112,7 @@ class Sqlite:
             raise InvalidInput(
                 "submit_in needs a connection inside a transaction: execute BEGIN IMMEDIATE first"
             )
+        return connection.cursor()
 
     def trouble(self, error: BaseException) -> Trouble:
         return Trouble.BUSY if isinstance(error, driver.OperationalError) else Trouble.REFUSED

@@ -133,7 +133,7 @@ def _task() -> None:
         sa.Column("idempotency_key", _key(200), nullable=True),
         sa.Column("body_hash", _key(64), nullable=False),
         sa.Column("unique_key", _key(400), nullable=True),
-        sa.Column("progress", sa.Float(), nullable=True),
+        sa.Column("progress", sa.Double(), nullable=True),
         sa.Column("progress_message", _text(), nullable=True),
         sa.Column("error_code", _key(100), nullable=True),
         sa.Column("error", _text(), nullable=True),
@@ -157,6 +157,10 @@ def _task() -> None:
 
 
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> None:
+    if op.get_bind().dialect.name == "mysql":
+        first = ["status"] if where.startswith("status") else []
+        op.create_index(name, "task", [*first, *columns], unique=unique)
+        return
     condition = sa.text(where)
     op.create_index(
         name, "task", list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition
@@ -164,9 +168,9 @@ def _index(name: str, *columns: str, where: str, unique: bool = False) -> None:
 
 
 def _task_indexes() -> None:
-    _index("task_claim", "status", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
-    _index("task_ticket", "status", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
-    _index("task_held", "status", "worker_id", where="status = 'running'")
+    _index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
+    _index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
+    _index("task_held", "worker_id", where="status = 'running'")
     op.create_index("task_clock", "task", ["status", "due_at"])
     op.create_index("task_owner", "task", ["tenant", "owner", "id"])
     keyed = "idempotency_key IS NOT NULL"

@@ -1,0 +1,46 @@
+"""How a writing transaction begins: with the lock, and only then with the time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from duly.store import sqlite
+from duly.store.transaction import Transaction
+from support.stores import Store
+
+
+@pytest.mark.only("wal", "rollback")
+def test_the_lock_is_taken_at_the_beginning(store: Store) -> None:
+    """Before the first statement: one that began by reading could not get the lock later."""
+    database, refused = store.database, []
+
+    def look(tx: Transaction, items: Sequence[Any]) -> Sequence[Any]:
+        with closing(sqlite.connect(database.driver.path, database.footing.journal, patience=0)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite.driver.OperationalError as error:
+                refused.append(str(error))
+        return items
+
+    store.write(look, 0)
+    assert refused == ["database is locked"]
+
+
+def test_the_time_is_read_behind_the_lock(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A wait for the lock can be seconds: rows are dated after it."""
+    begin = store.database.driver.begin
+
+    def waiting(connection: Any, **options: Any) -> int | None:
+        now = begin(connection, **options)
+        store.clock.advance(4)
+        return now
+
+    before = store.clock.now_ms()
+    monkeypatch.setattr(store.database.driver, "begin", waiting)
+    id_ = store.submit()
+    monkeypatch.undo()
+    assert store.task(id_).created_at == before + 4_000

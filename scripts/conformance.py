@@ -15,7 +15,10 @@ import pytest
 
 SUITES = ("tests/store", "tests/flow", "tests/property", "tests/cli/test_cli_migrations.py")
 #: What a test's id says of its database; a test that says nothing runs on SQLite.
-DATABASES = {"postgres": re.compile(r"postgres", re.I), "mariadb": re.compile(r"mariadb", re.I)}
+DATABASES = {
+    "postgres": re.compile(r"postgres", re.IGNORECASE),
+    "mariadb": re.compile(r"mariadb", re.IGNORECASE),
+}
 
 
 class Counts:

@@ -28,7 +28,7 @@ async def guilty(workers: Cluster, id_: str, seconds: float = 60) -> None:
 
 
 async def loses_its_worker(workers: Cluster, later: float, deaths: int = 2) -> str:
-    """A task whose process is killed from outside so many times in a row; then it runs for `later` seconds."""
+    """A task whose process is killed from outside so often in a row; then it runs for `later` seconds."""
     id_ = await workers.submit("silent.loop", {"seconds": 60, "later": later})
     for death in range(1, deaths + 1):
         sudden_death((await runs(workers, id_, death))["pid"])

@@ -79,8 +79,9 @@ OFFENDERS = {
             WHERE e.task_id = t.id AND e.type = 'retried'))""",
     "deaths in a row are attempts that were lost, and none between them ended by itself": """
         SELECT t.id, t.deaths FROM task t WHERE t.deaths < 0 OR t.deaths > (SELECT count(*) FROM attempt a
-          WHERE a.task_id = t.id AND a.outcome = 'lost' AND a.attempt > (SELECT coalesce(max(b.attempt), 0)
-            FROM attempt b WHERE b.task_id = t.id AND b.outcome NOT IN ('lost', 'handed_back', 'pending')))""",
+          WHERE a.task_id = t.id AND a.outcome = 'lost' AND a.attempt > (
+            SELECT coalesce(max(b.attempt), 0) FROM attempt b
+            WHERE b.task_id = t.id AND b.outcome NOT IN ('lost', 'handed_back', 'pending')))""",
     "a session that has ended says how many tasks it held": """
         SELECT id, ended_at FROM worker WHERE ended_at IS NOT NULL AND held IS NULL""",
     "a unique key is free once its task has ended": """

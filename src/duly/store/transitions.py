@@ -114,7 +114,7 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
 
 
 def _deaths(change: Change) -> int:
-    """Those in a row: an attempt that ended by itself begins anew; one that was handed back showed nothing."""
+    """Those in a row: an attempt that ended by itself breaks it; one that was handed back showed nothing."""
     return change.facts.deaths + change.death if change.target is Status.PENDING else 0
 
 

@@ -14,7 +14,7 @@ from duly.model.state import Status
 from duly.model.task import Target
 from duly.observe.phrases import PHRASES, one_line, phrase, span
 from duly.observe.why import Reason, Why, why
-from duly.store import claims, deliveries, journal, submissions
+from duly.store import deliveries, journal, submissions
 from duly.store.deliveries import Sent
 from duly.store.transaction import Transaction
 from support.world import World

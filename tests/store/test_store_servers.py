@@ -97,6 +97,15 @@ def test_a_commit_whose_answer_was_lost_is_sent_again(store: Store) -> None:
     assert store.events(item.id) == ["accepted", "started", "completed"]
 
 
+def test_a_broken_connection_is_put_away_without_a_traceback(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A restart of the server is told in Duly's own lines; the library has nothing to complain about."""
+    answer_lost(store)
+    assert store.write(submissions.submit, submission())
+    assert [record.getMessage() for record in caplog.records] == []
+
+
 def test_a_connection_that_breaks_before_the_commit_costs_nothing(store: Store) -> None:
     """The transaction is gone with it; the verb is run again on a new one."""
     broken: list[bool] = []

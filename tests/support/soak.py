@@ -65,8 +65,10 @@ class Report:
     restarts: int
     pauses: int
     refused: int
+    #: Seconds by kind of kill: with the clock standing still while the database was away, and without.
     recoveries: dict[str, list[float]]
-    ended: int
+    raw: dict[str, list[float]]
+    outage: float
 
 
 class Soak:
@@ -164,6 +166,7 @@ class Soak:
         history = [*self._crowd.history, *self._ledger.operations()]
         self._write_down(history)
         verdict = judge(found, history, self._ledger.marks(), self._receiver.requests)
+        storm, lines = self._storm, self._ledger.lines
         verdict.wrong["refusals"] = self._crowd.refusals
         # A command that is not a supervisor yet ends as any program does.
         wrong = set(codes) - {0, -signal.SIGTERM}
@@ -173,12 +176,13 @@ class Soak:
         ]
         return Report(
             verdict=verdict,
-            kills=Counter(kill.what for kill in self._storm.kills),
+            kills=Counter(kill.what for kill in storm.kills),
             restarts=self._server.restarts,
-            pauses=self._storm.pauses,
+            pauses=storm.pauses,
             refused=sum(map(_refused, self.folder.glob("worker-*.log"))),
-            recoveries=recoveries(found, self._ledger.lines, self._storm.kills, self._storm.outages),
-            ended=len(found.tasks),
+            recoveries=recoveries(found, lines, storm.kills, storm.outages),
+            raw=recoveries(found, lines, storm.kills),
+            outage=sum(till - since for since, till in storm.outages),
         )
 
     def _write_down(self, history: list[Any]) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput, SchemaOutdated
@@ -64,22 +61,24 @@ def differences(database: Database) -> list[str]:
     from duly.store.schema import metadata
 
     with database.engine().connect() as connection:
-        context = MigrationContext.configure(
-            connection, opts={"compare_type": False, "include_object": _meant_here(connection)}
-        )
-        return [str(difference) for difference in compare_metadata(context, metadata)]
+        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        here = _meant_here(metadata, connection.dialect.name)
+        return [str(difference) for difference in compare_metadata(context, here)]
 
 
-def _meant_here(connection: sa.Connection) -> Callable[..., bool]:
-    """Which of the schema's indexes are meant for this database: some have two forms."""
-    whole = connection.dialect.name == "mysql"
-
-    def meant(thing: Any, name: str | None, kind: str, reflected: bool, _: Any) -> bool:
-        del name
-        two_forms = kind == "index" and not reflected and "whole" in thing.info
-        return not two_forms or thing.info["whole"] is whole
-
+def _meant_here(tables: sa.MetaData, dialect: str) -> sa.MetaData:
+    """The tables as they are on this database: some of their indexes have two forms."""
+    meant = sa.MetaData()
+    for table in tables.tables.values():
+        forms = {index.name for index in table.indexes if "whole" in index.info}
+        copy = table.to_metadata(meant)
+        copy.indexes = {index for index in copy.indexes if index.name not in forms or _fits(index, dialect)}
     return meant
+
+
+def _fits(index: sa.Index, dialect: str) -> bool:
+    some = index.dialect_options["postgresql"]["where"] is not None
+    return some is not (dialect == "mysql")
 
 
 def _run(database: Database, direction: str, revision: str) -> None:

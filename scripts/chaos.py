@@ -3,9 +3,9 @@
 
 `chaos.py --database postgres --minutes 5 --seed 1` prints one JSON line and exits 1 when a promise is broken:
 a task lost, an end or a step recorded twice, a recorded step run again, a history that no order explains, an
-invariant of the tables, or a recovery that took too long (its clock stands still while the database is away).
-`--early-rescue` takes living workers for dead all the time, and no promise may break; `--without-fence` breaks
-the fence too: that run must find violations. The seed chooses load and victims, not what the host makes of it.
+invariant of the tables, a recovery that took too long (its clock stands still while the database is away).
+`--early-rescue` takes living workers for dead all the time, and no promise may break; `--without-fence`
+breaks the fence too: that run must find violations. A seed chooses load and victims, the host the rest.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ OTHERS = {
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
 }
-STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann ", "")]
+STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 
 
 def operations(site: Site) -> set[tuple[str, str]]:

@@ -106,6 +106,20 @@ def test_a_broken_connection_is_put_away_without_a_traceback(
     assert [record.getMessage() for record in caplog.records] == []
 
 
+def test_a_database_whose_server_has_restarted_closes(store: Store) -> None:
+    """All connections are broken then, idle ones too; a process that is asked to stop still ends in order."""
+    database = Database(store.database.url)
+    database.open()
+    database.read_blocking(lists.stats, lists.Filter())
+    driver = database.driver
+    raws = [link._raw for link in (database._writer._connection, *database._idle)]
+    with closing(driver.connect()) as administrator:
+        for number in [asked(raw, ME[driver.dialect]) for raw in raws]:
+            asked(administrator, KILL[driver.dialect], number)
+    database.close()
+    assert len(raws) == 2
+
+
 def test_a_connection_that_breaks_before_the_commit_costs_nothing(store: Store) -> None:
     """The transaction is gone with it; the verb is run again on a new one."""
     broken: list[bool] = []

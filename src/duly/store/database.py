@@ -98,7 +98,6 @@ class Database:
             module=self.driver.module,
             creator=lambda: self.driver.connect(read_only=read_only),
             poolclass=sa.pool.NullPool,
-            pool_reset_on_return=None,  # closed anyway; a broken one could only complain
             isolation_level="AUTOCOMMIT",
         )
 

@@ -56,7 +56,8 @@ class Link:
         return self._driver.foreign_commits(self._raw)
 
     def close(self) -> None:
-        self._core.close()
+        """Without a rollback, which the server does by itself and a broken connection cannot do."""
+        self._core.invalidate()
 
 
 def trouble(driver: Driver, error: BaseException) -> Trouble:

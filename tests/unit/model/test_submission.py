@@ -41,6 +41,8 @@ def make(**overrides: Any) -> Submission:
         {"tenant": "a\nb"},
         {"owner": "o" * 65},
         {"owner": "a\x00b"},
+        {"owner": "ann "},
+        {"tags": (" a",)},
         {"owner": "\ud800"},
         {"owner": 7},
         {"owner": None},

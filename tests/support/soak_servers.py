@@ -179,7 +179,12 @@ class MariaDB(Server):
 
     def command(self) -> list[str]:
         words = [found("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--port={self.port}"]
-        words += ["--bind-address=127.0.0.1", f"--socket={self.home / 'socket'}", "--max-connections=200"]
+        words += [
+            "--bind-address=127.0.0.1",
+            f"--socket={self.home / 'socket'}",
+            f"--tmpdir={self.data}",
+            "--max-connections=200",
+        ]
         return [*words, f"--pid-file={self.home / 'pid'}", "--innodb-buffer-pool-size=64M"]
 
     @property

@@ -63,13 +63,23 @@ def _body() -> sa.types.TypeEngine[bytes]:
     return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
 
 
+def _again() -> dict[str, Any]:
+    """Where a statement that changes tables ends its transaction, a migration that was cut off is done again
+    over what it left."""
+    return {"if_not_exists": True} if getattr(op.get_bind().dialect, "is_mariadb", False) else {}
+
+
+def _create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
+    op.create_index(name, table, columns, **_again(), **options)
+
+
 def _table(name: str, *parts: Any, **options: Any) -> None:
     mysql: dict[str, Any] = {
         "mysql_engine": "InnoDB",
         "mysql_charset": "utf8mb4",
         "mysql_collate": "utf8mb4_bin",
     }
-    op.create_table(name, *parts, **mysql, **options)
+    op.create_table(name, *parts, **mysql, **_again(), **options)
     failpoint("migration.table")
 
 
@@ -159,10 +169,10 @@ def _task() -> None:
 def _index(name: str, *columns: str, where: str, unique: bool = False) -> None:
     if op.get_bind().dialect.name == "mysql":
         first = ["status"] if where.startswith("status") else []
-        op.create_index(name, "task", [*first, *columns], unique=unique)
+        _create_index(name, "task", [*first, *columns], unique=unique)
         return
     condition = sa.text(where)
-    op.create_index(
+    _create_index(
         name, "task", list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition
     )
 
@@ -171,8 +181,8 @@ def _task_indexes() -> None:
     _index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
     _index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
     _index("task_held", "worker_id", where="status = 'running'")
-    op.create_index("task_clock", "task", ["status", "due_at"])
-    op.create_index("task_owner", "task", ["tenant", "owner", "id"])
+    _create_index("task_clock", "task", ["status", "due_at"])
+    _create_index("task_owner", "task", ["tenant", "owner", "id"])
     keyed = "idempotency_key IS NOT NULL"
     _index("task_idempotency", "tenant", "owner", "idempotency_key", where=keyed, unique=True)
     _index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True)
@@ -191,7 +201,7 @@ def _worker() -> None:
         sa.Column("held", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("worker_living", "worker", ["ended_at", "lease_until"])
+    _create_index("worker_living", "worker", ["ended_at", "lease_until"])
 
 
 def _attempt() -> None:
@@ -233,8 +243,8 @@ def _delivery() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("delivery_clock", "delivery", ["status", "due_at"])
-    op.create_index("delivery_task", "delivery", ["task_id", "status"])
+    _create_index("delivery_clock", "delivery", ["status", "due_at"])
+    _create_index("delivery_task", "delivery", ["task_id", "status"])
 
 
 def _event() -> None:
@@ -266,8 +276,8 @@ def _notification() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("delivery_id"),
     )
-    op.create_index("notification_owner", "notification", ["tenant", "owner", "id"])
-    op.create_index("notification_task", "notification", ["task_id"])
+    _create_index("notification_owner", "notification", ["tenant", "owner", "id"])
+    _create_index("notification_task", "notification", ["task_id"])
 
 
 def _partial() -> None:
@@ -314,4 +324,4 @@ def _task_tag() -> None:
         sa.Column("tag", _key(64), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "tag"),
     )
-    op.create_index("task_tag_tag", "task_tag", ["tag", "task_id"])
+    _create_index("task_tag_tag", "task_tag", ["tag", "task_id"])

@@ -124,6 +124,6 @@ def test_ci_calls_nothing_but_make() -> None:
     text = script.read_text(encoding="utf-8")
     assert script.stat().st_mode & stat.S_IXUSR
     assert "set -euo pipefail" in text
-    steps = {"check", "services", "test"}
+    steps = {"check", "services", "planted", "test"}
     assert steps <= set(re.findall(r"^ *(?:make|step) ([a-z-]+)", text, re.MULTILINE))
     assert "pytest " not in text

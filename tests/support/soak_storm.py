@@ -82,14 +82,14 @@ class Storm:
 
     async def _pause_on(self, ends_at: float) -> None:
         """One worker at a time. A stopped process can hold SQLite's write lock: there, supervisors only."""
-        while await self._rest(BETWEEN_PAUSES, ends_at):
+        while time.monotonic() < ends_at:
             [unit, *_] = self.fleet.awake(self.die)
-            if not unit.children(apart=False):
-                continue
-            unit.pause(whole=isinstance(self.database, Server) and self.pauses % 2 == 1)
-            self.pauses += 1
-            await asyncio.sleep(max(0.0, min(PAUSE, ends_at - time.monotonic())))
-            unit.resume()
+            if unit.children(apart=False):
+                unit.pause(whole=isinstance(self.database, Server) and self.pauses % 2 == 1)
+                self.pauses += 1
+                await asyncio.sleep(max(0.0, min(PAUSE, ends_at - time.monotonic())))
+                unit.resume()
+            await self._rest(BETWEEN_PAUSES, ends_at)
 
     async def _kill_on(self, ends_at: float) -> None:
         mean = BETWEEN_KILLS
@@ -147,4 +147,4 @@ class Storm:
             for pid in pids:
                 send(pid, signal.SIGKILL)
             self.kills.append(Kill(what=what, at=at, pids=tuple(pids if holders is None else holders)))
-            self._deaths[of.name if of else ""] += 1
+            self._deaths += Counter([of.name] if of else [])

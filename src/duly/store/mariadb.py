@@ -20,6 +20,7 @@ except ImportError:
 
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
+IDLE_SECONDS = 10
 #: What the server accepts in one statement, at least; a part of a body is 1 MB, twice that when escaped.
 PACKET = 16 * 1024 * 1024
 #: Independent of the session's time zone: a local time comes twice in autumn.
@@ -113,8 +114,8 @@ class MariaDB:
         lock = LOCK_SECONDS if patience is None else max(1, round(patience))
         maria = "mariadb" in connection.get_server_info().lower()
         limit = (
-            f"max_statement_time = {STATEMENT_SECONDS}"
-            if maria
+            f"max_statement_time = {STATEMENT_SECONDS}, idle_transaction_timeout = {IDLE_SECONDS}"
+            if maria  # MySQL cannot end the transaction of a host that stands still
             else f"max_execution_time = {STATEMENT_SECONDS * 1000}"
         )
         with connection.cursor() as cursor:

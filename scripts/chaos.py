@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import json
 import random
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -100,6 +101,7 @@ def main() -> int:
     seed = random.randrange(10**6) if given.seed is None else given.seed  # noqa: S311 - hides nothing
     broken = ("lease", "fence") if given.without_fence else ("lease",) if given.early_rescue else ()
     plan = Plan(database=given.database, seconds=given.minutes * 60, seed=seed, broken=broken)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no process behind
     return asyncio.run(run(plan, given.keep))
 
 

@@ -107,8 +107,10 @@ class Soak:
             return await asyncio.to_thread(self._close_books, codes)
         finally:
             self._fleet.put_away()
-            self._database.close()
-            await self._server.stop()
+            try:
+                self._database.close()
+            finally:
+                await self._server.stop()
 
     @asynccontextmanager
     async def _kept_running(self) -> AsyncIterator[None]:

@@ -52,12 +52,12 @@ class TaskType:
         """
         if not isinstance(input_, dict):
             raise InvalidInput(f"the input of {self.name!r} must be a JSON object")
-        signature = _signature(self.handler)
-        try:
-            signature.bind(None, **input_)
-        except TypeError as error:
-            raise InvalidInput(f"the input of {self.name!r} does not fit its handler: {error}") from None
-        context = next(iter(signature.parameters))
+        context, required, accepted = _keys(self.handler)
+        if not (required <= input_.keys() and input_.keys() <= accepted):
+            try:
+                inspect.signature(self.handler).bind(None, **input_)
+            except TypeError as error:
+                raise InvalidInput(f"the input of {self.name!r} does not fit its handler: {error}") from None
         return {key: value for key, value in input_.items() if key != context}
 
 
@@ -67,8 +67,13 @@ def _is_coroutine(handler: Callable[..., Any]) -> bool:
 
 
 @functools.lru_cache(maxsize=4096)
-def _signature(handler: Callable[..., Any]) -> inspect.Signature:
-    return inspect.signature(handler)
+def _keys(handler: Callable[..., Any]) -> tuple[str, frozenset[str], frozenset[str]]:
+    """The context's name, the keys that an input needs, and those that it may have without a closer look."""
+    first, *rest = inspect.signature(handler).parameters.values()
+    single = [one for one in rest if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    required = frozenset(one.name for one in single if one.default is one.empty)
+    accepted = frozenset(one.name for one in single if one.kind is not one.POSITIONAL_ONLY)
+    return first.name, required, accepted
 
 
 class Registry:

@@ -141,13 +141,14 @@ class Attempt:
         if outcome is None:
             self._say("attempt.lease_lost", attempt=self.claimed.attempt)
             return
-        await self._close_journal()
+        with contextlib.suppress(NotReady):
+            await self._journal.close()
         failpoint("attempt.before_finish")
         await self._record(conclude(self.claimed, outcome, self._kind.policy))
 
     async def _outcome(self, place: Place, stuck: Callable[[Attempt], None]) -> Outcome | None:
         try:
-            steps = await self._steps()
+            steps = await self._steps() if self.claimed.attempt > 1 else []
             arguments = self._kind.bind(json.loads(self.claimed.input))
         except DulyError as error:
             return Failed(code=error.code, message=str(error), retryable=False)
@@ -173,8 +174,6 @@ class Attempt:
 
     async def _steps(self) -> list[Step]:
         """What earlier attempts remembered. A busy database costs time, not a retry."""
-        if self.claimed.attempt == 1:
-            return []
         steps: list[Step] = []
         while not self._wish:
             try:
@@ -235,10 +234,6 @@ class Attempt:
         while not work.done() and (left := latest - loop.time()) > 0:
             execution.stop()
             await asyncio.wait({work}, timeout=min(left, self._stuck_seconds))
-
-    async def _close_journal(self) -> None:
-        with contextlib.suppress(NotReady):
-            await self._journal.close()
 
     async def _record(self, end: Finish) -> None:
         """Records the outcome; as long as the database refuses, it is tried again: the work was paid for."""

@@ -32,13 +32,9 @@ def loads(body: bytes | str, *, limit: int | None = None) -> Any:
         raise TooLarge(f"the body has {len(body)} bytes; the limit is {limit}")
     try:
         text = body if isinstance(body, str) else body.decode("utf-8")
-        value = json.loads(
-            text,
-            parse_constant=_no_constant,
-            parse_int=_integer,
-            parse_float=_float,
-            object_pairs_hook=_unique_keys,
-        )
+        if text.startswith("\ufeff"):
+            raise MalformedJson("the JSON begins with a byte order mark")
+        value = _DECODER.decode(text)
     except UnicodeDecodeError as error:
         raise MalformedJson(f"the body is not UTF-8 (byte {error.start})") from None
     except RecursionError:
@@ -56,7 +52,7 @@ def dumps(value: Any, *, what: str = "the value") -> str:
         InvalidInput: it cannot be written as JSON, or is refused for one of the module's reasons.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+        text = _ENCODER.encode(value)
         loads(text)
     except (TypeError, ValueError, RecursionError, MalformedJson) as error:
         raise InvalidInput(f"{what} cannot be kept as JSON: {error}", code="not_json") from None
@@ -137,6 +133,16 @@ def _text(value: str) -> None:
         value.encode("utf-8")
     except UnicodeEncodeError:
         raise MalformedJson("a string holds a lone surrogate") from None
+
+
+#: Made once: `json.loads` and `json.dumps` would make them for each call.
+_DECODER = json.JSONDecoder(
+    parse_constant=_no_constant,
+    parse_int=_integer,
+    parse_float=_float,
+    object_pairs_hook=_unique_keys,
+)
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def checked_text(value: Any, what: str) -> str:

@@ -5,6 +5,7 @@ Whatever is not printable is escaped, line breaks and terminal sequences with it
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import re
@@ -37,7 +38,7 @@ class LineFormatter(logging.Formatter):
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         event = getattr(record, "duly_event", None)
         fields: dict[str, Any] = {
-            "ts": iso(int(record.created * 1000)),
+            "ts": _moment(int(record.created * 1000)),
             "level": record.levelname.lower(),
             "event": event or "log",
             "task_id": getattr(record, "task_id", None),
@@ -45,11 +46,21 @@ class LineFormatter(logging.Formatter):
         told = {"logger": record.name, "message": _message(record)}
         own = getattr(record, "duly_fields", {}) if event else told
         for key, value in own.items():
-            name = _NOT_IN_A_KEY.sub("_", key) or "_"
-            fields[f"{name}_" if name in _OURS else name] = _cut(masked(key, value))
+            fields[_name(key)] = _cut(masked(key, value))
         if record.exc_info:
             fields["traceback"] = _cut(masked("", self.formatException(record.exc_info)))
         return {key: value for key, value in fields.items() if value is not None}
+
+
+@functools.lru_cache(maxsize=1024)
+def _name(key: str) -> str:
+    """A field's name in the line; ours keep their meaning."""
+    name = _NOT_IN_A_KEY.sub("_", key) or "_"
+    return f"{name}_" if name in _OURS else name
+
+
+#: Many lines fall into one millisecond.
+_moment = functools.lru_cache(maxsize=4)(iso)
 
 
 def logfmt(fields: Mapping[str, Any]) -> str:
@@ -67,7 +78,7 @@ def json_line(fields: Mapping[str, Any]) -> str:
 
 
 def _logfmt_value(value: Any) -> str:
-    text = _text(value)
+    text = value if isinstance(value, str) else _text(value)
     if _PLAIN.fullmatch(text):
         return text
     return _printable(json.dumps(_cut(text), ensure_ascii=False))

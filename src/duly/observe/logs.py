@@ -6,15 +6,21 @@ imported, for the supervising parent logs too. How a line is written stands in `
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
+import os
 import sys
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from duly.model.events import current_task
 from duly.observe.lines import FORMATS, LineFormatter
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Iterator
 
 LEVELS = {
     "debug": logging.DEBUG,
@@ -101,7 +107,8 @@ class Log:
             fields.pop("level")
         if self._logger.isEnabledFor(level):
             extra = {"task_id": fields.pop("task_id", None), "duly_event": name, "duly_fields": fields}
-            self._logger.log(level, "%s", name, extra=extra)
+            record = self._logger.makeRecord("duly", level, "", 0, name, (), None, None, extra)
+            self._logger.handle(record)  # `log()` would look for who called
 
     def adopt(self) -> None:
         """Takes over the records of all other loggers too; for a process that Duly started itself."""
@@ -127,33 +134,111 @@ def level_of(name: str) -> int:
     return LEVELS[next((level for level in found if level), "info")]
 
 
-class _Ours:
-    """Marks the handlers that a `Log` made, so that the next one can take them away."""
-
-
-class _File(_Ours, WatchedFileHandler):
-    pass
-
-
-class _Stderr(_Ours, logging.StreamHandler[TextIO]):
-    """Writes to what stderr is at that moment, as `logging.lastResort` does."""
+class _Ours(logging.Handler):
+    """Writes the lines of one turn of an event loop with one call: a system call per line would let other
+    threads in between each time. Elsewhere, and from warnings on, each line is written at once.
+    """
 
     def __init__(self) -> None:
-        logging.Handler.__init__(self)
+        super().__init__()
+        self._lines: list[str] = []
+        self._loop: AbstractEventLoop | None = None
 
-    @property
-    def stream(self) -> TextIO:  # type: ignore[override]
-        return sys.stderr
+    def emit(self, record: logging.LogRecord) -> None:
+        """Called under the handler's lock."""
+        try:
+            line = self.format(record) + "\n"
+            later = record.levelno < logging.WARNING and self._comes_by()
+            self._lines.append(line)
+            if not later:
+                self.flush()
+        except Exception:  # noqa: BLE001 - as the handlers of the standard library do
+            self.handleError(record)
+
+    def _comes_by(self) -> bool:
+        """Whether a loop will flush; asked for by the first line of its turn."""
+        asyncio = sys.modules.get("asyncio")  # heavy: whoever has a loop has imported it
+        if asyncio is None:
+            return False
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return False
+        if loop is not self._loop or not self._lines:
+            self._loop = loop
+            loop.call_soon(self.flush)
+        return True
+
+    def flush(self) -> None:
+        """Writes what has gathered."""
+        with self.lock or contextlib.nullcontext():
+            text = "".join(self._lines)
+            self._lines.clear()
+            if text:
+                self._write(text)
+
+    def _write(self, text: str) -> None:
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Drops what has gathered."""
+        self._lines.clear()
+
+    def close(self) -> None:
+        """Writes the rest."""
+        with contextlib.suppress(Exception):
+            self.flush()
+        super().close()
+
+
+class _File(_Ours):
+    """A file that rotation may move: it is looked for before each write."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._file = WatchedFileHandler(path, encoding="utf-8", errors="backslashreplace")
+
+    def _write(self, text: str) -> None:
+        self._file.reopenIfNeeded()
+        if self._file.stream:
+            self._file.stream.write(text)
+            self._file.flush()
+
+    def close(self) -> None:
+        super().close()
+        self._file.close()
+
+
+class _Stderr(_Ours):
+    """Writes to what stderr is at that moment, as `logging.lastResort` does."""
+
+    def _write(self, text: str) -> None:
+        sys.stderr.write(text)
+        sys.stderr.flush()
 
 
 def _handler(file: str) -> logging.Handler:
-    if not file:
-        return _Stderr()
-    return _File(Path(file).expanduser(), encoding="utf-8", errors="backslashreplace")
+    return _File(Path(file).expanduser()) if file else _Stderr()
+
+
+def _ours() -> Iterator[tuple[logging.Logger, _Ours]]:
+    for logger in (logging.getLogger("duly"), logging.getLogger()):
+        for handler in tuple(logger.handlers):
+            if isinstance(handler, _Ours):
+                yield logger, handler
 
 
 def _remove_ours() -> None:
-    for logger in (logging.getLogger("duly"), logging.getLogger()):
-        for handler in [one for one in logger.handlers if isinstance(one, _Ours)]:
-            logger.removeHandler(handler)
-            handler.close()
+    for logger, handler in _ours():
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _forget_lines() -> None:
+    """In a fork: its parent writes them."""
+    for _, handler in _ours():
+        handler.forget()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -37,6 +38,11 @@ def masked_text(text: str) -> str:
 
 
 def _is_secret(key: str, value: Any) -> bool:
-    name = re.sub(r"[^a-z0-9]", "", key.lower())
-    counted = name.endswith("tokens") and isinstance(value, int | float)  # what a model used, not a secret
-    return value is not None and not counted and bool(_SECRET_KEY.search(name))
+    if value is None or not _sounds_secret(key):
+        return False
+    return not (key.lower().endswith("tokens") and isinstance(value, int | float))  # what a model used
+
+
+@functools.lru_cache(maxsize=1024)
+def _sounds_secret(key: str) -> bool:
+    return bool(_SECRET_KEY.search(re.sub(r"[^a-z0-9]", "", key.lower())))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import os
 import signal
 import socket
@@ -189,6 +190,7 @@ def main(create_api: CreateApi | None = None) -> None:
         print(f"duly: {error}", file=sys.stderr)  # noqa: T201 - nothing is there yet that could log
         code = 1 if type(error) is NotReady else 2  # a busy database is worth another try
     pipe.send(ending=code)
+    logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -174,11 +175,65 @@ async def test_lines_of_an_attempt_carry_its_task(file: Path) -> None:
 
     await asyncio.gather(attempt("t-1"), attempt("t-2"))
     logging.getLogger("user.code").info("outside")
+    await asyncio.sleep(0)
     said = [parsed(line) for line in lines(file)]
     for id_ in ("t-1", "t-2"):
         mine = [one for one in said if one.get("task_id") == id_]
         assert [one.get("message") or one.get("of") for one in mine] == [f"working on {id_}", id_]
     assert "task_id" not in said[-1]
+
+
+async def test_the_lines_of_a_turn_are_written_together(file: Path) -> None:
+    """When the loop comes by, or with the first warning; outside a loop at once."""
+    log = Log("logfmt", "info", str(file))
+    log.emit("a.first")
+    assert lines(file) == []
+    log.emit("a.second", level="warning")
+    assert [parsed(line)["event"] for line in lines(file)] == ["a.first", "a.second"]
+    log.emit("a.third")
+    await asyncio.to_thread(log.emit, "a.fourth")
+    assert [parsed(line)["event"] for line in lines(file)][2:] == ["a.third", "a.fourth"]
+    log.emit("a.fifth")
+    await asyncio.sleep(0)
+    assert len(lines(file)) == 5
+
+
+def test_a_loop_that_ended_with_lines_does_not_keep_them(file: Path) -> None:
+    """The next loop's first line asks for its own turn."""
+    log = Log("logfmt", "info", str(file))
+
+    async def say(name: str, turns: int) -> None:
+        log.emit(name)
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+    loop = asyncio.new_event_loop()
+    loop.call_soon(log.emit, "a.first")
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    loop.close()
+    asyncio.run(say("a.second", 1))
+    assert [parsed(line)["event"] for line in lines(file)] == ["a.first", "a.second"]
+
+
+def test_a_fork_does_not_write_what_its_parent_gathered(file: Path) -> None:
+    """Lines of the turn in which a handler forked are written once."""
+    log = Log("logfmt", "info", str(file))
+
+    def fork() -> None:
+        log.emit("a.parent")
+        child = os.fork()
+        if child == 0:
+            log.emit("a.child", level="warning")
+            os._exit(0)
+        os.waitpid(child, 0)
+
+    async def handler() -> None:
+        fork()
+
+    asyncio.run(handler())
+    log.close()
+    assert sorted(parsed(line)["event"] for line in lines(file)) == ["a.child", "a.parent"]
 
 
 def test_an_exception_is_one_line(file: Path) -> None:

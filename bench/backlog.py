@@ -1,12 +1,15 @@
-"""What a claim of 64, its finish and a submit cost behind 10 thousand to a million pending tasks, and beside
-a million finished ones. The rows are made by the database itself; the calls go through Duly's writer."""
+"""What a claim of 64, its finish and a submit cost behind 10 thousand to a million pending tasks, beside a
+million finished ones, and while somebody holds an old snapshot for a minute of work, so that nothing can be
+cleaned up. The rows are made by the database itself; the calls go through Duly's writer."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import functools
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
@@ -25,6 +28,8 @@ T = TypeVar("T")
 BATCH = 64
 ROUNDS = 20
 SUBMITS = 50
+#: Tasks per second while a snapshot is held.
+PER_SECOND = 500
 #: Rows of one INSERT: it must end before Duly's own statement timeout.
 CHUNK = 20_000
 OWNERS = 1000
@@ -46,13 +51,25 @@ async def backlog(system: DulySystem, sizes: Sizes) -> dict[str, Any]:
         figures |= await bench.measured(f"{depth}_pending")
         there = depth
     figures["plan"] = bench.plan()
+    bench = await _fresh(system, sizes.backlog[0])
+    bench.add(sizes.backlog[0], sizes.backlog[-1], "completed")
+    system.rest()
+    figures |= await bench.measured(f"{sizes.backlog[-1]}_finished")
+    bench = await _fresh(system, sizes.backlog[0])
+    system.rest()
+    figures |= await bench.measured("before_snapshot")
+    with bench.snapshot():
+        figures["turned_over"] = await bench.turn_over(sizes.held_seconds)
+        figures |= await bench.measured("snapshot_held")
+    return figures | noise.figures()
+
+
+async def _fresh(system: DulySystem, pending: int) -> Bench:
     await system.setup()
     bench = Bench(await system.open())
     await bench.start()
-    bench.add(0, sizes.backlog[0], "pending")
-    bench.add(sizes.backlog[0], sizes.backlog[-1], "completed")
-    system.rest()
-    return figures | await bench.measured(f"{sizes.backlog[-1]}_finished") | noise.figures()
+    bench.add(0, pending, "pending")
+    return bench
 
 
 class Bench:
@@ -86,6 +103,30 @@ class Bench:
         for _ in range(SUBMITS):
             await _timed(seconds["submit"], lambda: duly.submit("noop", {"x": 0.0}))
         return {f"{name}_{what}_ms": percentiles_ms(found)["p50_ms"] for name, found in seconds.items()}
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """A reader that looked once and does not end, as a long report or a forgotten session."""
+        driver = self._database.driver
+        connection = driver.connect(read_only=True)
+        if self._engine.dialect.name == "postgresql":
+            connection.execute("SET idle_in_transaction_session_timeout = 0")
+        driver.begin(connection, read_only=True)
+        connection.execute("SELECT count(*) FROM worker").fetchone()
+        try:
+            yield
+        finally:
+            connection.close()
+
+    async def turn_over(self, seconds: float) -> int:
+        """Submits, claims and finishes at a steady pace; answers how many tasks."""
+        begun, count = time.monotonic(), 0
+        while (now := time.monotonic()) < begun + seconds:
+            await duly.submit_many([("noop", {"x": 0.0})] * BATCH)
+            await self._finish(await self._claim())
+            count += BATCH
+            await asyncio.sleep(max(0.0, begun + count / PER_SECOND - now))
+        return count
 
     async def _claim(self) -> list[Claimed]:
         request = claims.ClaimRequest(session="bench", queues=("default",), lanes=(self._lane,))

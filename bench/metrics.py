@@ -39,6 +39,7 @@ class Sizes:
     waits: int = 1000
     idle_seconds: float = 20.0
     backlog: tuple[int, ...] = (10_000, 100_000, 1_000_000)
+    held_seconds: float = 60.0
 
     @classmethod
     def small(cls) -> Sizes:
@@ -52,6 +53,7 @@ class Sizes:
             waits=50,
             idle_seconds=2,
             backlog=(3000,),
+            held_seconds=2,
         )
 
 

@@ -31,6 +31,21 @@ def test_a_result_ends_the_task(store: Store) -> None:
     assert store.rows("SELECT outcome, ended_at FROM attempt") == [("completed", store.clock.now_ms())]
 
 
+def test_a_result_leaves_nothing_of_the_attempts_before(store: Store) -> None:
+    """No deaths, no unique key, no due time; what was counted stays counted."""
+    first = store.running(unique="once")
+    store.finish(first, Status.RETRY, delay_ms=2_000)
+    store.advance(2)
+    store.promote()
+    store.claim("old")
+    store.rescue("old")
+    store.finish(store.claim("new")[0])
+    found = store.rows("SELECT deaths, unique_key, due_at, error_code, retry_count FROM task")
+    assert found == [(0, None, None, None, 1)]
+    outcomes = store.rows("SELECT outcome FROM attempt ORDER BY attempt")
+    assert outcomes == [("retry",), ("lost",), ("completed",)]
+
+
 def test_an_ended_task_is_kept_for_the_time_of_retention(store: Store) -> None:
     """Its row says when it may be deleted."""
     id_ = store.ended()

@@ -39,6 +39,7 @@ INTENDED = {
     "cancel_request": {"task"},
     "candidates": {"task_claim"},
     "claim": {"task"},
+    "complete": MOVING - {"task_claim"},
     "data": set(),
     "deliveries_adrift": {"delivery_clock", "worker"},
     "deliveries_orphaned": {"delivery_clock", "worker", "task"},

@@ -5,10 +5,13 @@ What is touched is counted by the server: shared blocks hit and read, one for ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+import re
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 
 from duly.store import migrate, schema
@@ -29,15 +32,40 @@ KNOWN_WORK = {
     "startable_suspects": 2_000,  # sorts all suspects of the queue: the largest groups come first
     "orphans": 25_000,  # reads what runs, and each row's session
 }
+#: Rows that a call may look at; a batch of 20 against 10,000 tasks, the wrong way round, is 200,000.
+ROWS = 15_000
+LOOKED_AT = (
+    *("Actual Rows", "Rows Removed by Filter"),
+    *("Rows Removed by Join Filter", "Rows Removed by Index Recheck"),
+)
+KNOWN_ROWS = {"orphans": 35_000}  # reads what runs, once, and passes it on
+ANALYSE = ("VACUUM ANALYZE",)
+REST = crowd.REST
+#: Tables that hold one thing alone, as steps that fill them; what the planner knows is what stood there at
+#: the last ANALYZE, if there was one.
+SHAPES: dict[str, tuple[dict[str, int] | tuple[str, ...], ...]] = {
+    "pending": (crowd.PENDING, REST),
+    "pending, analysed": (crowd.PENDING, REST, ANALYSE),
+    "few pending": (crowd.ENDED, crowd.FEW_PENDING, REST),
+    "few pending, analysed": (crowd.ENDED, crowd.FEW_PENDING, REST, ANALYSE),
+    "running": (crowd.RUNNING, REST),
+    "running, analysed": (crowd.RUNNING, REST, ANALYSE),
+    "pending, analysed empty": (ANALYSE, crowd.PENDING, REST),
+    "pending, analysed when all had ended": (crowd.ENDED, ANALYSE, crowd.PENDING, REST),
+    "running, analysed when all had ended": (crowd.ENDED, ANALYSE, crowd.RUNNING, REST),
+}
+#: What readers run too, under their own settings.
+READ = ["deliveries_adrift", "delivery_due", "due", "held_by", "orphans", "sending_by", "startable"]
+NAMED = re.compile(r"%\((\w+)\)s")
 RUN = [name for name in CALLS if name not in ("blob", "data")]
 #: Read whole where the planner likes: a few pages.
 SMALL = {"worker"}
 
 
-@pytest.fixture(scope="module")
-def url() -> str:
-    """The busy database, of which nobody gathers statistics."""
-    address = servers.fresh_url("postgres", "crowd")
+@contextmanager
+def unwatched(name: str) -> Iterator[tuple[str, Any]]:
+    """An empty schema of which nobody gathers statistics: its URL, and a cursor to fill it."""
+    address = servers.fresh_url("postgres", name)
     migrate.upgrade(Database(address))
     driver = choose(address)
     with closing(driver.connect()) as connection:
@@ -45,30 +73,110 @@ def url() -> str:
         for table in schema.metadata.tables:
             connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = false)")
         with driver.module.ClientCursor(connection) as cursor:
-            crowd.populate(cursor, _pyformat)
+            yield address, cursor
+
+
+@pytest.fixture(scope="module")
+def url() -> str:
+    """The busy database."""
+    with unwatched("crowd") as (address, cursor):
+        crowd.populate(cursor, _pyformat)
     return address
 
 
-@pytest.fixture(scope="module", params=["custom", "analysed", "generic"])
+@pytest.fixture(scope="module", params=["unknown", "analysed"])
 def connection(request: pytest.FixtureRequest, url: str) -> Iterator[Any]:
-    """A connection without statistics (as after the first rush), with, and with plans for any parameter."""
+    """A writer's connection without statistics (as after the first rush), and with."""
     with closing(choose(url).connect()) as one:
-        if request.param != "custom":
+        if request.param == "analysed":
             one.execute("SET statement_timeout = 0")
             one.execute("VACUUM ANALYZE")
-        if request.param == "generic":
-            one.execute("SET plan_cache_mode = force_generic_plan")
+        yield one
+
+
+@pytest.fixture(scope="module", params=SHAPES)
+def shaped(request: pytest.FixtureRequest) -> str:
+    """The URL of a database of that shape."""
+    with unwatched(f"shape{list(SHAPES).index(request.param)}") as (address, cursor):
+        crowd.populate_shape(cursor, _pyformat, SHAPES[request.param])
+    return address
+
+
+@pytest.fixture(scope="module")
+def writing(shaped: str) -> Iterator[Any]:
+    """A writer's connection to it."""
+    with closing(choose(shaped).connect()) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def reading(shaped: str) -> Iterator[Any]:
+    """A reader's."""
+    with closing(choose(shaped).connect(read_only=True)) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def early() -> Iterator[Any]:
+    """A writer's connection that made its plans for empty tables, a second before 20,000 tasks came."""
+    with unwatched("early") as (address, cursor), closing(choose(address).connect()) as one:
+        cursor.execute("VACUUM ANALYZE")
+        for name in RUN:
+            prepare(one, name)
+        crowd.populate_shape(cursor, _pyformat, (crowd.PENDING, crowd.RUNNING, REST))
+        choose(address).begin(one)
+        one.execute("ROLLBACK")
         yield one
 
 
 def plans(connection: Any, name: str) -> list[dict[str, Any]]:
-    """The plans of a call's statements as they were run; what they wrote is taken back."""
-    found = []
-    connection.execute("BEGIN")
+    """The plans of a call's statements for these parameters, as behind a pooler, which prepares nothing."""
+    return ran(connection, [(statement, values(name)) for statement in script("postgres", file(name))])
+
+
+def prepare(connection: Any, name: str) -> None:
+    """Makes the plans of a call's statements that serve any parameters, as the writer does."""
+    for number, (statement, given) in enumerate(numbered(name)):
+        types = ["bigint" if isinstance(one, int) else "unknown" for one in given]
+        connection.execute(f"PREPARE {plan_name(name, number)} {listed(types)} AS {statement}")
+        with psycopg.ClientCursor(connection) as cursor:
+            cursor.execute(f"EXPLAIN {execution(name, number, given)}", given)
+
+
+def prepared_plans(connection: Any, name: str) -> list[dict[str, Any]]:
+    """Those plans, as they were run."""
+    every = [(execution(name, number, given), given) for number, (_, given) in enumerate(numbered(name))]
+    return ran(connection, every)
+
+
+def numbered(name: str) -> Iterator[tuple[str, list[Any]]]:
+    """A call's statements as PREPARE wants them, each with its values."""
+    given = values(name)
     for statement in script("postgres", file(name)):
-        explained = f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}"
-        found.append(connection.execute(explained, values(name)).fetchone()[0][0]["Plan"])
-    connection.execute("ROLLBACK")
+        names = list(dict.fromkeys(NAMED.findall(statement)))
+        places = {one: f"${place}" for place, one in enumerate(names, 1)}
+        yield statement % places, [given[one] for one in names]
+
+
+def plan_name(name: str, number: int) -> str:
+    return f"call_{RUN.index(name)}_{number}"
+
+
+def execution(name: str, number: int, given: Sequence[Any]) -> str:
+    return f"EXECUTE {plan_name(name, number)} {listed(['%s'] * len(given))}"
+
+
+def listed(words: Sequence[str]) -> str:
+    return f"({', '.join(words)})" if words else ""
+
+
+def ran(connection: Any, statements: Sequence[tuple[str, Any]]) -> list[dict[str, Any]]:
+    """The plans of statements as they were run; what they wrote is taken back."""
+    found = []
+    with psycopg.ClientCursor(connection) as cursor, connection.transaction(force_rollback=True):
+        for statement, given in statements:
+            cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", given)
+            found += [one[0]["Plan"] for (one,) in cursor]
     return found
 
 
@@ -82,6 +190,70 @@ def pages(plan: dict[str, Any]) -> int:
     """A writing CTE that nobody reads runs after the rest, and is not in the sum at the top."""
     late = [one for one in nodes(plan) if one["Node Type"] == "ModifyTable" and "Subplan Name" in one]
     return sum(one["Shared Hit Blocks"] + one["Shared Read Blocks"] for one in (plan, *late))
+
+
+def rows(plan: dict[str, Any]) -> int:
+    """The rows that its nodes have looked at: those given on, and those left out."""
+    return sum(
+        int(one["Actual Loops"]) * sum(int(one.get(kind, 0)) for kind in LOOKED_AT) for one in nodes(plan)
+    )
+
+
+def touched(made: list[dict[str, Any]]) -> tuple[int, int]:
+    """Pages and rows."""
+    return sum(pages(plan) for plan in made), sum(rows(plan) for plan in made)
+
+
+def bounds(name: str) -> tuple[int, int]:
+    """What a batch may ask for."""
+    return PAGES, KNOWN_ROWS.get(name, ROWS)
+
+
+def within(work: tuple[int, int], bound: tuple[int, int]) -> bool:
+    return work[0] <= bound[0] and work[1] <= bound[1]
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_shape_of_the_table_makes_a_call_dear(writing: Any, name: str) -> None:
+    """Whatever stands in the table, whatever the planner believes of it: the work is that of the batch."""
+    assert within(touched(plans(writing, name)), bounds(name))
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_shape_makes_a_prepared_call_dear(writing: Any, name: str) -> None:
+    """The same of plans for any parameters."""
+    prepare(writing, name)
+    assert within(touched(prepared_plans(writing, name)), bounds(name))
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_a_plan_for_empty_tables_is_made_anew(early: Any, name: str) -> None:
+    """A plan serves for a second, not until the next ANALYZE: ten thousand tasks come sooner."""
+    assert within(touched(prepared_plans(early, name)), bounds(name))
+
+
+def test_a_plan_serves_for_a_second(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within it the writer's transactions make no plan twice."""
+    driver, now = choose(url), [1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    with closing(driver.connect()) as one:
+        begun = [_planned_in(driver, one, now, seconds) for seconds in (0, 0.5, 0.6, 0.3)]
+    assert begun == [True, False, True, False]
+
+
+def _planned_in(driver: Any, connection: Any, now: list[float], seconds: float) -> bool:
+    """Whether a transaction that begins so much later discards the plans."""
+    now[0] += seconds
+    before = connection.plans_until
+    driver.begin(connection)
+    connection.execute("ROLLBACK")
+    return bool(connection.plans_until != before)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_no_shape_makes_a_look_dear(reading: Any, name: str) -> None:
+    """Nor what the readers ask again and again."""
+    assert within(touched(plans(reading, name)), bounds(name))
 
 
 @pytest.mark.parametrize("name", RUN)

@@ -29,9 +29,16 @@ def accepted() -> list[dict[str, Any]]:
     words = {"queue": "queue1", "tags": ("a", "b"), "deliver": (Target(channel="inbox"),)}
     keyed = {"idempotency_key": "pending5", "tenant": "tenant1", "owner": "owner5", "unique": "u"}
     made = [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
-    return [submissions._row(tx, one) for one in made]
+    return list(submissions._rows(tx, made).values())
 
 
+ACCEPTED = accepted()
+MORE = {
+    "ids": json.dumps([row["id"] for row in ACCEPTED]),
+    "keyed": json.dumps(ACCEPTED[1::2]),
+    "adorned": json.dumps(ACCEPTED),
+}
+MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running"))}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
@@ -47,6 +54,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "candidates": (["type1", "type2"], {"queue": "queue1", "free": 64}),
     "candidates#of an unknown type": (["strange"], {"queue": "queue1", "free": 64}),
     "claim": (ids("pending"), {"session": "w1"}),
+    "complete": (rows("running"), {**MOVED, "expires": crowd.NOW + 1}),
     "data": (None, {}),
     "deliveries_adrift": (None, {}),
     "deliveries_orphaned": (None, {}),
@@ -88,14 +96,14 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "startable#of an unknown type": (["strange"], {"queue": "queue1"}),
     "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
-    "submit": (accepted(), {"key_ttl": 86_400_000}),
-    "submitted": (accepted(), {}),
+    "submit": (ACCEPTED, {"key_ttl": 86_400_000, **MORE}),
+    "submitted": (ACCEPTED, {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
     "texts": (rows("pending", kind="more", text="{}"), {}),
     "touch": (rows("running", progress=0.5), {}),
-    "transition": (TO_RETRY, {}),
-    "transition#to an end": (TO_END, {}),
-    "transition#back to pending": (TO_PENDING, {}),
+    "transition": (TO_RETRY, MOVED),
+    "transition#to an end": (TO_END, MOVED),
+    "transition#back to pending": (TO_PENDING, MOVED),
 }
 
 
@@ -103,6 +111,8 @@ def values(name: str) -> dict[str, Any]:
     """The parameters of a call, as `Transaction.run` gives them."""
     batch, parameters = CALLS[name]
     more = {} if batch is None else {"batch": json.dumps(batch)}
+    if name == "texts":  # runs for each row on SQLite
+        more |= batch[0]
     return {"now": crowd.NOW, **parameters, **more}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 #: 10,000 running, 20,000 pending over three queues (1,200 suspects at the head of each), 20,000 ended, some
@@ -15,6 +15,9 @@ SIZES = {
     "retry": 300,
     "waiting": 300,
 }
+#: What a table can hold almost alone, from which a planner concludes the most.
+PENDING, RUNNING, ENDED = {"pending": 10_000}, {"running": 10_000}, {"completed": 10_000}
+FEW_PENDING = {"pending": 20}
 NOW = 1_800_000_000_000
 
 TASKS = """
@@ -53,18 +56,36 @@ REST = (
     """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
     SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now
     FROM delivery WHERE status = 'delivered'""",
-    "UPDATE task SET suspect = 1 + fair_at % 8 WHERE status = 'pending' AND fair_at < 36000",
     """INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
     SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",
 )
 
+SUSPECTS = "UPDATE task SET suspect = 1 + fair_at % 8 WHERE status = 'pending' AND fair_at < 36000"
+
 
 def populate(cursor: Any, style: Callable[[str], str] = str) -> None:
     """Fills an empty schema through a cursor in autocommit; `style` writes `:name` as its driver wants it."""
     cursor.execute("BEGIN")
-    for status, count in SIZES.items():
-        cursor.execute(style(TASKS), {"status": status, "count": count, "now": NOW})
-    for statement in REST:
+    add_tasks(cursor, SIZES, style)
+    for statement in (*REST, SUSPECTS):
         cursor.execute(style(statement), {"now": NOW})
     cursor.execute("COMMIT")
+
+
+def add_tasks(cursor: Any, sizes: Mapping[str, int], style: Callable[[str], str] = str) -> None:
+    """So many tasks of each status."""
+    for status, count in sizes.items():
+        cursor.execute(style(TASKS), {"status": status, "count": count, "now": NOW})
+
+
+def populate_shape(
+    cursor: Any, style: Callable[[str], str], steps: Sequence[Mapping[str, int] | Sequence[str]]
+) -> None:
+    """Fills an empty schema in steps, each some tasks or some statements (`REST`: what belongs to tasks)."""
+    for step in steps:
+        if isinstance(step, Mapping):
+            add_tasks(cursor, step, style)
+            continue
+        for statement in step:
+            cursor.execute(style(statement), {"now": NOW})

@@ -52,7 +52,7 @@ class Poller:
         self._shares = shares
         self._turn = asyncio.Lock()
         self._more = False
-        self._looked_at = float("-inf")
+        self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
 
@@ -64,11 +64,19 @@ class Poller:
         """
         async with self._turn:
             begun = 0
-            if self._role is not Role.ORDINARY and room_beside(shares := self._shares()):
+            if self._suspects_are_due() and room_beside(shares := self._shares()):
                 begun = await self._round(session, beside=shares)
             if begun or self._role is Role.QUARANTINE or any(self._shares()):
                 return begun
             return await self._round(session)
+
+    def _suspects_are_due(self) -> bool:
+        """Whether to look for suspects first: not in the way of each claim that has a reason to be quick."""
+        now = self._database.clock.monotonic()
+        if self._role is Role.ORDINARY or (self._more and now - self._suspects_at < LOOK_SECONDS):
+            return False
+        self._suspects_at = now
+        return True
 
     def expect(self) -> None:
         """Something was just submitted here: the next claim needs no look before it."""
@@ -80,7 +88,7 @@ class Poller:
         # Look first: a claim that finds nothing would still commit, and every commit is a hint to look. After
         # a claim that got all it asked for there is more, most likely.
         now = self._database.clock.monotonic()
-        if self._more and lanes and now - self._looked_at < LOOK_SECONDS:
+        if self._more and lanes and beside is None and now - self._looked_at < LOOK_SECONDS:
             return await self._claim(request)
         self._looked_at = now
         due, found = await self._database.read(_look, request)

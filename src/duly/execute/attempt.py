@@ -246,10 +246,10 @@ class Attempt:
                 self._say("attempt.record_failed", error=str(error), tries=number + 1)
                 if not self._database.is_open:
                     return
-                await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
             except DulyError as error:
-                self._say("attempt.record_refused", error=str(error))
+                self._say("attempt.record_refused", error=str(error), tries=number + 1)
                 end = _unrecordable(end, error)
+            await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
         if status is None:
             self._say("attempt.lease_lost", attempt=end.attempt)
         else:

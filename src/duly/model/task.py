@@ -12,6 +12,7 @@ from duly.model.state import Status
 
 DAY_MS = 86_400_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]*")
+_UNKEPT = re.compile("[\x00-\x1f\ud800-\udfff]")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+([/?#]|$)")
 CHANNELS = ("webhook", "inbox")
 
@@ -27,7 +28,7 @@ def check_text(value: str, what: str, limit: int) -> str:
     """Any text without control characters, at most `limit` characters."""
     if not isinstance(value, str) or len(value) > limit:
         raise InvalidInput(f"{what} must be text of at most {limit} characters")
-    if any(ord(character) < 32 or 0xD800 <= ord(character) <= 0xDFFF for character in value):
+    if _UNKEPT.search(value):
         raise InvalidInput(f"{what} holds a control character or a lone surrogate")
     if value != value.strip(" "):  # MariaDB takes 'ann ' and 'ann' for the same key
         raise InvalidInput(f"{what} must not begin or end with a space")
@@ -105,19 +106,16 @@ class Submission:
     def accepted(self, at: int) -> Task:
         """The task that it became at that moment."""
         later = self.due_later(at)
-        same = (
-            "id",
-            "task_type",
-            "queue",
-            "tenant",
-            "owner",
-            "rank",
-            "max_retries",
-            "timeout_ms",
-            "deadline_at",
-        )
         return Task(
-            **{name: getattr(self, name) for name in same},
+            id=self.id,
+            task_type=self.task_type,
+            queue=self.queue,
+            tenant=self.tenant,
+            owner=self.owner,
+            rank=self.rank,
+            max_retries=self.max_retries,
+            timeout_ms=self.timeout_ms,
+            deadline_at=self.deadline_at,
             status=Status.SCHEDULED if later else Status.PENDING,
             due_at=self.due_at if later else self.deadline_at,
             metadata=self.metadata,

@@ -33,23 +33,23 @@ class LineFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's one line."""
-        return self._write(self._fields(record))
-
-    def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         event = getattr(record, "duly_event", None)
-        fields: dict[str, Any] = {
-            "ts": _moment(int(record.created * 1000)),
-            "level": record.levelname.lower(),
-            "event": event or "log",
-            "task_id": getattr(record, "task_id", None),
-        }
         told = {"logger": record.name, "message": _message(record)}
-        own = getattr(record, "duly_fields", {}) if event else told
-        for key, value in own.items():
-            fields[_name(key)] = _cut(masked(key, value))
+        fields = getattr(record, "duly_fields", {}) if event else told
         if record.exc_info:
-            fields["traceback"] = _cut(masked("", self.formatException(record.exc_info)))
-        return {key: value for key, value in fields.items() if value is not None}
+            fields = {**fields, "traceback": self.formatException(record.exc_info)}
+        task_id = getattr(record, "task_id", None)
+        return self.line(int(record.created * 1000), record.levelname.lower(), event or "log", task_id, fields)
+
+    def line(self, at: int, level: str, event: str, task_id: str | None, fields: Mapping[str, Any]) -> str:
+        """One line, at `at` milliseconds since 1970; a field that is None is left out."""
+        told: dict[str, Any] = {"ts": _moment(at), "level": level, "event": event}
+        if task_id is not None:
+            told["task_id"] = task_id
+        for key, value in fields.items():
+            if value is not None:
+                told[_name(key)] = _cut(masked(key, value))
+        return self._write(told)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import logging
 import os
 import signal
@@ -63,6 +64,7 @@ class Child:
             await self._worker.start()
         else:
             self._pipe.listen(lambda _: None)
+        _settle_heap()
         if self._handover.once and self._worker is not None:
             await self._do(self._worker.until_idle())
         elif self._handover.quarantine and self._worker is not None:
@@ -137,6 +139,13 @@ class Child:
             self._pipe.send(last_words=[dataclasses.asdict(word) for word in words])
         await self._app.stop()
         return self._code
+
+
+def _settle_heap() -> None:
+    """What has been loaded stays: the collector need not walk it again, nor come by for each ten tasks. It
+    took a fifth of the loop's time under load."""
+    gc.freeze()
+    gc.set_threshold(5000, 20, 20)
 
 
 async def _main(handover: Handover, pipe: ChildPipe, create_api: CreateApi | None) -> int:

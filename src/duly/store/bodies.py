@@ -19,7 +19,7 @@ def keep(tx: Transaction, bodies: Iterable[tuple[str, str, str | None]]) -> None
         {"id": id_, "kind": kind, "text": text} for (id_, kind), text in texts.items() if len(text) <= SMALL
     ]
     if small:
-        tx.run("texts", small)
+        tx.run_each("texts", small)
     tx.run_many(
         "data", [row for key, text in texts.items() if len(text) > SMALL for row in _parts(*key, text)]
     )

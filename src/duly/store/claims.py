@@ -114,7 +114,9 @@ def _input(tx: Transaction, id_: str) -> str:
 
 def _claimed(row: Row, input_: str) -> Claimed:
     values: dict[str, Any] = dict(zip(_CLAIMED, row, strict=True))
-    return Claimed(**{**values, "metadata": json.loads(values["metadata"])}, input=input_)
+    text = values["metadata"]
+    values["metadata"] = {} if text == "{}" else json.loads(text)
+    return Claimed(**values, input=input_)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +156,8 @@ def finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
             accepted.setdefault(item.id, item)
     changes = {id_: _change(tx, item, known[id_]) for id_, item in accepted.items()}
     apply(tx, list(changes.values()))
-    bodies.keep(tx, [(id_, "result", item.result) for id_, item in accepted.items()])
-    bodies.keep(tx, [(id_, "traceback", item.traceback) for id_, item in accepted.items()])
+    kept = [(id_, "result", item.result) for id_, item in accepted.items()]
+    bodies.keep(tx, [*kept, *((id_, "traceback", item.traceback) for id_, item in accepted.items())])
     return [_recorded(item, known.get(item.id), changes.get(item.id)) for item in items]
 
 

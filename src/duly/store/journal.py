@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -10,7 +9,7 @@ from typing import Any, Protocol
 from duly.model.events import EventType
 from duly.model.task import Step
 from duly.store import bodies
-from duly.store.transaction import Transaction
+from duly.store.transaction import Transaction, compact
 
 
 class Fenced(Protocol):
@@ -66,8 +65,7 @@ class _Timeline:
 
     def add(self, type_: EventType, data: Mapping[str, Any]) -> None:
         self.seq += 1
-        text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-        self.rows.append({"id": self.id, "seq": self.seq, "type": type_, "data": text})
+        self.rows.append({"id": self.id, "seq": self.seq, "type": type_, "data": compact(data)})
 
 
 def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:

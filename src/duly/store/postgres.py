@@ -5,6 +5,7 @@ Behind pgbouncer in transaction mode set `DULY_DATABASE_LISTEN_URL`: the way aro
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -25,16 +26,25 @@ IDLE_MS = 10_000
 CONNECT_SECONDS = 5
 _CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_CLOCK}"
-#: A verb looks up its batch row by row, through an index, and takes the first of an order from its end. A
-#: plan that reads or sorts a whole table, made perhaps before that was ever analysed, is the mistake to rule
-#: out; `status || ''` in the SQL rules out the wrong index.
-_FOR_ALL = {"enable_seqscan": "off", "plan_cache_mode": "force_custom_plan", "jit": "off", "timezone": "UTC"}
-_FOR_WRITING = dict.fromkeys(("enable_hashjoin", "enable_mergejoin", "enable_material"), "off")
+#: A verb looks up its batch row by row, through an index, and takes the first of an order from its end. Its
+#: statements are written so that hardly another plan is left (decision 0012), and a plan serves for a second.
+PLAN_SECONDS = 1.0
+_FOR_ALL = {"enable_seqscan": "off", "jit": "off", "timezone": "UTC"}
+_FOR_READING = {"plan_cache_mode": "force_custom_plan"}
+_FOR_WRITING = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
+    ("enable_mergejoin", "enable_material", "enable_sort"), "off"
+)
 _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
 _BUSY = frozenset({"55P03", "57014", "25006", "55006"})
+
+
+class _Connection(psycopg.Connection[Any]):
+    """One that knows until when its plans serve: one made for an empty table is no good for a full one."""
+
+    plans_until = 0.0
 
 
 class Postgres:
@@ -78,7 +88,7 @@ class Postgres:
         """Behind a pooler nothing is prepared and nothing is set for longer than a transaction."""
         lock = LOCK_MS if patience is None else round(patience * 1000)
         settings = {} if self._pooled else _settings(lock, read_only=read_only)
-        connection = psycopg.connect(
+        connection = _Connection.connect(
             self.conninfo,
             autocommit=True,
             connect_timeout=CONNECT_SECONDS,
@@ -96,6 +106,9 @@ class Postgres:
             settings = _settings(LOCK_MS, read_only=read_only)
             local = " ".join(f"SET LOCAL {name} = '{value}';" for name, value in settings.items())
             begin = begin.replace("; ", f"; {local} ", 1)
+        elif not read_only and time.monotonic() >= connection.plans_until:
+            begin = f"DISCARD PLANS; {begin}"
+            connection.plans_until = time.monotonic() + PLAN_SECONDS
         cursor = connection.execute(begin)
         while cursor.description is None:
             cursor.nextset()
@@ -145,7 +158,7 @@ def _settings(lock_ms: int, *, read_only: bool) -> dict[str, str]:
     """What a session of ours is set to."""
     waits = {"statement_timeout": STATEMENT_MS, "lock_timeout": lock_ms}
     waits["idle_in_transaction_session_timeout"] = IDLE_MS
-    ours = _FOR_ALL | ({} if read_only else _FOR_WRITING)
+    ours = _FOR_ALL | (_FOR_READING if read_only else _FOR_WRITING)
     return {**{name: str(value) for name, value in waits.items()}, **ours}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,16 +33,33 @@ class Accepted:
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     """Accepts each submission once; the same submission sent again finds its own row."""
-    rows = {item.id: _row(tx, item) for item in items}
-    tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms)
-    found = tx.run("submitted", [rows[item.id] for item in items])
-    accepted = [
-        Accepted(id_, bool(own), bool(own) or body_hash in (None, item.body_hash), tx.now)
-        for item, (id_, own, body_hash) in zip(items, found, strict=True)
-    ]
+    rows = _rows(tx, items)
+    keyed = [row for row in rows.values() if row["idempotency_key"] is not None]
+    adorned = [row for row in rows.values() if row["tags"] or row["deliver"]]
+    more = {"ids": list(rows), "keyed": keyed, "adorned": adorned}
+    new = {id_ for (id_,) in tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms, **more)}
+    rest = [item for item in items if item.id not in new]
+    found = tx.run("submitted", [rows[item.id] for item in rest]) if rest else []
+    standing = {item.id: _accepted(tx, item, *row) for item, row in zip(rest, found, strict=True)}
+    accepted = [standing.get(item.id) or Accepted(item.id, True, True, tx.now) for item in items]
     pairs = zip(items, accepted, strict=True)
     bodies.keep(tx, [(item.id, "input", item.input) for item, one in pairs if one.created])
     return accepted
+
+
+def _accepted(tx: Transaction, item: Submission, id_: str, own: int, body_hash: str | None) -> Accepted:
+    return Accepted(id_, bool(own), bool(own) or body_hash in (None, item.body_hash), tx.now)
+
+
+def _rows(tx: Transaction, items: Sequence[Submission]) -> dict[str, dict[str, Any]]:
+    """One row per id; `place` counts the batch's tasks of one owner in one order of claims."""
+    rows = {item.id: _row(tx, item) for item in items}
+    places: Counter[tuple[str, ...]] = Counter()
+    for row in rows.values():
+        line = (row["queue"], row["rank"], row["tenant"], row["owner"], row["status"])
+        places[line] += 1
+        row["place"] = places[line]
+    return rows
 
 
 def _row(tx: Transaction, item: Submission) -> dict[str, Any]:

@@ -15,6 +15,9 @@ from typing import Any, Protocol
 
 Row = tuple[Any, ...]
 
+#: Compact JSON, as batches and rows carry it. One encoder: `json.dumps` would make one for each call.
+compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -32,7 +35,7 @@ class Cursor(Protocol):
 
     def execute(self, operation: str, parameters: Mapping[str, Any], /) -> Any: ...
 
-    def executemany(self, operation: str, parameters: Sequence[Sequence[Any]], /) -> Any: ...
+    def executemany(self, operation: str, parameters: Sequence[Any], /) -> Any: ...
 
     def fetchall(self) -> list[Row]: ...
 
@@ -66,16 +69,28 @@ class Transaction:
         self.core = core
 
     def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
-        """Runs one SQL file; `batch` becomes its one JSON parameter. Returns the last rows it selected."""
-        values = {**parameters, "now": self.now}
+        """Runs one SQL file; `batch` and other lists become JSON. Returns the last rows it selected."""
+        values = {key: compact(one) if isinstance(one, list) else one for key, one in parameters.items()}
+        values["now"] = self.now
         if batch is not None:
-            values["batch"] = json.dumps(list(batch), ensure_ascii=False, separators=(",", ":"))
+            values["batch"] = compact(list(batch))
         rows: list[Row] = []
         for statement in script(self._dialect, name):
             self._cursor.execute(statement, values)
             if self._cursor.description is not None:
                 rows = self._cursor.fetchall()
         return rows
+
+    def run_each(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs a file of one statement for each row; as a batch where each call would be a round trip.
+
+        On SQLite a row that is bound is cheaper than one in JSON, if it goes into one index only.
+        """
+        if self._dialect != "sqlite":
+            self.run(name, rows)
+        elif rows:
+            [statement] = script(self._dialect, name)
+            self._cursor.executemany(statement, rows)
 
     def run_many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Runs a file of one statement once per row; for bodies, which JSON cannot carry."""

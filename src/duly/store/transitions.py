@@ -3,21 +3,18 @@ fenced, numbered, with its timeline and its deliveries, in the caller's transact
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
-from duly.store.transaction import Transaction
+from duly.store.transaction import Transaction, compact
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What a decision about a task rests on, read under the write lock."""
+class Facts(NamedTuple):
+    """What a decision about a task rests on, read under the write lock: a row of `facts.sql`."""
 
     id: str
     status: Status
@@ -35,13 +32,11 @@ class Facts:
 
 def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
     """The facts of the tasks that exist, by id."""
-    names = tuple(Facts.__dataclass_fields__)
-    found = (dict(zip(names, row, strict=True)) for row in tx.run("facts", dict.fromkeys(ids)))
-    return {row["id"]: Facts(**{**row, "status": Status(row["status"])}) for row in found}
+    found = tx.run("facts", dict.fromkeys(ids))
+    return {id_: Facts(id_, Status(status), *rest) for id_, status, *rest in found}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class Change(NamedTuple):
     """One task's move from the state that was read to `target`, and the event that tells of it.
 
     `death`: 1 when its process died, whoever killed it; `loss`: 1 when nobody else can have been it.
@@ -51,7 +46,7 @@ class Change:
     facts: Facts
     target: Status
     event: EventType
-    data: dict[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] | None = None
     outcome: str | None = None
     due_at: int | None = None
     wait_kind: str | None = None
@@ -63,6 +58,12 @@ class Change:
     error: str | None = None
     exhausted: bool = False
     reset: bool = False
+
+    @property
+    def plain(self) -> bool:
+        """Whether a running attempt completed, and nothing else is to be told."""
+        fine = self.error_code is None and self.error is None and not self.charge and not self.exhausted
+        return self.target is Status.COMPLETED and self.facts.status is Status.RUNNING and fine
 
 
 def apply(tx: Transaction, changes: Sequence[Change]) -> None:
@@ -77,11 +78,26 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
     if changes:
         tx.run("events", [_event(change) for change in changes])
         failpoint("store.half_written")
-        tx.run("transition", [_row(tx, change) for change in changes])
+        _complete(tx, [change.facts for change in changes if change.plain])
+        _move(tx, [change for change in changes if not change.plain])
+
+
+def _complete(tx: Transaction, running: Sequence[Facts]) -> None:
+    rows = [{"id": one.id, "attempt": one.attempt, "seq": one.seq + 1} for one in running]
+    if rows:
+        expires = tx.now + tx.terms.retention_ms
+        tx.run("complete", rows, ids=[row["id"] for row in rows], expires=expires)
+
+
+def _move(tx: Transaction, changes: Sequence[Change]) -> None:
+    rows = [_row(tx, change) for change in changes]
+    if rows:
+        ended = [row["id"] for row in rows if row["completed_at"] is not None]
+        tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended)
 
 
 def _event(change: Change) -> dict[str, Any]:
-    data = json.dumps(change.data, ensure_ascii=False, separators=(",", ":"))
+    data = compact(change.data or {})
     return {"id": change.facts.id, "seq": change.facts.seq + 1, "type": change.event, "data": data}
 
 

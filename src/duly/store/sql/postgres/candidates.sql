@@ -1,9 +1,12 @@
 -- The next pending tasks of one queue that this worker knows, in claim order, locked; those that others have
 -- locked are passed by. Reads at most 1,000 rows. Suspects have their own place in the index (suspects.sql).
-SELECT t.id, t.rank, t.fair_at, t.suspect FROM (
+-- Row by row from the index's end until there are enough: the inner query can only be asked by id, and no order
+-- stands outside, for a sort there would first lock all.
+SELECT t.id, c.rank, c.fair_at, t.suspect FROM (
   SELECT id, rank, fair_at, task_type, due_at FROM task
   WHERE status = 'pending' AND queue = :queue AND suspect = 0 ORDER BY rank, fair_at, id LIMIT 1000) c
-JOIN task t ON t.id = c.id
-WHERE c.task_type IN (SELECT jsonb_array_elements_text(:batch::jsonb)) AND (c.due_at IS NULL OR c.due_at > :now)
-  AND t.status || '' = 'pending' AND t.suspect + 0 = 0
-ORDER BY c.rank, c.fair_at, c.id LIMIT :free FOR UPDATE OF t SKIP LOCKED;
+CROSS JOIN LATERAL (SELECT id, suspect FROM task
+  WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 FOR UPDATE SKIP LOCKED) t
+WHERE c.task_type = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
+  AND (c.due_at IS NULL OR c.due_at > :now)
+LIMIT :free;

@@ -5,7 +5,7 @@ WITH mine AS (
     wait_kind = NULL, started_at = coalesce(t.started_at, :now), seq = t.seq + 1,
     touched_at = greatest(t.touched_at, :now)
   FROM jsonb_array_elements_text(:batch::jsonb) WITH ORDINALITY AS b(id, place)
-  WHERE t.id = b.id AND t.status || '' = 'pending'
+  WHERE t.id = ANY(ARRAY[b.id]) AND t.status || '' = 'pending'
   RETURNING b.place, t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at,
     t.retry_count, t.max_retries, t.metadata, t.suspect, t.seq, t.touched_at),
 begun AS (

@@ -6,4 +6,5 @@ UPDATE delivery d SET worker_id = NULL,
   last_error = CASE WHEN d.body IS NULL AND t.completed_at IS NULL
     THEN 'the task was retried before this was sent' ELSE d.last_error END
 FROM task t, worker w
-WHERE d.status = 'sending' AND t.id = d.task_id AND w.id = d.worker_id AND w.ended_at IS NOT NULL;
+WHERE d.status = 'sending' AND t.id = ANY(ARRAY[d.task_id]) AND w.id = ANY(ARRAY[d.worker_id])
+  AND w.ended_at + 0 IS NOT NULL;

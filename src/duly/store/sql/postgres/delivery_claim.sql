@@ -4,5 +4,5 @@ mine AS MATERIALIZED (
   SELECT d.id FROM delivery d WHERE d.id = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
     AND d.status || '' = 'pending' AND EXISTS (SELECT 1 FROM alive) ORDER BY d.id FOR UPDATE OF d SKIP LOCKED)
 UPDATE delivery d SET status = 'sending', attempt = d.attempt + 1, worker_id = :session, due_at = NULL
-FROM mine WHERE d.id = mine.id
+FROM mine WHERE d.id = ANY(ARRAY[mine.id])
 RETURNING d.id, d.task_id, d.channel, d.target, d.attempt, d.body;

@@ -4,4 +4,4 @@ WHERE task_id = ANY(ARRAY(SELECT id FROM jsonb_to_recordset(:batch::jsonb) AS b(
   AND status || '' = 'pending' AND body IS NULL;
 INSERT INTO delivery (id, task_id, channel, target, status, created_at)
 SELECT n.id, d.task_id, d.channel, d.target, 'held', :now
-FROM jsonb_to_recordset(:successors::jsonb) AS n(id text, "of" text) JOIN delivery d ON d.id = n."of";
+FROM jsonb_to_recordset(:successors::jsonb) AS n(id text, "of" text) JOIN delivery d ON d.id = ANY(ARRAY[n."of"]);

@@ -1,3 +1,6 @@
 -- Running tasks whose session has ended: nobody will finish them. And how many died there together.
-SELECT t.id, w.id, w.held FROM task t JOIN worker w ON w.id = t.worker_id
-WHERE t.status = 'running' AND w.ended_at IS NOT NULL ORDER BY t.id LIMIT 500;
+WITH ended AS MATERIALIZED (
+  SELECT w.id, w.held FROM (SELECT DISTINCT worker_id FROM task WHERE status = 'running') h
+  JOIN worker w ON w.id = ANY(ARRAY[h.worker_id]) WHERE w.ended_at + 0 IS NOT NULL)
+SELECT t.id, e.id, e.held FROM ended e
+CROSS JOIN LATERAL (SELECT id FROM task WHERE status = 'running' AND worker_id = e.id LIMIT 500) t LIMIT 500;

@@ -2,4 +2,4 @@
 UPDATE task SET seq = r.seq, touched_at = greatest(touched_at, :now),
   progress = coalesce(r.progress, task.progress), progress_message = coalesce(r.message, task.progress_message)
 FROM jsonb_to_recordset(:batch::jsonb) AS r(id text, attempt int, seq int, progress float8, message text)
-WHERE task.id = r.id AND task.attempt = r.attempt AND task.status || '' = 'running';
+WHERE task.id = ANY(ARRAY[r.id]) AND task.attempt = r.attempt AND task.status || '' = 'running';

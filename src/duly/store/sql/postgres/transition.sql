@@ -17,10 +17,10 @@ moved AS (
     fair_at = CASE WHEN r.status <> 'pending' THEN t.fair_at ELSE coalesce((SELECT h.fair_at FROM task h
       WHERE h.status = 'pending' AND h.queue = t.queue AND h.suspect = 0 AND h.rank = t.rank
       ORDER BY h.fair_at LIMIT 1), 0) END
-  FROM r WHERE t.id = r.id AND t.attempt = r.attempt AND t.status || '' = r.source),
+  FROM r WHERE t.id = ANY(ARRAY[r.id]) AND t.attempt = r.attempt AND t.status || '' = r.source),
 closed AS (
   UPDATE attempt a SET ended_at = :now, outcome = r.outcome, error_code = r.error_code, error = r.error
-  FROM r WHERE a.task_id = r.id AND a.attempt = r.attempt AND a.ended_at IS NULL),
+  FROM r WHERE a.task_id = ANY(ARRAY[r.id]) AND a.attempt = r.attempt AND a.ended_at IS NULL),
 silenced AS (DELETE FROM partial WHERE task_id = ANY(ARRAY(SELECT id FROM r)))
 UPDATE delivery SET status = 'pending', due_at = :now
 WHERE task_id = ANY(ARRAY(SELECT id FROM r WHERE completed_at IS NOT NULL)) AND status || '' = 'held';

@@ -1,5 +1,6 @@
 -- Moves each task from the state that was read to the next; another attempt or state changes nothing.
--- Back to pending it stands at the queue's head.
+-- Back to pending it stands at the queue's head. MATERIALIZED: else each use of a value writes its text anew.
+WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
 UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_kind', due_at = r->>'due_at',
   retry_count = r->>'retry_count', exhausted = r->>'exhausted', error_code = r->>'error_code', error = r->>'error',
   completed_at = r->>'completed_at', expires_at = r->>'expires_at', seq = r->>'seq',
@@ -12,11 +13,10 @@ UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_k
   unique_key = CASE WHEN r->>'completed_at' IS NULL THEN unique_key END,
   fair_at = CASE WHEN r->>'status' <> 'pending' THEN fair_at ELSE coalesce((SELECT min(h.fair_at) FROM task h
     WHERE h.status = 'pending' AND h.queue = task.queue AND h.suspect = 0 AND h.rank = task.rank), 0) END
-FROM (SELECT value AS r FROM json_each(:batch))
-WHERE task.id = r->>'id' AND task.attempt = r->>'attempt' AND +task.status = r->>'source';
+FROM b WHERE task.id = r->>'id' AND task.attempt = r->>'attempt' AND +task.status = r->>'source';
+WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
 UPDATE attempt SET ended_at = :now, outcome = r->>'outcome', error_code = r->>'error_code', error = r->>'error'
-FROM (SELECT value AS r FROM json_each(:batch))
-WHERE attempt.task_id = r->>'id' AND attempt.attempt = r->>'attempt' AND attempt.ended_at IS NULL;
-DELETE FROM partial WHERE task_id IN (SELECT value->>'id' FROM json_each(:batch));
+FROM b WHERE attempt.task_id = r->>'id' AND attempt.attempt = r->>'attempt' AND attempt.ended_at IS NULL;
+DELETE FROM partial WHERE task_id IN (SELECT value FROM json_each(:ids));
 UPDATE delivery SET status = 'pending', due_at = :now WHERE status = 'held' AND task_id IN
-  (SELECT value->>'id' FROM json_each(:batch) WHERE value->>'completed_at' IS NOT NULL);
+  (SELECT value FROM json_each(:ended));

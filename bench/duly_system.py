@@ -95,6 +95,8 @@ class OnSqlite(DulySystem):
 class OnPostgres(DulySystem):
     """On a database of its own."""
 
+    #: A claim and its finish are round trips: on a server more at once pay.
+    drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "256"))
     name = "duly-postgres"
     database = "bench_duly"
 

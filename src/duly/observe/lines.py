@@ -38,8 +38,8 @@ class LineFormatter(logging.Formatter):
         fields = getattr(record, "duly_fields", {}) if event else told
         if record.exc_info:
             fields = {**fields, "traceback": self.formatException(record.exc_info)}
-        task_id = getattr(record, "task_id", None)
-        return self.line(int(record.created * 1000), record.levelname.lower(), event or "log", task_id, fields)
+        at, level = int(record.created * 1000), record.levelname.lower()
+        return self.line(at, level, event or "log", getattr(record, "task_id", None), fields)
 
     def line(self, at: int, level: str, event: str, task_id: str | None, fields: Mapping[str, Any]) -> str:
         """One line, at `at` milliseconds since 1970; a field that is None is left out."""

@@ -11,7 +11,7 @@ import pytest
 
 from duly import BlockingContext, Context, Duly
 from duly.execute.runner import Runner
-from duly.model.errors import NotReady
+from duly.model.errors import DulyError, NotReady
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import lists, submissions
@@ -193,6 +193,36 @@ async def test_a_busy_database_at_the_start_costs_no_retry(
     team.runner.start([await team.world.claim()])
     await until(lambda: runs == [id_])
     assert refusals == []
+
+
+async def test_a_database_that_refuses_outcomes_is_not_asked_without_pause(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is wrong with it: each try waits longer, and the task ends with what could be kept."""
+    pauses = (0.00101, 0.00102, 0.00103)
+    monkeypatch.setattr("duly.execute.attempt.RETRY_SECONDS", pauses)
+    write, sleep = team.world.database.write, asyncio.sleep
+    refusals, slept = [1, 2, 3], []
+
+    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
+        if verb is finish and refusals:
+            refusals.pop()
+            raise DulyError("the database refused", code="refused_by_database")
+        return await write(verb, item, **more)
+
+    async def pause(seconds: float) -> None:
+        slept.extend([seconds] if seconds in pauses else [])
+        await sleep(seconds)
+
+    id_ = await team.start("demo")
+    await until(lambda: runs == [id_])
+    monkeypatch.setattr(team.world.database, "write", refuse)
+    monkeypatch.setattr("duly.execute.attempt.asyncio.sleep", pause)
+    next(iter(team.runner._attempts.values())).cancel()
+    await until(lambda: not team.runner.busy)
+    assert slept == list(pauses)
+    task = await team.world.task(id_)
+    assert (task.status, task.error_code) == ("failed", "refused_by_database")
 
 
 async def test_a_cancel_before_the_first_line_is_in_time(team: Team) -> None:

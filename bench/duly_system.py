@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import os
 import sys
@@ -41,8 +42,9 @@ class DulySystem(System):
         await self._many(kind, count)
 
     async def _many(self, kind: str, count: int) -> None:
-        for start in range(0, count, 1000):
-            await duly.submit_many([(kind, {"x": 0.0})] * min(1000, count - start))
+        """Calls of a thousand, at once: the database works for one while the next is made."""
+        sizes = [min(1000, count - start) for start in range(0, count, 1000)]
+        await asyncio.gather(*(duly.submit_many([(kind, {"x": 0.0})] * size) for size in sizes))
 
     def rest(self) -> None:
         """Brings the database to rest."""

@@ -200,8 +200,7 @@ def test_a_result_after_the_deadline_is_kept(store: Store) -> None:
 def test_an_unknown_task_has_no_lease(store: Store) -> None:
     """A task that retention deleted is answered like a lost lease."""
     claimed = store.running()
-    other = ending(claimed)
-    object.__setattr__(other, "id", "00000000-0000-7000-8000-000000000000")
+    other = ending(claimed)._replace(id="00000000-0000-7000-8000-000000000000")
     assert store.write(claims.finish, other, ending(claimed)) == [None, Status.COMPLETED]
 
 

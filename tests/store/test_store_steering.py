@@ -29,7 +29,7 @@ def finishing(target: Status) -> Verb:
 
     def finish(store: Store, id_: str) -> object:
         attempt = max(1, store.task(id_).attempt)
-        facts = dict.fromkeys(Claimed.__dataclass_fields__) | {"id": id_, "attempt": attempt}
+        facts = dict.fromkeys(Claimed._fields) | {"id": id_, "attempt": attempt}
         return store.write(claims.finish, ending(Claimed(**facts), target))
 
     return finish

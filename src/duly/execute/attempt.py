@@ -258,8 +258,4 @@ class Attempt:
             )
 
     def _say(self, name: str, **fields: Any) -> None:
-        self._emit(
-            name,
-            task_id=self.claimed.id,
-            **{key: value for key, value in fields.items() if value is not None},
-        )
+        self._emit(name, task_id=self.claimed.id, **fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from duly.model.errors import InvalidInput
 from duly.model.state import Status
@@ -180,8 +180,7 @@ class Task:
         return 11 - self.rank
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
+class Claimed(NamedTuple):
     """One attempt handed to this worker: (id, attempt) is the fence of all its writes.
 
     `suspect`: how many may share its process, since two died under it; 0: it is no suspect.
@@ -193,12 +192,12 @@ class Claimed:
     queue: str
     tenant: str
     owner: str
-    input: str
     timeout_ms: int
     deadline_at: int | None
     retry_count: int
     max_retries: int
     metadata: Mapping[str, Any]
+    input: str
     suspect: int = 0
 
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
 import logging
 import os
@@ -136,7 +135,7 @@ class Child:
         if self._worker is not None:
             await self._worker.stop()
             words = self._worker.runner.last_words()
-            self._pipe.send(last_words=[dataclasses.asdict(word) for word in words])
+            self._pipe.send(last_words=[word._asdict() for word in words])
         await self._app.stop()
         return self._code
 

@@ -18,7 +18,8 @@ BACKOFF_CAP = 5.0
 class Loop:
     """Calls `tick` every `interval` seconds (± 20 %), or sooner when `hint()` is called.
 
-    However many hints come, two ticks begin at least `apart` seconds from each other.
+    However many hints come, two ticks begin at least `apart` seconds from each other, and `apart_idle` after
+    one that found nothing (`tick` answers what it found): most hints of a busy worker are not for this loop.
     """
 
     def __init__(
@@ -29,15 +30,18 @@ class Loop:
         *,
         emit: Emit,
         apart: float = 0.0,
+        apart_idle: float | None = None,
     ) -> None:
         self.name = name
         self._interval = interval
         self._tick = tick
         self._apart = apart
+        self._apart_idle = apart if apart_idle is None else apart_idle
         self._emit = emit
         self._hint = asyncio.Event()
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._found = True
         #: Errors in a row; 0 means that the last tick was good.
         self.errors = 0
 
@@ -65,7 +69,7 @@ class Loop:
         while not self._over.is_set():
             self._hint.clear()
             try:
-                await self._tick()
+                self._found = bool(await self._tick())
             except Exception as error:  # noqa: BLE001 - a loop of a worker must not end silently
                 self.errors += 1
                 name = "worker.unready" if self.unready else "loop.failed"
@@ -83,7 +87,7 @@ class Loop:
             seconds = min(BACKOFF_CAP, seconds * 2.0 ** min(self.errors, 40))
         awaited = self._over if self.errors or self._over.is_set() else self._hint
         if self._apart and not self._over.is_set():
-            await asyncio.sleep(self._apart)
+            await asyncio.sleep(self._apart if self._found else self._apart_idle)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await awaited.wait()

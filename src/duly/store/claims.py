@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from duly.model.errors import SessionEnded
 from duly.model.events import EventType
@@ -15,12 +15,6 @@ from duly.model.task import Claimed
 from duly.store import bodies, sessions
 from duly.store.transaction import Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
-
-#: What `claim.sql` selects, in its order.
-_CLAIMED = (
-    *("id", "attempt", "task_type", "queue", "tenant", "owner", "timeout_ms", "deadline_at"),
-    *("retry_count", "max_retries", "metadata", "suspect"),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,14 +107,12 @@ def _input(tx: Transaction, id_: str) -> str:
 
 
 def _claimed(row: Row, input_: str) -> Claimed:
-    values: dict[str, Any] = dict(zip(_CLAIMED, row, strict=True))
-    text = values["metadata"]
-    values["metadata"] = {} if text == "{}" else json.loads(text)
-    return Claimed(**values, input=input_)
+    """From a row of `claim.sql`, which has the fields in their order but for the input."""
+    *most, metadata, suspect = row
+    return Claimed._make([*most, {} if metadata == "{}" else json.loads(metadata), input_, suspect])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finish:
+class Finish(NamedTuple):
     """How an attempt ended: the state it asks for and all that is recorded with it.
 
     `delay_ms` counts from the transaction's `now`; `result` and `traceback` are text.

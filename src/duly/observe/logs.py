@@ -6,6 +6,7 @@ imported, for the supervising parent logs too. How a line is written stands in `
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import functools
 import logging
@@ -141,7 +142,7 @@ def level_of(name: str) -> int:
     return LEVELS[next((level for level in found if level), "info")]
 
 
-class _Ours(logging.Handler):
+class _Ours(logging.Handler, abc.ABC):
     """Writes the lines of one turn of an event loop with one call: a system call per line would let other
     threads in between each time. Elsewhere, and from warnings on, each line is written at once.
     """
@@ -194,8 +195,9 @@ class _Ours(logging.Handler):
             if text:
                 self._write(text)
 
+    @abc.abstractmethod
     def _write(self, text: str) -> None:
-        raise NotImplementedError
+        """Puts whole lines where they belong, at once."""
 
     def forget(self) -> None:
         """Drops what has gathered."""

@@ -86,15 +86,15 @@ class Journal:
 
     async def close(self) -> None:
         """Writes what is still gathered; called before the outcome is recorded."""
-        if self._timer is None and not self._background and not self._gathered:
-            return
         self._stop_timer()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
 
     @property
-    def _gathered(self) -> bool:
-        return bool(self._lines or self._text or self._progress is not None)
+    def idle(self) -> bool:
+        """Whether nothing is gathered or being written: then it need not be closed."""
+        gathered = self._lines or self._text or self._progress is not None
+        return self._timer is None and not self._background and not gathered
 
     async def _soon(self, *, now: bool = False) -> None:
         if self._is_lost:

@@ -90,6 +90,8 @@ class InThread:
         return asyncio.create_task(self._outcome())
 
     async def _outcome(self) -> Outcome:
+        if self._context.stopping:  # once it runs, nothing can stop it
+            return Stopped()
         loop = asyncio.get_running_loop()
 
         def run(work: Coroutine[Any, Any, Any]) -> Any:

@@ -133,6 +133,11 @@ class Finish(NamedTuple):
     result: str | None = None
     traceback: str | None = None
 
+    @classmethod
+    def completed(cls, id_: str, attempt: int, result: str) -> Finish:
+        """The handler returned."""
+        return cls(id_, attempt, Status.COMPLETED, EventType.COMPLETED, "completed", result=result)
+
 
 def finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
     """Records each outcome once, only for the attempt that runs the task; None means *lease lost*.

@@ -161,6 +161,14 @@ class Database:
             self._queue(Call(verb, items, _size(items), last, answer, loop))
             return await answer
 
+    def post(self, verb: Verb, item: Any, told: Callable[[Any], None]) -> None:
+        """`write` for who has a callback and no task: `told` gets the answer, or the error, on this loop."""
+        call = Call(verb, [item], _size([item]), False, _Told(told, self.driver), asyncio.get_running_loop())
+        try:
+            self._queue(call)
+        except NotReady as error:
+            call.future.set_exception(error)
+
     def write_blocking(self, verb: Verb, items: Sequence[Any]) -> Sequence[Any]:
         """`write_many` for threads without a loop."""
         answer: Future[Sequence[Any]] = Future()
@@ -230,6 +238,25 @@ class Database:
             if ours is error:
                 raise
             raise ours from error
+
+
+class _Told:
+    """Takes an answer as a future would, and passes it on at once: a future costs its waiter a turn."""
+
+    __slots__ = ("_driver", "_tell")
+
+    def __init__(self, tell: Callable[[Any], None], driver: Driver) -> None:
+        self._tell = tell
+        self._driver = driver
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, answers: Sequence[Any]) -> None:
+        self._tell(answers[0])
+
+    def set_exception(self, error: Exception) -> None:
+        self._tell(spoken(self._driver, error))
 
 
 def _size(items: Sequence[Any]) -> int:

@@ -47,6 +47,16 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Answer(Protocol):
+    """What a call resolves: a future of a loop or of a thread, or a callback that looks like one."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, answers: Sequence[Any], /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+
 @dataclass(slots=True)
 class Call:
     """One queued call of a verb with its items; `last` runs after all others of its group.
@@ -58,7 +68,7 @@ class Call:
     items: Sequence[Any]
     size: int
     last: bool
-    future: asyncio.Future[Sequence[Any]] | Future[Sequence[Any]]
+    future: Answer
     loop: asyncio.AbstractEventLoop | None = None
 
 

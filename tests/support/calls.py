@@ -69,7 +69,6 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "facts": (ids("running"), {}),
     "fence": (rows("running"), {}),
     "held_by": (None, {"session": "w1"}),
-    "inputs_small": (ids("pending"), {}),
     "notify": (
         None,
         {

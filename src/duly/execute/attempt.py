@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +17,7 @@ from duly.execute.journal import Journal
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
 from duly.failpoints import failpoint
+from duly.model import wire
 from duly.model.errors import DulyError, NotReady
 from duly.model.events import Emit, current_task
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Stopped
@@ -122,7 +122,7 @@ class Attempt:
             self._conclude(self._wishes[0])
             return
         try:
-            arguments = self._kind.bind(json.loads(self.claimed.input))
+            arguments = self._kind.bind(wire.loads_own(self.claimed.input))
         except DulyError as error:
             self._conclude(Failed(code=error.code, message=str(error), retryable=False))
             return

@@ -51,7 +51,7 @@ class InLoop:
         self._over = False
 
     def start(self) -> asyncio.Task[Outcome]:
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(self._run())
         return self._task
 
     def stop(self) -> None:

@@ -197,8 +197,8 @@ class Claimed(NamedTuple):
     retry_count: int
     max_retries: int
     metadata: Mapping[str, Any]
-    input: str
     suspect: int = 0
+    input: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,6 +51,7 @@ class Database:
         self._listeners: list[tuple[Callable[[bool], object], frozenset[Verb] | None]] = []
         self._readers: ThreadPoolExecutor | None = None
         self._idle: list[Link] = []
+        self._turn: list[Call] = []
         self.footing: Footing | None = None
 
     def open(self) -> None:
@@ -107,6 +108,7 @@ class Database:
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
         if self._readers is not None:
+            self._hand_over()
             self._writer.close()
             self._hints.stop()
             self._readers.shutdown()
@@ -163,7 +165,8 @@ class Database:
 
     def post(self, verb: Verb, item: Any, told: Callable[[Any], None]) -> None:
         """`write` for who has a callback and no task: `told` gets the answer, or the error, on this loop."""
-        call = Call(verb, [item], _size([item]), False, _Told(told, self.driver), asyncio.get_running_loop())
+        loop = asyncio.get_running_loop()
+        call = Call(verb, [item], _size_of(item), False, _Told(told, self.driver), loop)
         try:
             self._queue(call)
         except NotReady as error:
@@ -177,9 +180,20 @@ class Database:
             return answer.result()
 
     def _queue(self, call: Call) -> None:
+        """The calls of one turn of a loop go to the writer together: each hand-over wakes its thread, which
+        then stands in the way of the rest of the turn."""
         if self._readers is None:
             raise NotReady("the database is not open")
-        self._writer.submit(call)
+        if call.loop is None or (self._turn and self._turn[0].loop is not call.loop):
+            self._writer.submit([call])
+            return
+        if not self._turn:
+            call.loop.call_soon(self._hand_over)
+        self._turn.append(call)
+
+    def _hand_over(self) -> None:
+        calls, self._turn = self._turn, []
+        self._writer.submit(calls)
 
     async def read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs `query(tx, …)` on a reader, in one consistent view."""
@@ -261,7 +275,11 @@ class _Told:
 
 def _size(items: Sequence[Any]) -> int:
     """About how many bytes a call writes."""
-    return sum(len(getattr(item, "input", None) or getattr(item, "result", None) or "") for item in items)
+    return sum(map(_size_of, items))
+
+
+def _size_of(item: Any) -> int:
+    return len(getattr(item, "input", None) or getattr(item, "result", None) or "")
 
 
 def join_caller(database: Database, connection: Any) -> Transaction:

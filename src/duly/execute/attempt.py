@@ -1,7 +1,7 @@
 """One execution of one task: run, stop in time, turn the outcome into a transition, record it.
 
-Nearly every attempt costs the loop one task, its handler's; the rest is two callbacks, for the handler's end and
-for the record's. What is rare has a task of its own: steps to read, a stop, a database that refuses.
+Nearly every attempt costs the loop one task, its handler's; the rest is two callbacks, for the handler's end
+and for the record's. What is rare has a task of its own: steps to read, a stop, a database that refuses.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-from duly.execute.conclusion import conclude, unrecordable
+from duly.execute.conclusion import conclude, seconds_left, timed_out, unrecordable
 from duly.execute.journal import Journal
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
@@ -72,7 +72,7 @@ class Attempt:
         self._work: asyncio.Task[Outcome] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         #: When the handler must have ended, in the loop's time.
-        self.ends_by = self._loop.time() + self._seconds()
+        self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
 
     def cancel(self) -> None:
         """Somebody asked for a cancel: stop the handler; its task ends as cancelled."""
@@ -89,7 +89,7 @@ class Attempt:
     def strike(self) -> None:
         """The handler's time is over."""
         if self.may_strike:
-            self._begin_stop(self._timed_out())
+            self._begin_stop(timed_out(self.claimed, self._bench.database.clock))
 
     @property
     def may_strike(self) -> bool:
@@ -126,7 +126,7 @@ class Attempt:
         except DulyError as error:
             self._conclude(Failed(code=error.code, message=str(error), retryable=False))
             return
-        self.ends_by = self._loop.time() + self._seconds()
+        self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
         place = self._bench.place
         self._execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
         self._work = self._execution.start()
@@ -135,7 +135,7 @@ class Attempt:
 
     def _handler_ended(self, work: asyncio.Task[Outcome]) -> None:
         if not self._stopping:
-            self._guarded(self._conclude, self._ended(work))
+            self._guarded(self._conclude, _ended(work))
 
     async def _steps(self) -> list[Step]:
         """What earlier attempts remembered. A busy database costs time, not a retry."""
@@ -150,22 +150,6 @@ class Attempt:
         if steps:
             self._say("attempt.replays", steps=len(steps))
         return steps
-
-    def _seconds(self) -> float:
-        """How long the handler may run: its timeout, cut short by the task's deadline."""
-        limit = self.claimed.timeout_ms
-        if self.claimed.deadline_at is not None:
-            limit = min(limit, self.claimed.deadline_at - self._bench.database.clock.now_ms())
-        return max(0.0, limit / 1000)
-
-    def _timed_out(self) -> Failed:
-        deadline = self.claimed.deadline_at
-        if deadline is not None and self._bench.database.clock.now_ms() >= deadline:
-            return Failed(
-                code="deadline_exceeded", message="The deadline passed while it ran.", retryable=False
-            )
-        seconds = self.claimed.timeout_ms / 1000
-        return Failed(code="timeout", message=f"The attempt took longer than its timeout of {seconds:g} s.")
 
     def _begin_stop(self, wish: Outcome | None) -> None:
         if self._execution is not None and self._work is not None:
@@ -184,14 +168,8 @@ class Attempt:
                 self.last_word = conclude(self.claimed, wish, self._kind.policy) if wish is not None else None
                 self._bench.stuck(self)
                 await self._until_stopped(execution, work, float("inf"))
-        ended = self._ended(work)
+        ended = _ended(work)
         self._conclude(ended if isinstance(ended, Completed) and wish is not None else wish)
-
-    def _ended(self, work: asyncio.Task[Outcome]) -> Outcome:
-        if work.cancelled():  # before its first line
-            return Stopped()
-        defect = work.exception()  # of ours: it must not leave the task running for ever
-        return work.result() if defect is None else raised(defect)
 
     async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome], latest: float) -> None:
         """Asks again and again: after a timeout for ever, after a cancel until the timeout strikes too."""
@@ -233,8 +211,7 @@ class Attempt:
             try:
                 if error is not None:
                     raise error
-                self._tell(await self._bench.database.write(finish, self._end_))
-                return
+                status = await self._bench.database.write(finish, self._end_)
             except NotReady as refusal:
                 self._say("attempt.record_failed", error=str(refusal), tries=number + 1)
                 if not self._bench.database.is_open:
@@ -243,6 +220,9 @@ class Attempt:
             except DulyError as refusal:
                 self._say("attempt.record_refused", error=str(refusal), tries=number + 1)
                 self._end_ = unrecordable(self._end_, refusal)
+            else:
+                self._tell(status)
+                return
             error = None
             await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
 
@@ -277,3 +257,10 @@ class Attempt:
 
     def _say(self, name: str, **fields: Any) -> None:
         self._bench.emit(name, task_id=self.claimed.id, **fields)
+
+
+def _ended(work: asyncio.Task[Outcome]) -> Outcome:
+    if work.cancelled():  # before its first line
+        return Stopped()
+    defect = work.exception()  # of ours: it must not leave the task running for ever
+    return work.result() if defect is None else raised(defect)

@@ -1,9 +1,11 @@
-"""The transition that an outcome asks for, and what is recorded instead of one that cannot be kept."""
+"""The transition that an outcome asks for, how long an attempt may take, and what is recorded instead of an
+outcome that cannot be kept."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from duly.clock import Clock
 from duly.model.errors import DulyError
 from duly.model.events import EventType
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped
@@ -70,3 +72,20 @@ def unrecordable(end: Finish, error: DulyError) -> Finish:
         error_code=error.code,
         error=f"The outcome could not be kept: {error}",
     )
+
+
+def seconds_left(claimed: Claimed, clock: Clock) -> float:
+    """How long the handler may run: its timeout, cut short by the task's deadline."""
+    limit = claimed.timeout_ms
+    if claimed.deadline_at is not None:
+        limit = min(limit, claimed.deadline_at - clock.now_ms())
+    return max(0.0, limit / 1000)
+
+
+def timed_out(claimed: Claimed, clock: Clock) -> Failed:
+    """The outcome of a handler whose time is over."""
+    deadline = claimed.deadline_at
+    if deadline is not None and clock.now_ms() >= deadline:
+        return Failed(code="deadline_exceeded", message="The deadline passed while it ran.", retryable=False)
+    seconds = claimed.timeout_ms / 1000
+    return Failed(code="timeout", message=f"The attempt took longer than its timeout of {seconds:g} s.")

@@ -106,7 +106,7 @@ def _input(tx: Transaction, id_: str) -> str:
 
 
 def _claimed(tx: Transaction, row: Row) -> Claimed:
-    """From a row of `claim.sql`, which has the fields in their order; the input's text only if it is small."""
+    """From a row of `claim.sql`, which has the fields in their order; the input only if it is small."""
     *most, metadata, suspect, text = row
     input_ = _input(tx, row[0]) if text is None else text
     return Claimed._make([*most, {} if metadata == "{}" else json.loads(metadata), suspect, input_])
@@ -164,7 +164,9 @@ def _complete(tx: Transaction, items: Sequence[Finish]) -> set[tuple[str, int]]:
     ended = tx.run("complete", rows, expires=tx.now + tx.terms.retention_ms)
     failpoint("store.half_written")
     done = {id_: first[id_] for (id_,) in ended}
-    bodies.keep(tx, [(id_, "result", one.result) for id_, one in done.items() if not bodies.small(one.result)])
+    bodies.keep(
+        tx, [(id_, "result", one.result) for id_, one in done.items() if not bodies.small(one.result)]
+    )
     return {(id_, one.attempt) for id_, one in done.items()}
 
 

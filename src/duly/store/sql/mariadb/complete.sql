@@ -12,8 +12,7 @@ SELECT t.id, t.seq + 1, greatest(t.touched_at, :now), 'completed', JSON_OBJECT('
 FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
   attempt INT PATH '$.attempt')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id WHERE t.attempt = r.attempt AND t.status = 'running';
-INSERT INTO task_data (task_id, kind, part, text)
-SELECT t.id, 'result', 0, r.result
+INSERT INTO task_data (task_id, kind, part, text) SELECT t.id, 'result', 0, r.result
 FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
   attempt INT PATH '$.attempt', result LONGTEXT CHARSET utf8mb4 PATH '$.result')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id

@@ -36,6 +36,11 @@ def drop(database: str) -> None:
     _run(server_url(), f"DROP DATABASE IF EXISTS {database}")
 
 
+def reach() -> None:
+    """Connects once, to see whether it is there."""
+    choose(server_url()).connect().close()
+
+
 def settle() -> None:
     """Waits until what was deleted is purged, so that it does not fall into a measurement."""
     until = time.monotonic() + PATIENCE_SECONDS

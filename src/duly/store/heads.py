@@ -46,8 +46,8 @@ class Heads:
     def candidates(self, tx: Transaction, types: Sequence[str], *, queue: str, free: int) -> list[Row]:
         """The rows of `candidates.sql`: each rank from its place on.
 
-        A rank in which nothing is found may have run empty and begun anew, and so may all when there are
-        fewer than `free`: who finds so little looks at these from the front, now and until the next look.
+        A rank that is read to its end may have run empty and begun anew, and so may all when there are fewer
+        than `free`: whoever comes so far looks at these from the front, now and until the next look.
         """
         look = self._look(tx, queue)
         asker = tuple(types)
@@ -96,11 +96,12 @@ def _serves(look: _Look, now: int) -> bool:
 
 
 def _doubted(places: Sequence[int], found: Sequence[int], free: int) -> set[int]:
-    """The ranks whose places may hide something from a claim that found these ranks, in their order."""
+    """The ranks whose places may hide something from a claim that found these ranks: it has read them to the
+    end."""
     known = {rank for rank, place in enumerate(places, 1) if place}
     if len(found) < free:
         return known
-    return {rank for rank in known.difference(found) if rank < max(found)}
+    return {rank for rank in known if rank < max(found)}
 
 
 def _heads(tx: Transaction, queue: str, places: Sequence[int]) -> tuple[int, ...]:

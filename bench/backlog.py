@@ -21,7 +21,7 @@ from metrics import Sizes, begin
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import claims, schema, sessions
+from duly.store import claims, heads, schema, sessions
 from duly.store.transaction import script
 
 T = TypeVar("T")
@@ -34,8 +34,18 @@ PER_SECOND = 500
 CHUNK = 20_000
 OWNERS = 1000
 DAY_MS = 86_400_000
-FOLDERS = {"sqlite": "sqlite", "postgresql": "postgres"}
-EXPLAIN = {"sqlite": "EXPLAIN QUERY PLAN", "postgresql": "EXPLAIN (ANALYZE, BUFFERS)"}
+FOLDERS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mariadb"}
+EXPLAIN = {
+    "sqlite": "EXPLAIN QUERY PLAN",
+    "postgresql": "EXPLAIN (ANALYZE, BUFFERS)",
+    "mysql": "ANALYZE FORMAT=JSON",
+}
+#: What a connection must be told that makes a million rows, or looks once and then waits.
+PATIENT = {
+    "postgresql": "SET idle_in_transaction_session_timeout = 0",
+    "mysql": "SET SESSION max_recursive_iterations = 100000, max_statement_time = 0,"
+    " idle_transaction_timeout = 0",
+}
 
 
 async def backlog(system: DulySystem, sizes: Sizes) -> dict[str, Any]:
@@ -78,6 +88,7 @@ class Bench:
     def __init__(self, app: Any) -> None:
         self._database = app.database
         self._engine = app.database.engine()
+        self._name = self._engine.dialect.name
         self._lane = claims.Lane(types=tuple(sorted(kind.name for kind in app.registry)), free=BATCH)
 
     async def start(self) -> None:
@@ -88,9 +99,11 @@ class Bench:
     def add(self, first: int, count: int, status: str) -> None:
         """Adds tasks with the numbers from `first`, each with a small input."""
         with self._engine.connect() as connection:
+            if self._name in PATIENT:
+                connection.exec_driver_sql(PATIENT[self._name])
             for start in range(first, first + count, CHUNK):
                 number = _numbers(start, min(start + CHUNK, first + count))
-                id_ = _text(self._engine.dialect.name, number)
+                id_ = _text(self._name, number)
                 _insert(connection, schema.task, _task(id_, number, status))
                 _insert(connection, schema.task_data, _input(id_))
 
@@ -109,10 +122,12 @@ class Bench:
         """A reader that looked once and does not end, as a long report or a forgotten session."""
         driver = self._database.driver
         connection = driver.connect(read_only=True)
-        if self._engine.dialect.name == "postgresql":
-            connection.execute("SET idle_in_transaction_session_timeout = 0")
+        cursor = connection.cursor()
+        if self._name in PATIENT:
+            cursor.execute(PATIENT[self._name])
         driver.begin(connection, read_only=True)
-        connection.execute("SELECT count(*) FROM worker").fetchone()
+        cursor.execute("SELECT count(*) FROM worker")
+        cursor.fetchall()
         try:
             yield
         finally:
@@ -140,12 +155,13 @@ class Bench:
 
     def plan(self) -> list[str]:
         """How the database finds the candidates of a claim."""
-        name = self._engine.dialect.name
-        [statement] = script(FOLDERS[name], "candidates")
-        values = {"batch": json.dumps(self._lane.types), "queue": "default", "free": BATCH, "now": 1}
+        [statement] = script(FOLDERS[self._name], "candidates")
+        places = heads.given("default", heads.FRONT)
+        values = {**places, "places": json.dumps(heads.FRONT), "free": BATCH, "now": 1}
+        values["batch"] = json.dumps(self._lane.types)
         with self._engine.connect() as connection:
-            rows = connection.exec_driver_sql(f"{EXPLAIN[name]} {statement}", values)
-            return [str(row[-1]).strip() for row in rows]
+            rows = connection.exec_driver_sql(f"{EXPLAIN[self._name]} {statement}", values)
+            return [" ".join(str(row[-1]).split()) for row in rows]
 
 
 async def _timed(seconds: list[float], call: Callable[[], Awaitable[T]]) -> T:

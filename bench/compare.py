@@ -19,11 +19,12 @@ from typing import Any
 
 from install import NotInstalled, python_of
 from places import scratch
-from rules import POSTGRES, SQLITE, Figure
+from rules import POSTGRES, SQLITE, Figure, Rule
 from systems import SYSTEMS, Spec
 
 HERE = Path(__file__).resolve().parent
-RULES = {"sqlite": SQLITE, "postgres": POSTGRES}
+#: On MariaDB only Duly is measured, and beside no peer.
+RULES: dict[str, tuple[Rule, ...]] = {"sqlite": SQLITE, "postgres": POSTGRES, "mariadb": ()}
 #: Long, and steady in itself: measured in the first round only.
 ONCE = frozenset({"backlog"})
 LIMIT_SECONDS = 900
@@ -117,6 +118,8 @@ def _interpreters(names: list[str], report: Report) -> dict[str, str]:
 def _interpreter(spec: Spec) -> str:
     if spec.database == "postgres":
         _check_server()
+    if spec.database == "mariadb":
+        _check_mariadb()
     return sys.executable if spec.venv is None else python_of(spec.venv)
 
 
@@ -130,6 +133,20 @@ def _check_server() -> None:
         psycopg.connect(postgres.server_url(), connect_timeout=5).close()
     except psycopg.OperationalError as error:
         raise NotInstalled(f"no PostgreSQL at DULY_TEST_POSTGRES: {error}") from None
+
+
+def _check_mariadb() -> None:
+    from duly.model.errors import UnsupportedDatabase
+
+    try:
+        import mariadb
+        import pymysql
+
+        mariadb.reach()
+    except (ImportError, UnsupportedDatabase) as error:
+        raise NotInstalled(f"the bench needs PyMySQL to reach MariaDB: {error}") from None
+    except pymysql.Error as error:
+        raise NotInstalled(f"no MariaDB at DULY_TEST_MARIADB: {error}") from None
 
 
 def _plan(pythons: dict[str, str], metrics: list[str] | None, number: int) -> Iterator[tuple[str, str]]:

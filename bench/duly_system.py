@@ -16,6 +16,7 @@ from duly.config import load
 
 #: Duly's own SQLite, where the platform has it: two libraries on one file lose each other's locks.
 SQLITE = "pysqlite3.dbapi2" if importlib.util.find_spec("pysqlite3") else "sqlite3"
+DATABASE = os.environ.get("BENCH_DULY_DATABASE", "bench_duly")
 FINISHED = "SELECT count(*) FROM task WHERE status = 'completed'"
 
 
@@ -100,7 +101,7 @@ class OnPostgres(DulySystem):
     #: A claim and its finish are round trips: on a server more at once pay.
     drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "256"))
     name = "duly-postgres"
-    database = "bench_duly"
+    database = DATABASE
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,6 +141,35 @@ class OnPostgres(DulySystem):
         self._postgres.drop(self.database)
 
 
+class OnMariadb(DulySystem):
+    """On a database of its own; the server's settings are what they are."""
+
+    name = "duly-mariadb"
+
+    def __init__(self) -> None:
+        super().__init__()
+        import mariadb
+
+        self._mariadb = mariadb
+        self.url = mariadb.url_of(DATABASE)
+        self.settings = f"PyMySQL, results stored, supervised worker, concurrency {self.drain_concurrency}"
+
+    async def setup(self) -> None:
+        await duly.close()
+        self._mariadb.create(DATABASE)
+        await self.open()
+
+    def rest(self) -> None:
+        self._mariadb.settle()
+
+    async def finished(self) -> int:
+        return int(self._mariadb.number(DATABASE, FINISHED))
+
+    async def close(self) -> None:
+        await duly.close()
+        self._mariadb.drop(DATABASE)
+
+
 def system(name: str) -> System:
     """The system of that name."""
-    return {one.name: one for one in (OnSqlite, OnPostgres)}[name]()
+    return {one.name: one for one in (OnSqlite, OnPostgres, OnMariadb)}[name]()

@@ -25,6 +25,7 @@ SYSTEMS = {
     "huey": Spec(module="peers.huey_peer", venv="huey", database="sqlite", metrics=NO_BULK),
     "dbos-sqlite": Spec(module="peers.dbos_peer", venv="dbos", database="sqlite", metrics=NO_BULK),
     "duly-postgres": Spec(module="duly_system", venv=None, database="postgres", metrics=EVERYTHING + OWN),
+    "duly-mariadb": Spec(module="duly_system", venv=None, database="mariadb", metrics=("backlog",)),
     "oban": Spec(module="peers.oban_peer", venv="oban", database="postgres"),
     "oban-1000": Spec(module="peers.oban_peer", venv="oban", database="postgres", metrics=("drain",)),
     "dbos-postgres": Spec(module="peers.dbos_peer", venv="dbos", database="postgres", metrics=NO_BULK),

@@ -16,10 +16,11 @@ import pytest
 from duly.store import schema, sqlite
 from duly.store.transaction import script
 from support import crowd
-from support.calls import CALLS, values
+from support.calls import file, on, values
 
 #: Virtual machine steps that a call with a batch of 20 may take; one scan of a table takes more than 100,000.
 STEPS = 25_000
+CALLS = on("sqlite")
 #: Calls that read more than their batch, and why they may.
 KNOWN_WORK = {
     "delivery_due": 60_000,  # orders up to 500 due deliveries by target
@@ -98,7 +99,7 @@ def connection(request: pytest.FixtureRequest, crowded: Path) -> Iterator[Any]:
 
 def plan(connection: Any, name: str) -> list[str]:
     """The plan's lines of all statements of a file."""
-    statements = script("sqlite", name.partition("#")[0])
+    statements = script("sqlite", file(name))
     given = [(None,) * text.count("?") if "?" in text else values(name) for text in statements]
     explained = zip(statements, given, strict=True)
     return [
@@ -109,7 +110,7 @@ def plan(connection: Any, name: str) -> list[str]:
 def test_every_statement_file_is_called_here() -> None:
     """A new file comes with its plan test."""
     files = resources.files("duly.store").joinpath("sql", "sqlite").iterdir()
-    assert {file.name.removesuffix(".sql") for file in files} == {name.partition("#")[0] for name in CALLS}
+    assert {one.name.removesuffix(".sql") for one in files} == {file(name) for name in CALLS}
 
 
 @pytest.mark.parametrize("name", CALLS)
@@ -123,14 +124,12 @@ def test_no_statement_scans_a_table(connection: Any, name: str) -> None:
 def test_every_statement_uses_the_index_meant_for_it(connection: Any, name: str) -> None:
     """And no other: the planner's second choice was 131 times slower once."""
     used = {match.group(1) for line in plan(connection, name) for match in INDEX.finditer(line)}
-    assert used == INTENDED[name.partition("#")[0]]
+    assert used == INTENDED[file(name)]
 
 
 def steps(connection: Any, name: str) -> int:
     """How many steps of SQLite's virtual machine a call takes."""
-    return machine_steps(
-        connection, [(text, values(name)) for text in script("sqlite", name.partition("#")[0])]
-    )
+    return machine_steps(connection, [(text, values(name)) for text in script("sqlite", file(name))])
 
 
 def machine_steps(connection: Any, calls: list[tuple[str, dict[str, Any]]]) -> int:

@@ -120,6 +120,14 @@ def test_a_claim_reads_its_own_index_in_its_order(cursor: Any, name: str) -> Non
     assert not [line for line in plan if line is not inner and "filesort" in line[-1]]
 
 
+@pytest.mark.parametrize("name", [name for name in RUN if "#from their places" in name])
+def test_a_look_begins_at_its_place(cursor: Any, name: str) -> None:
+    """Of the index of claims it reads ranges, with the ticket in their bounds (416 bytes of its key)."""
+    [plan] = run(cursor, name, "EXPLAIN ")
+    looks = [line for line in plan if line[2] == "task"]
+    assert {(line[3], line[5], line[6]) for line in looks} == {("range", "task_claim", "416")}
+
+
 @pytest.mark.parametrize("name", ["candidates", "suspects"])
 def test_a_claim_locks_what_it_takes_and_no_more(cursor: Any, url: str, name: str) -> None:
     """Another session finds every other pending task unlocked."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from duly.model.state import Status
 from duly.model.task import Target
-from duly.store import submissions
+from duly.store import heads, submissions
 from duly.store.transaction import Terms, Transaction
 from support import crowd
 from support.stores import submission
@@ -32,13 +32,23 @@ def accepted() -> list[dict[str, Any]]:
     return list(submissions._rows(tx, made).values())
 
 
+def _places(places: tuple[int, ...]) -> dict[str, Any]:
+    given = heads.given("queue1", places)
+    return {**given, "places": json.dumps(given["places"])}
+
+
 ACCEPTED = accepted()
+#: A queue from the front, and from its ranks' places on: behind a half of what is pending.
+FRONT = _places(heads.FRONT)
+PLACES = _places((100_000,) * 10)
+KNOWN = {"places": json.dumps({"queue1": [100_000] * 10})}
 MORE = {
+    **KNOWN,
     "ids": json.dumps([row["id"] for row in ACCEPTED]),
     "keyed": json.dumps(ACCEPTED[1::2]),
     "adorned": json.dumps(ACCEPTED),
 }
-MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running"))}
+MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
@@ -51,8 +61,9 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "blob": (None, {}),
     "body": (None, {"id": "pending-000001", "kind": "input"}),
     "cancel_request": (rows("running"), {}),
-    "candidates": (["type1", "type2"], {"queue": "queue1", "free": 64}),
-    "candidates#of an unknown type": (["strange"], {"queue": "queue1", "free": 64}),
+    "candidates": (["type1", "type2"], {"free": 64, **FRONT}),
+    "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
+    "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),
     "claim": (ids("pending"), {"session": "w1"}),
     "complete": (rows("running"), {**MOVED, "expires": crowd.NOW + 1}),
     "data": (None, {}),
@@ -68,6 +79,8 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "events": (rows("running", type="log", data="{}"), {}),
     "facts": (ids("running"), {}),
     "fence": (rows("running"), {}),
+    "heads": (None, FRONT),
+    "heads#from their places": (None, PLACES),
     "held_by": (None, {"session": "w1"}),
     "notify": (
         None,
@@ -91,8 +104,9 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "session_leave": (["w1"], {}),
     "session_start": (None, {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000}),
     "sessions_expired": (None, {}),
-    "startable": (["type1", "type2"], {"queue": "queue1"}),
-    "startable#of an unknown type": (["strange"], {"queue": "queue1"}),
+    "startable": (["type1", "type2"], FRONT),
+    "startable#from their places": (["type1", "type2"], PLACES),
+    "startable#of an unknown type": (["strange"], FRONT),
     "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
     "submit": (ACCEPTED, {"key_ttl": 86_400_000, **MORE}),
@@ -103,6 +117,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "transition": (TO_RETRY, MOVED),
     "transition#to an end": (TO_END, MOVED),
     "transition#back to pending": (TO_PENDING, MOVED),
+    "transition#back to a known queue": (TO_PENDING, MOVED | KNOWN),
 }
 
 
@@ -113,6 +128,11 @@ def values(name: str) -> dict[str, Any]:
     if name == "texts":  # runs for each row on SQLite
         more |= batch[0]
     return {"now": crowd.NOW, **parameters, **more}
+
+
+def on(dialect: str) -> list[str]:
+    """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`."""
+    return [name for name in CALLS if dialect != "sqlite" or file(name) != "heads"]
 
 
 def file(name: str) -> str:

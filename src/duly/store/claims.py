@@ -38,17 +38,17 @@ class ClaimRequest:
     lanes: tuple[Lane, ...]
     beside: tuple[int, ...] | None = None
 
-    @property
-    def script(self) -> str:
-        """The file that finds what is asked for."""
-        return "candidates" if self.beside is None else "suspects"
-
 
 def startable(tx: Transaction, item: ClaimRequest) -> bool:
     """Whether a claim would find a task: the look before it, without a lock; an empty queue is one probe."""
-    look = "startable" if item.beside is None else "startable_suspects"
     types = [type_ for lane in item.lanes for type_ in lane.types]
-    return bool(types) and any(tx.run(look, types, queue=queue) for queue in dict.fromkeys(item.queues))
+    return bool(types) and any(_startable(tx, item, types, queue) for queue in dict.fromkeys(item.queues))
+
+
+def _startable(tx: Transaction, item: ClaimRequest, types: Sequence[str], queue: str) -> bool:
+    if item.beside is None:
+        return tx.heads.startable(tx, types, queue=queue)
+    return bool(tx.run("startable_suspects", types, queue=queue))
 
 
 def room_beside(shares: Sequence[int]) -> int:
@@ -76,12 +76,15 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
 
 
 def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane) -> list[Row]:
-    found = [
-        row
-        for queue in dict.fromkeys(item.queues)
-        for row in tx.run(item.script, lane.types, queue=queue, free=lane.free)
-    ]
+    found = [row for queue in dict.fromkeys(item.queues) for row in _look(tx, item, lane, queue)]
     return sorted(found, key=_place)[: lane.free]
+
+
+def _look(tx: Transaction, item: ClaimRequest, lane: Lane, queue: str) -> list[Row]:
+    """Suspects are few, and read whole; all others from where this process last saw them begin."""
+    if item.beside is None:
+        return tx.heads.candidates(tx, lane.types, queue=queue, free=lane.free)
+    return tx.run("suspects", lane.types, queue=queue, free=lane.free)
 
 
 def _place(row: Row) -> tuple[Any, ...]:

@@ -18,6 +18,7 @@ from duly.clock import Clock, SystemClock
 from duly.model.errors import NotReady
 from duly.model.events import Emit, silent
 from duly.store.driver import Driver, Footing, Trouble, choose
+from duly.store.heads import Heads
 from duly.store.link import Link, spoken, trouble
 from duly.store.transaction import Terms, Transaction
 from duly.store.writer import Call, Verb, Writer
@@ -47,6 +48,7 @@ class Database:
         self.driver: Driver = choose(url, listen_url=listen_url)
         self.terms = terms or Terms()
         self.clock = clock or SystemClock()
+        self.heads = Heads()
         self._emit = emit
         self._listeners: list[tuple[Callable[[bool], object], frozenset[Verb] | None]] = []
         self._readers: ThreadPoolExecutor | None = None
@@ -103,7 +105,7 @@ class Database:
         )
 
     def _link(self, engine: sa.Engine) -> Link:
-        return Link(self.driver, engine, self.clock, self.terms)
+        return Link(self.driver, engine, self.clock, self.terms, self.heads)
 
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
@@ -292,4 +294,6 @@ def join_caller(database: Database, connection: Any) -> Transaction:
     raw: Any = connection.connection.dbapi_connection if isinstance(connection, sa.Connection) else connection
     cursor = driver.join(raw)
     now = database.clock.told(driver.now(raw))
-    return Transaction(cursor, now, terms=database.terms, dialect=driver.dialect)
+    return Transaction(
+        cursor, now, terms=database.terms, dialect=driver.dialect, heads=database.heads.only_seen()
+    )

@@ -9,18 +9,20 @@ import sqlalchemy as sa
 from duly.clock import Clock
 from duly.model.errors import DulyError, NotReady
 from duly.store.driver import Driver, Trouble
+from duly.store.heads import Heads
 from duly.store.transaction import Terms, Transaction
 
 
 class Link:
     """A SQLAlchemy connection in autocommit. After an error that lost it, close it and make another."""
 
-    def __init__(self, driver: Driver, engine: sa.Engine, clock: Clock, terms: Terms) -> None:
+    def __init__(self, driver: Driver, engine: sa.Engine, clock: Clock, terms: Terms, heads: Heads) -> None:
         self._driver = driver
         self._core = engine.connect()
         self._raw: Any = self._core.connection.dbapi_connection
         self._clock = clock
         self._terms = terms
+        self._heads = heads
 
     def begin(self) -> Transaction:
         """Begins to write; `now` is read after a wait for the write lock, for that can be seconds."""
@@ -38,6 +40,7 @@ class Link:
             terms=self._terms,
             dialect=self._driver.dialect,
             core=self._core,
+            heads=self._heads.only_seen() if read_only else self._heads,
         )
 
     def commit(self) -> None:

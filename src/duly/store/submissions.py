@@ -37,7 +37,10 @@ def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     keyed = [row for row in rows.values() if row["idempotency_key"] is not None]
     adorned = [row for row in rows.values() if row["tags"] or row["deliver"]]
     more = {"ids": list(rows), "keyed": keyed, "adorned": adorned}
-    new = {id_ for (id_,) in tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms, **more)}
+    places = tx.heads.of(tx, [item.queue for item in items])
+    new = {
+        id_ for (id_,) in tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms, places=places, **more)
+    }
     rest = [item for item in items if item.id not in new]
     found = tx.run("submitted", [rows[item.id] for item in rest]) if rest else []
     standing = {item.id: _accepted(tx, item, *row) for item, row in zip(rest, found, strict=True)}

@@ -13,6 +13,8 @@ from functools import cache
 from importlib import resources
 from typing import Any, Protocol
 
+from duly.store.heads import Heads
+
 Row = tuple[Any, ...]
 
 #: Compact JSON, as batches and rows carry it. One encoder: `json.dumps` would make one for each call.
@@ -59,23 +61,34 @@ class Transaction:
     """One write transaction. `now` is milliseconds UTC, read after the write lock was taken."""
 
     def __init__(
-        self, cursor: Cursor, now: int, *, terms: Terms, dialect: str = "sqlite", core: Any = None
+        self,
+        cursor: Cursor,
+        now: int,
+        *,
+        terms: Terms,
+        dialect: str = "sqlite",
+        core: Any = None,
+        heads: Heads | None = None,
     ) -> None:
         self._cursor = cursor
-        self._dialect = dialect
+        self.dialect = dialect
         self.now = now
         self.terms = terms
+        #: What the process remembers of its queues; without it every look begins at the front.
+        self.heads = heads or Heads()
         #: The SQLAlchemy connection of the same transaction; None in the supervising parent.
         self.core = core
 
     def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
-        """Runs one SQL file; `batch` and other lists become JSON. Returns the last rows it selected."""
-        values = {key: compact(one) if isinstance(one, list) else one for key, one in parameters.items()}
+        """Runs one SQL file; `batch`, lists and dicts become JSON. Returns the last rows it selected."""
+        values = {
+            key: compact(one) if isinstance(one, list | dict) else one for key, one in parameters.items()
+        }
         values["now"] = self.now
         if batch is not None:
             values["batch"] = compact(list(batch))
         rows: list[Row] = []
-        for statement in script(self._dialect, name):
+        for statement in script(self.dialect, name):
             self._cursor.execute(statement, values)
             if self._cursor.description is not None:
                 rows = self._cursor.fetchall()
@@ -86,14 +99,14 @@ class Transaction:
 
         On SQLite a row that is bound is cheaper than one in JSON, if it goes into one index only.
         """
-        if self._dialect != "sqlite":
+        if self.dialect != "sqlite":
             self.run(name, rows)
         elif rows:
-            [statement] = script(self._dialect, name)
+            [statement] = script(self.dialect, name)
             self._cursor.executemany(statement, rows)
 
     def run_many(self, name: str, rows: Sequence[Sequence[Any]]) -> None:
         """Runs a file of one statement once per row; for bodies, which JSON cannot carry."""
         if rows:
-            [statement] = script(self._dialect, name)
+            [statement] = script(self.dialect, name)
             self._cursor.executemany(statement, rows)

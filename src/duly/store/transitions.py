@@ -79,7 +79,9 @@ def _move(tx: Transaction, changes: Sequence[Change]) -> None:
     rows = [_row(tx, change) for change in changes]
     if rows:
         ended = [row["id"] for row in rows if row["completed_at"] is not None]
-        tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended)
+        back = any(change.target is Status.PENDING for change in changes)
+        places = tx.heads.known(tx) if back else {}
+        tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places)
 
 
 def _event(change: Change) -> dict[str, Any]:

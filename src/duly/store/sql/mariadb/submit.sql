@@ -13,8 +13,7 @@ INSERT INTO task (id, task_type, queue, tenant, owner, status, `rank`, fair_at, 
   timeout_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
 SELECT id, task_type, queue, tenant, owner, status, `rank`,
   CASE WHEN status <> 'pending' THEN 0 ELSE 1000 * place + greatest(
-    coalesce((SELECT h.fair_at FROM task h FORCE INDEX (task_claim) WHERE h.status = 'pending'
-      AND h.queue = b.queue AND h.suspect = 0 AND h.`rank` = b.`rank` ORDER BY h.fair_at LIMIT 1), 0),
+    CAST(JSON_VALUE(:places, CONCAT('$."', queue, '"[', `rank` - 1, ']')) AS SIGNED),
     coalesce((SELECT o.fair_at FROM task o FORCE INDEX (task_ticket) WHERE o.status = 'pending'
       AND o.queue = b.queue AND o.`rank` = b.`rank` AND o.tenant = b.tenant AND o.owner = b.owner
       ORDER BY o.fair_at DESC LIMIT 1), 0)) END,

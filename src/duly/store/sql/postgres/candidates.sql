@@ -1,10 +1,12 @@
 -- The next pending tasks of one queue that this worker knows, in claim order, locked; those that others have
 -- locked are passed by. Reads at most 1,000 rows. Suspects have their own place in the index (suspects.sql).
--- Row by row from the index's end until there are enough: the inner query can only be asked by id, and no order
--- stands outside, for a sort there would first lock all.
+-- Rank by rank, each from its place on, row by row until there are enough: the inner query can only be asked by
+-- id, and no order stands outside, for a sort there would first lock all.
 SELECT t.id, c.rank, c.fair_at, t.suspect FROM (
-  SELECT id, rank, fair_at, task_type, due_at FROM task
-  WHERE status = 'pending' AND queue = :queue AND suspect = 0 ORDER BY rank, fair_at, id LIMIT 1000) c
+  SELECT p.* FROM jsonb_array_elements_text(:places::jsonb) WITH ORDINALITY AS r(place, rank)
+  CROSS JOIN LATERAL (SELECT id, rank, fair_at, task_type, due_at FROM task
+    WHERE status = 'pending' AND queue = :queue AND suspect = 0 AND rank = r.rank AND fair_at >= r.place::bigint
+    ORDER BY fair_at, id LIMIT 1000) p LIMIT 1000) c
 CROSS JOIN LATERAL (SELECT id, suspect FROM task
   WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 FOR UPDATE SKIP LOCKED) t
 WHERE c.task_type = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))

@@ -14,8 +14,9 @@ b AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS r(id text,
   deadline_at bigint, idempotency_key text, body_hash text, unique_key text, metadata text)),
 heads AS MATERIALIZED (
   SELECT queue, rank, tenant, owner, greatest(
-    coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = b.queue
-      AND h.suspect = 0 AND h.rank = b.rank ORDER BY h.fair_at LIMIT 1), 0),
+    coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = b.queue AND h.suspect = 0
+      AND h.rank = b.rank AND h.fair_at >= (:places::jsonb->b.queue->>b.rank - 1)::bigint
+      ORDER BY h.fair_at LIMIT 1), 0),
     coalesce((SELECT o.fair_at FROM task o WHERE o.status = 'pending' AND o.queue = b.queue AND o.rank = b.rank
       AND o.tenant = b.tenant AND o.owner = b.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
   FROM b WHERE status = 'pending' AND place = 1),

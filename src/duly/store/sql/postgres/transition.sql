@@ -16,6 +16,7 @@ moved AS (
     unique_key = CASE WHEN r.completed_at IS NULL THEN t.unique_key END,
     fair_at = CASE WHEN r.status <> 'pending' THEN t.fair_at ELSE coalesce((SELECT h.fair_at FROM task h
       WHERE h.status = 'pending' AND h.queue = t.queue AND h.suspect = 0 AND h.rank = t.rank
+      AND h.fair_at >= coalesce((:places::jsonb->t.queue->>t.rank - 1)::bigint, 0)
       ORDER BY h.fair_at LIMIT 1), 0) END
   FROM r WHERE t.id = ANY(ARRAY[r.id]) AND t.attempt = r.attempt AND t.status || '' = r.source),
 closed AS (

@@ -17,7 +17,7 @@ from duly.model.task import check_name
 LANES = ("loop", "thread", "process")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskType:
     """One handler and the defaults of its tasks; `timeout` in seconds."""
 

@@ -42,7 +42,7 @@ def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     more = {"ids": list(each), "keyed": keyed, "adorned": adorned}
     places = tx.heads.of(tx, [row["queue"] for row in batch])
     new = {id_ for (id_,) in tx.run("submit", batch, key_ttl=tx.terms.key_ttl_ms, places=places, **more)}
-    rest = [item for item in items if item.id not in new]
+    rest = [item for item in each.values() if item.id not in new]
     found = tx.run("submitted", [_keys(item) | _adorned(item) for item in rest]) if rest else []
     standing = {item.id: _accepted(tx, item, *row) for item, row in zip(rest, found, strict=True)}
     accepted = [standing.get(item.id) or Accepted(item.id, True, True, tx.now) for item in items]

@@ -10,8 +10,9 @@ WITH freed AS (
 g AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS r(task_type text, queue text, tenant text,
   owner text, status text, rank int, place int, due_at bigint, max_retries int, timeout_ms bigint, items jsonb,
   deadline_at bigint, idempotency_key text, body_hash text, unique_key text, metadata text)),
-b AS MATERIALIZED (SELECT g.*, i.one->>0 AS id, i.one->>1 AS input, i.n
-  FROM g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i(one, n)),
+b AS MATERIALIZED (SELECT i.one->>0 AS id, i.one->>1 AS input, place + i.n AS place, task_type, queue, tenant, owner,
+  status, rank, due_at, max_retries, timeout_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata
+  FROM g CROSS JOIN LATERAL jsonb_array_elements(items) WITH ORDINALITY AS i(one, n)),
 heads AS MATERIALIZED (
   SELECT queue, rank, tenant, owner, greatest(
     coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = g.queue AND h.suspect = 0
@@ -19,11 +20,10 @@ heads AS MATERIALIZED (
     coalesce((SELECT o.fair_at FROM task o WHERE o.status = 'pending' AND o.queue = g.queue AND o.rank = g.rank
       AND o.tenant = g.tenant AND o.owner = g.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
   FROM g WHERE status = 'pending' AND place = 0),
-made AS (
-  INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
+made AS (INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
     deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
   SELECT id, task_type, queue, tenant, owner, status, rank, CASE WHEN status <> 'pending' THEN 0
-    ELSE 1000 * (place + n) + head END, due_at, max_retries, timeout_ms, deadline_at, idempotency_key, body_hash,
+    ELSE 1000 * place + head END, due_at, max_retries, timeout_ms, deadline_at, idempotency_key, body_hash,
     unique_key, metadata, :now, :now
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
   ON CONFLICT DO NOTHING RETURNING id, status),

@@ -151,8 +151,8 @@ async def test_an_input_that_does_not_fit_is_refused_at_the_door(harness: Harnes
 
 async def test_an_input_that_no_longer_fits_fails_for_good(harness: Harness) -> None:
     """Accepted by yesterday's code, refused by today's: the task fails and says why; no retry would help."""
-    submit = submissions.Submission  # the same row that an older version would have written
-    item = submit(
+    make = submissions.Submission.of  # the same row that an older version would have written
+    item = make(
         id="01900000-0000-7000-8000-000000000001", task_type="returns", input='{"old":1}', body_hash="h"
     )
     await harness.app.database.write(submissions.submit, item)

@@ -51,7 +51,8 @@ class Poller:
         self._role = role
         self._shares = shares
         self._turn = asyncio.Lock()
-        self._more = False
+        #: Whether there is more to claim, as far as is known.
+        self.more = False
         self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
@@ -73,14 +74,14 @@ class Poller:
     def _suspects_are_due(self) -> bool:
         """Whether to look for suspects first: not in the way of each claim that has a reason to be quick."""
         now = self._database.clock.monotonic()
-        if self._role is Role.ORDINARY or (self._more and now - self._suspects_at < LOOK_SECONDS):
+        if self._role is Role.ORDINARY or (self.more and now - self._suspects_at < LOOK_SECONDS):
             return False
         self._suspects_at = now
         return True
 
     def expect(self) -> None:
         """Something was just submitted here: the next claim needs no look before it."""
-        self._more = True
+        self.more = True
 
     async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
         lanes = self._lanes(self._free)
@@ -88,13 +89,16 @@ class Poller:
         # Look first: a claim that finds nothing would still commit, and every commit is a hint to look. After
         # a claim that got all it asked for there is more, most likely.
         now = self._database.clock.monotonic()
-        if self._more and lanes and beside is None and now - self._looked_at < LOOK_SECONDS:
+        if self.more and lanes and beside is None and now - self._looked_at < LOOK_SECONDS:
             return await self._claim(request)
         self._looked_at = now
         due, found = await self._database.read(_look, request)
         if due:
             await self.promote()
-        return await self._claim(request) if due or found else 0
+        if due or found:
+            return await self._claim(request)
+        self.more = False
+        return 0
 
     async def suspects_wait(self) -> bool:
         """Whether a suspect waits that this program could run."""
@@ -117,7 +121,7 @@ class Poller:
             self._start(claimed)
         finally:
             self.in_flight -= 1
-        self._more = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        self.more = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
         return len(claimed)
 
     async def promote(self) -> None:

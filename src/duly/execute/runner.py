@@ -19,6 +19,8 @@ from duly.store.database import Database
 
 #: How long a stopped coroutine or process may take at the end of a drain.
 LAST_SECONDS = 2.0
+#: From so many slots on two claims share them.
+MANY = 32
 
 
 class Runner:
@@ -60,10 +62,12 @@ class Runner:
         self._strikes_at = math.inf
 
     def free(self, lane: str) -> int:
-        """How many attempts could start in `lane` now. A handler that has ended gives its slot away at once;
-        of those whose end is not recorded yet there are at most as many again."""
+        """How many attempts should be claimed for `lane` now: of many slots a half, so that the database brings
+        the next ones while these run. A handler that has ended gives its slot away at once; of those whose end
+        is not recorded yet there are at most as many again."""
         slots = self._slots[lane]
-        return max(0, min(slots - self._used[lane], 2 * slots - self._unrecorded[lane]))
+        at_once = slots if slots < MANY else -(-slots // 2)
+        return max(0, min(slots - self._used[lane], 2 * slots - self._unrecorded[lane], at_once))
 
     def start(self, claimed: Iterable[Claimed]) -> None:
         """Starts attempts that were claimed for this worker."""

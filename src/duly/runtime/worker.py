@@ -16,6 +16,7 @@ from duly.deliver.webhook import WebhookChannel
 from duly.execute.runner import Runner
 from duly.model.errors import DulyError, SessionEnded
 from duly.model.task import Claimed
+from duly.registry import LANES
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
@@ -148,10 +149,13 @@ class Worker:
         """One round of the poller; a session that was ended is replaced."""
         session = await self.session.current()
         try:
-            return await self.poller.tick(session)
+            begun = await self.poller.tick(session)
         except SessionEnded:
             await self.replace_session(session)
             return 0
+        if self.poller.more and any(map(self.runner.free, LANES)):
+            self._claims.hint()
+        return begun
 
     async def sweep(self) -> None:
         """Takes back what died with other workers; tells of suspects that wait."""

@@ -17,7 +17,7 @@ from duly.model.task import check_name
 LANES = ("loop", "thread", "process")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskType:
     """One handler and the defaults of its tasks; `timeout` in seconds."""
 
@@ -27,6 +27,8 @@ class TaskType:
     timeout: float = 600.0
     isolate: bool = False
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    #: `process` when isolated, `loop` for async handlers, `thread` for plain ones.
+    lane: str = field(init=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "a task type", 100)
@@ -36,13 +38,8 @@ class TaskType:
         parameters = list(inspect.signature(self.handler).parameters.values())
         if not parameters:
             raise ValueError(f"the handler of {self.name!r} needs a first parameter for the context")
-
-    @property
-    def lane(self) -> str:
-        """`process` when isolated, `loop` for async handlers, `thread` for plain ones."""
-        if self.isolate:
-            return "process"
-        return "loop" if _is_coroutine(self.handler) else "thread"
+        lane = "loop" if asyncio.iscoroutinefunction(self.handler) else "thread"
+        object.__setattr__(self, "lane", "process" if self.isolate else lane)
 
     def bind(self, input_: Any) -> dict[str, Any]:
         """The handler's keyword arguments from the task's input object.
@@ -58,12 +55,9 @@ class TaskType:
                 inspect.signature(self.handler).bind(None, **input_)
             except TypeError as error:
                 raise InvalidInput(f"the input of {self.name!r} does not fit its handler: {error}") from None
-        return {key: value for key, value in input_.items() if key != context}
-
-
-@functools.lru_cache(maxsize=4096)
-def _is_coroutine(handler: Callable[..., Any]) -> bool:
-    return asyncio.iscoroutinefunction(handler)
+        if context in input_:
+            return {key: value for key, value in input_.items() if key != context}
+        return input_
 
 
 @functools.lru_cache(maxsize=4096)

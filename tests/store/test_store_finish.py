@@ -208,9 +208,10 @@ def test_outcomes_of_many_tasks_in_one_group_keep_apart(store: Store) -> None:
     """Each task gets its own state, error and result."""
     runs = [store.running(owner=str(number)) for number in range(4)]
     ends = [Status.COMPLETED, Status.FAILED, Status.RETRY, Status.WAITING]
-    items = [ending(one, end, error=str(end)) for one, end in zip(runs, ends, strict=True)]
+    errors = [None, "failed", "retry", "waiting"]
+    items = [ending(*one, error=error) for *one, error in zip(runs, ends, errors, strict=True)]
     assert store.write(claims.finish, *items) == ends
-    assert [store.task(one.id).error for one in runs] == [str(end) for end in ends]
+    assert [store.task(one.id).error for one in runs] == errors
 
 
 def test_time_in_a_timeline_never_runs_backwards(store: Store) -> None:

@@ -156,7 +156,7 @@ def test_a_task_that_was_due_before_is_pending(store: Store, seconds: float) -> 
 def test_a_batch_is_accepted_as_a_whole_or_not_at_all(store: Store) -> None:
     """One row that the schema refuses takes the others of its call with it."""
     bad = submission()
-    object.__setattr__(bad, "priority", 99)
+    object.__setattr__(bad.conditions, "priority", 99)
     with pytest.raises(Exception, match="refused"):
         store.write(submissions.submit, submission(), bad)
     assert store.rows("SELECT count(*) FROM task") == [(0,)]

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from duly.model.state import Status
-from duly.model.task import Target
+from duly.model.task import Submission, Target
 from duly.store import heads, submissions
 from duly.store.transaction import Terms, Transaction
 from support import crowd
@@ -23,13 +23,11 @@ def rows(standing: str, **more: Any) -> list[dict[str, Any]]:
     return [{"id": id_, "attempt": 1, "seq": 3, "source": standing, **more} for id_ in ids(standing)]
 
 
-def accepted() -> list[dict[str, Any]]:
-    """New tasks, half of them with keys and tags, as `submit` makes them."""
-    tx = Transaction(None, crowd.NOW, terms=Terms())
+def accepted() -> list[Submission]:
+    """New tasks with tags, half of them with keys."""
     words = {"queue": "queue1", "tags": ("a", "b"), "deliver": (Target(channel="inbox"),)}
     keyed = {"idempotency_key": "pending5", "tenant": "tenant1", "owner": "owner5", "unique": "u"}
-    made = [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
-    return list(submissions._rows(tx, made).values())
+    return [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
 
 
 def _places(places: tuple[int, ...]) -> dict[str, Any]:
@@ -44,9 +42,9 @@ PLACES = _places((100_000,) * 10)
 KNOWN = {"places": json.dumps({"queue1": [100_000] * 10})}
 MORE = {
     **KNOWN,
-    "ids": json.dumps([row["id"] for row in ACCEPTED]),
-    "keyed": json.dumps(ACCEPTED[1::2]),
-    "adorned": json.dumps(ACCEPTED),
+    "ids": json.dumps([one.id for one in ACCEPTED]),
+    "keyed": json.dumps([submissions._keys(one) for one in ACCEPTED[1::2]]),
+    "adorned": json.dumps([submissions._adorned(one) for one in ACCEPTED]),
 }
 MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
@@ -82,7 +80,6 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": (None, FRONT),
     "heads#from their places": (None, PLACES),
     "held_by": (None, {"session": "w1"}),
-    "inputs_small": (ids("pending"), {}),
     "notify": (
         None,
         {
@@ -110,8 +107,11 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "startable#of an unknown type": (["strange"], FRONT),
     "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
-    "submit": (ACCEPTED, {"key_ttl": 86_400_000, **MORE}),
-    "submitted": (ACCEPTED, {}),
+    "submit": (
+        submissions._batch(Transaction(None, crowd.NOW, terms=Terms()), ACCEPTED),
+        {"key_ttl": 86_400_000, **MORE},
+    ),
+    "submitted": ([submissions._keys(one) | submissions._adorned(one) for one in ACCEPTED], {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
     "texts": (rows("pending", kind="more", text="{}"), {}),
     "touch": (rows("running", progress=0.5), {}),

@@ -33,7 +33,9 @@ def new_id() -> str:
 
 def submission(**overrides: Any) -> Submission:
     """A valid submission."""
-    return Submission(**{"id": new_id(), "task_type": "demo", "input": "{}", "body_hash": "h", **overrides})
+    return Submission.of(
+        **{"id": new_id(), "task_type": "demo", "input": "{}", "body_hash": "h", **overrides}
+    )
 
 
 def ending(claimed: Claimed, target: Status = Status.COMPLETED, **overrides: Any) -> claims.Finish:

@@ -78,7 +78,7 @@ class World:
     async def submit(self, *deliver: Target, **options: Any) -> str:
         """An accepted task; its id."""
         values: dict[str, Any] = {"task_type": "demo", "input": "{}", "body_hash": "h", **options}
-        submission = Submission(id=str(uuid_utils.uuid7()), deliver=deliver, **values)
+        submission = Submission.of(id=str(uuid_utils.uuid7()), deliver=deliver, **values)
         await self.database.write(submissions.submit, submission)
         return submission.id
 

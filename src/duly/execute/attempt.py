@@ -1,21 +1,26 @@
-"""One execution of one task: run, stop in time, turn the outcome into a transition, record it."""
+"""One execution of one task: run, stop in time, turn the outcome into a transition, record it.
+
+Nearly every attempt costs the loop one task, its handler's; the rest is two callbacks, for the handler's end
+and for the record's. What is rare has a task of its own: steps to read, a stop, a database that refuses.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from typing import Any
 
+from duly.execute.conclusion import conclude, seconds_left, timed_out, unrecordable
 from duly.execute.journal import Journal
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
 from duly.failpoints import failpoint
+from duly.model import wire
 from duly.model.errors import DulyError, NotReady
-from duly.model.events import Emit, EventType, current_task
-from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped
-from duly.model.policy import RetryPolicy
+from duly.model.events import Emit, current_task
+from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Stopped
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.registry import TaskType
@@ -26,158 +31,118 @@ from duly.store.database import Database
 RETRY_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
-def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
-    """The transition that an outcome asks for."""
-    match outcome:
-        case Completed(result):
-            return _finish(claimed, Status.COMPLETED, EventType.COMPLETED, result=result)
-        case Snoozed(delay_ms, reason):
-            return _finish(
-                claimed,
-                Status.WAITING,
-                EventType.WAITING,
-                delay_ms=delay_ms,
-                wait_kind="snooze",
-                reason=reason,
-            )
-        case Stopped():
-            return _finish(claimed, Status.CANCELLED, EventType.CANCELLED)
-        case HandedBack(reason):
-            return _finish(
-                claimed, Status.PENDING, EventType.HANDED_BACK, outcome="handed_back", reason=reason
-            )
-        case Failed(retryable=True) if claimed.retry_count < claimed.max_retries:
-            delay = (
-                outcome.after_ms if outcome.after_ms is not None else policy.delay_ms(claimed.retry_count + 1)
-            )
-            return _failure(claimed, outcome, Status.RETRY, EventType.RETRY, delay_ms=delay, charge=1)
-        case Failed():
-            return _failure(claimed, outcome, Status.FAILED, EventType.FAILED, exhausted=outcome.retryable)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What the attempts of one worker share, and whom they tell: that the handler began, that it has ended,
+    that it ignores its stop, that the attempt is over (with the defect that ended it, if one did)."""
 
-
-def _finish(claimed: Claimed, target: Status, event: EventType, **fields: Any) -> Finish:
-    fields.setdefault("outcome", target.value)
-    return Finish(id=claimed.id, attempt=claimed.attempt, target=target, event=event, **fields)
-
-
-def _failure(claimed: Claimed, failed: Failed, target: Status, event: EventType, **fields: Any) -> Finish:
-    return _finish(
-        claimed,
-        target,
-        event,
-        error_code=failed.code,
-        error=failed.message,
-        traceback=failed.traceback,
-        **fields,
-    )
-
-
-def _unrecordable(end: Finish, error: DulyError) -> Finish:
-    """What is recorded instead of an outcome that the database refuses."""
-    return Finish(
-        id=end.id,
-        attempt=end.attempt,
-        target=Status.FAILED,
-        event=EventType.FAILED,
-        outcome="failed",
-        error_code=error.code,
-        error=f"The outcome could not be kept: {error}",
-    )
+    database: Database
+    place: Place
+    emit: Emit
+    stuck_seconds: float
+    begun: Callable[[Attempt], None]
+    handled: Callable[[Attempt], None]
+    stuck: Callable[[Attempt], None]
+    over: Callable[[Attempt, BaseException | None], None]
 
 
 class Attempt:
     """One attempt of one task, from its claim until its outcome is recorded or its lease is lost."""
 
-    def __init__(
-        self, claimed: Claimed, kind: TaskType, database: Database, *, emit: Emit, stuck: float
-    ) -> None:
+    __slots__ = (
+        *("claimed", "lane", "handled", "ends_by", "last_word", "_kind", "_bench", "_loop", "_journal"),
+        *("_wishes", "_stopping", "_execution", "_work", "_end_", "_tasks"),
+    )
+
+    def __init__(self, claimed: Claimed, kind: TaskType, bench: Bench) -> None:
         self.claimed = claimed
         self.lane = kind.lane
         #: Whether its handler has ended, so that its slot is free.
         self.handled = False
-        self._kind = kind
-        self._database = database
-        self._emit = emit
-        self._stuck_seconds = stuck
-        self._journal = Journal(database, claimed, emit=emit, lost=self.lose)
-        #: What others want of it; a value once they do.
-        self._wish: list[Outcome | None] = []
-        self._woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        #: When the handler must have ended, in the loop's time.
-        self.ends_by = asyncio.get_running_loop().time() + self._seconds()
         #: Set when the handler ignores its stop: what shall be recorded once its process is gone.
         self.last_word: Finish | None = None
+        self._kind = kind
+        self._bench = bench
+        self._loop = asyncio.get_running_loop()
+        self._journal = Journal(bench.database, claimed, emit=bench.emit, lost=self.lose)
+        #: What others want of it; a value once they do.
+        self._wishes: list[Outcome | None] = []
+        self._stopping = False
+        self._execution: Execution | None = None
+        self._work: asyncio.Task[Outcome] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        #: When the handler must have ended, in the loop's time.
+        self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
 
     def cancel(self) -> None:
         """Somebody asked for a cancel: stop the handler; its task ends as cancelled."""
-        self._end(Stopped())
+        self._wish(Stopped())
 
     def hand_back(self, reason: str) -> None:
         """The worker must stop: stop the handler; its task goes back, uncharged."""
-        self._end(HandedBack(reason))
+        self._wish(HandedBack(reason))
 
     def lose(self) -> None:
         """The task is no longer ours: stop the handler, record nothing."""
-        self._end(None)
+        self._wish(None)
 
-    def _end(self, wish: Outcome | None) -> None:
-        if not self._wish:
-            self._wish.append(wish)
-            self._wake()
+    def strike(self) -> None:
+        """The handler's time is over."""
+        if self.may_strike:
+            self._begin_stop(timed_out(self.claimed, self._bench.database.clock))
 
-    def _wake(self, *_: Any) -> None:
-        if not self._woken.done():
-            self._woken.set_result(None)
+    @property
+    def may_strike(self) -> bool:
+        """Whether a handler runs that nobody has stopped yet."""
+        return self._work is not None and not self._stopping and not self.handled
 
-    async def run(
-        self, place: Place, stuck: Callable[[Attempt], None], ended: Callable[[Attempt], None]
-    ) -> None:
-        """Runs the attempt until its outcome is recorded. `ended` is called when the handler has ended,
-        `stuck` if it ignores its stop for too long."""
-        current_task.set(self.claimed.id)
+    def _wish(self, wish: Outcome | None) -> None:
+        if not self._wishes:
+            self._wishes.append(wish)
+            if self.may_strike:
+                self._begin_stop(wish)
+
+    def begin(self) -> None:
+        """Starts the handler; an attempt that is not the first reads what the others remembered before."""
         self._say("attempt.started", task_type=self.claimed.task_type, attempt=self.claimed.attempt)
-        outcome = await self._outcome(place, stuck)
-        ended(self)
-        if outcome is None:
-            self._say("attempt.lease_lost", attempt=self.claimed.attempt)
-            return
-        with contextlib.suppress(NotReady):
-            await self._journal.close()
-        failpoint("attempt.before_finish")
-        await self._record(conclude(self.claimed, outcome, self._kind.policy))
-
-    async def _outcome(self, place: Place, stuck: Callable[[Attempt], None]) -> Outcome | None:
+        token = current_task.set(self.claimed.id)  # what is started here inherits it
         try:
-            steps = await self._steps() if self.claimed.attempt > 1 else []
-            arguments = self._kind.bind(json.loads(self.claimed.input))
-        except DulyError as error:
-            return Failed(code=error.code, message=str(error), retryable=False)
-        if self._wish:  # the handler need not begin at all
-            return self._wish[0]
-        self.ends_by = asyncio.get_running_loop().time() + self._seconds()
-        execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
-        work = execution.start()
-        await self._until_ended(work)
-        if work.done():
-            return self._ended(work)
-        wish = self._wish[0] if self._wish else self._timed_out()
-        return await self._stop(execution, work, wish, stuck)
-
-    async def _until_ended(self, work: asyncio.Task[Outcome]) -> None:
-        """Waits for the handler's end, a wish or the timeout, whichever is first."""
-        work.add_done_callback(self._wake)
-        timer = asyncio.get_running_loop().call_at(self.ends_by, self._wake)
-        try:
-            await self._woken
+            if self.claimed.attempt > 1:
+                self._apart(self._begin_again())
+            else:
+                self._start([])
         finally:
-            timer.cancel()
+            current_task.reset(token)
+
+    async def _begin_again(self) -> None:
+        self._start(await self._steps())
+
+    def _start(self, steps: list[Step]) -> None:
+        if self._wishes:  # the handler need not begin at all
+            self._conclude(self._wishes[0])
+            return
+        try:
+            arguments = self._kind.bind(wire.loads_own(self.claimed.input))
+        except DulyError as error:
+            self._conclude(Failed(code=error.code, message=str(error), retryable=False))
+            return
+        self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
+        place = self._bench.place
+        self._execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
+        self._work = self._execution.start()
+        self._work.add_done_callback(self._handler_ended)
+        self._bench.begun(self)
+
+    def _handler_ended(self, work: asyncio.Task[Outcome]) -> None:
+        if not self._stopping:
+            self._guarded(self._conclude, _ended(work))
 
     async def _steps(self) -> list[Step]:
         """What earlier attempts remembered. A busy database costs time, not a retry."""
         steps: list[Step] = []
-        while not self._wish:
+        while not self._wishes:
             try:
-                steps = await self._database.read(lists.steps, self.claimed.id)
+                steps = await self._bench.database.read(lists.steps, self.claimed.id)
                 break
             except NotReady as error:
                 self._say("journal.waiting", error=str(error))
@@ -186,76 +151,116 @@ class Attempt:
             self._say("attempt.replays", steps=len(steps))
         return steps
 
-    def _seconds(self) -> float:
-        """How long the handler may run: its timeout, cut short by the task's deadline."""
-        limit = self.claimed.timeout_ms
-        if self.claimed.deadline_at is not None:
-            limit = min(limit, self.claimed.deadline_at - self._database.clock.now_ms())
-        return max(0.0, limit / 1000)
+    def _begin_stop(self, wish: Outcome | None) -> None:
+        if self._execution is not None and self._work is not None:
+            self._stopping = True
+            self._execution.stop()
+            self._apart(self._stop(self._execution, self._work, wish))
 
-    def _timed_out(self) -> Failed:
-        deadline = self.claimed.deadline_at
-        if deadline is not None and self._database.clock.now_ms() >= deadline:
-            return Failed(
-                code="deadline_exceeded", message="The deadline passed while it ran.", retryable=False
-            )
-        seconds = self.claimed.timeout_ms / 1000
-        return Failed(code="timeout", message=f"The attempt took longer than its timeout of {seconds:g} s.")
-
-    async def _stop(
-        self,
-        execution: Execution,
-        work: asyncio.Task[Outcome],
-        wish: Outcome | None,
-        stuck: Callable[[Attempt], None],
-    ) -> Outcome | None:
-        """Stops the handler. A result that it still returned is kept: it was paid for."""
-        execution.stop()
-        await asyncio.wait({work}, timeout=self._stuck_seconds)
+    async def _stop(self, execution: Execution, work: asyncio.Task[Outcome], wish: Outcome | None) -> None:
+        """Sees the handler stop. A result that it still returned is kept: it was paid for."""
+        await asyncio.wait({work}, timeout=self._bench.stuck_seconds)
         if not work.done():
-            self._say("attempt.ignores_stop", attempt=self.claimed.attempt, seconds=self._stuck_seconds)
+            seconds = self._bench.stuck_seconds
+            self._say("attempt.ignores_stop", attempt=self.claimed.attempt, seconds=seconds)
             await self._until_stopped(execution, work, self.ends_by)
             if not work.done():
                 self.last_word = conclude(self.claimed, wish, self._kind.policy) if wish is not None else None
-                stuck(self)
+                self._bench.stuck(self)
                 await self._until_stopped(execution, work, float("inf"))
-        ended = self._ended(work)
-        return ended if isinstance(ended, Completed) and wish is not None else wish
-
-    def _ended(self, work: asyncio.Task[Outcome]) -> Outcome:
-        if work.cancelled():  # before its first line
-            return Stopped()
-        defect = work.exception()  # of ours: it must not leave the task running for ever
-        return work.result() if defect is None else raised(defect)
+        ended = _ended(work)
+        self._conclude(ended if isinstance(ended, Completed) and wish is not None else wish)
 
     async def _until_stopped(self, execution: Execution, work: asyncio.Task[Outcome], latest: float) -> None:
         """Asks again and again: after a timeout for ever, after a cancel until the timeout strikes too."""
-        loop = asyncio.get_running_loop()
-        while not work.done() and (left := latest - loop.time()) > 0:
+        while not work.done() and (left := latest - self._loop.time()) > 0:
             execution.stop()
-            await asyncio.wait({work}, timeout=min(left, self._stuck_seconds))
+            await asyncio.wait({work}, timeout=min(left, self._bench.stuck_seconds))
 
-    async def _record(self, end: Finish) -> None:
-        """Records the outcome; as long as the database refuses, it is tried again: the work was paid for."""
-        status: Status | None = None
+    def _conclude(self, outcome: Outcome | None) -> None:
+        """The handler has ended, or never began; None: the task belongs to others."""
+        self._bench.handled(self)
+        if outcome is None:
+            self._say("attempt.lease_lost", attempt=self.claimed.attempt)
+            self._bench.over(self, None)
+            return
+        self._end_ = conclude(self.claimed, outcome, self._kind.policy)
+        if self._journal.idle:
+            self._record()
+        else:
+            self._apart(self._close_and_record())
+
+    async def _close_and_record(self) -> None:
+        with contextlib.suppress(NotReady):
+            await self._journal.close()
+        self._record()
+
+    def _record(self) -> None:
+        failpoint("attempt.before_finish")
+        self._bench.database.post(finish, self._end_, self._recorded)
+
+    def _recorded(self, answer: Status | Exception | None) -> None:
+        if isinstance(answer, Exception):
+            self._apart(self._record_again(answer))
+        else:
+            self._guarded(self._tell, answer)
+
+    async def _record_again(self, error: Exception | None) -> None:
+        """As long as the database refuses, it is tried again: the work was paid for."""
         for number in range(1_000_000):
             try:
-                status = await self._database.write(finish, end)
-                break
-            except NotReady as error:
-                self._say("attempt.record_failed", error=str(error), tries=number + 1)
-                if not self._database.is_open:
+                if error is not None:
+                    raise error
+                status = await self._bench.database.write(finish, self._end_)
+            except NotReady as refusal:
+                self._say("attempt.record_failed", error=str(refusal), tries=number + 1)
+                if not self._bench.database.is_open:
+                    self._bench.over(self, None)
                     return
-            except DulyError as error:
-                self._say("attempt.record_refused", error=str(error), tries=number + 1)
-                end = _unrecordable(end, error)
+            except DulyError as refusal:
+                self._say("attempt.record_refused", error=str(refusal), tries=number + 1)
+                self._end_ = unrecordable(self._end_, refusal)
+            else:
+                self._tell(status)
+                return
+            error = None
             await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
+
+    def _tell(self, status: Status | None) -> None:
+        end = self._end_
         if status is None:
             self._say("attempt.lease_lost", attempt=end.attempt)
         else:
             self._say(
                 f"attempt.{status.value}", attempt=end.attempt, error_code=end.error_code, error=end.error
             )
+        self._bench.over(self, None)
+
+    def _apart(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs what is rare in a task of its own."""
+        task = asyncio.create_task(work, name=f"duly-task-{self.claimed.id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._apart_ended)
+
+    def _apart_ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if error is not None:
+            self._bench.over(self, error)
+
+    def _guarded(self, step: Callable[..., None], *args: Any) -> None:
+        """A defect of ours in a callback ends the attempt; the loop would only log it."""
+        try:
+            step(*args)
+        except Exception as error:  # noqa: BLE001 - its row is given back by the reconciler
+            self._bench.over(self, error)
 
     def _say(self, name: str, **fields: Any) -> None:
-        self._emit(name, task_id=self.claimed.id, **fields)
+        self._bench.emit(name, task_id=self.claimed.id, **fields)
+
+
+def _ended(work: asyncio.Task[Outcome]) -> Outcome:
+    if work.cancelled():  # before its first line
+        return Stopped()
+    defect = work.exception()  # of ours: it must not leave the task running for ever
+    return work.result() if defect is None else raised(defect)

@@ -25,18 +25,20 @@ RETRY_SECONDS = 0.5
 class Journal:
     """The pen of one attempt. `lost` is called once, when the store refuses a write of this attempt."""
 
+    # Most attempts write nothing: what they do not change is not made for each.
+    _is_lost = False
+    _progress: tuple[float, str | None] | None = None
+    _parts = 0
+    _flushed_at = float("-inf")
+    _timer: asyncio.TimerHandle | None = None
+
     def __init__(self, database: Database, claimed: Claimed, *, emit: Emit, lost: Callable[[], None]) -> None:
         self._database = database
         self._claimed = claimed
         self._emit = emit
         self._lost = lost
-        self._is_lost = False
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
-        self._progress: tuple[float, str | None] | None = None
         self._text: list[str] = []
-        self._parts = 0
-        self._flushed_at = float("-inf")
-        self._timer: asyncio.TimerHandle | None = None
         self._flushing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
@@ -86,15 +88,15 @@ class Journal:
 
     async def close(self) -> None:
         """Writes what is still gathered; called before the outcome is recorded."""
-        if self._timer is None and not self._background and not self._gathered:
-            return
         self._stop_timer()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
 
     @property
-    def _gathered(self) -> bool:
-        return bool(self._lines or self._text or self._progress is not None)
+    def idle(self) -> bool:
+        """Whether nothing is gathered or being written: then it need not be closed."""
+        gathered = self._lines or self._text or self._progress is not None
+        return self._timer is None and not self._background and not gathered
 
     async def _soon(self, *, now: bool = False) -> None:
         if self._is_lost:

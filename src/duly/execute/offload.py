@@ -51,7 +51,7 @@ class InLoop:
         self._over = False
 
     def start(self) -> asyncio.Task[Outcome]:
-        self._task = asyncio.create_task(self._run())
+        self._task = asyncio.get_running_loop().create_task(self._run())
         return self._task
 
     def stop(self) -> None:
@@ -90,6 +90,8 @@ class InThread:
         return asyncio.create_task(self._outcome())
 
     async def _outcome(self) -> Outcome:
+        if self._context.stopping:  # once it runs, nothing can stop it
+            return Stopped()
         loop = asyncio.get_running_loop()
 
         def run(work: Coroutine[Any, Any, Any]) -> Any:

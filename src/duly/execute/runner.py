@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
-from duly.execute.attempt import Attempt
+from duly.execute.attempt import Attempt, Bench
 from duly.execute.offload import Place
 from duly.model.events import Emit
 from duly.model.task import Claimed
@@ -37,13 +39,25 @@ class Runner:
         self._registry = registry
         self._emit = emit
         self._slots = slots
-        self._stuck_seconds = stuck
         self._freed = freed
         self._replace = replace
         self._place = Place(threads=slots["thread"], concurrency=slots["loop"], processes=slots["process"])
-        self._attempts: dict[asyncio.Task[None], Attempt] = {}
+        self._bench = Bench(
+            database=database,
+            place=self._place,
+            emit=emit,
+            stuck_seconds=stuck,
+            begun=self._begun,
+            handled=self._handled,
+            stuck=self._stuck,
+            over=self._over,
+        )
+        self._attempts: set[Attempt] = set()
         self._used: Counter[str] = Counter()
         self._unrecorded: Counter[str] = Counter()
+        self._turned = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._strikes_at = math.inf
 
     def free(self, lane: str) -> int:
         """How many attempts could start in `lane` now. A handler that has ended gives its slot away at once;
@@ -54,22 +68,44 @@ class Runner:
     def start(self, claimed: Iterable[Claimed]) -> None:
         """Starts attempts that were claimed for this worker."""
         for one in claimed:
-            kind = self._registry[one.task_type]
-            attempt = Attempt(one, kind, self._database, emit=self._emit, stuck=self._stuck_seconds)
-            run = attempt.run(self._place, self._stuck, self._handled)
-            task = asyncio.create_task(run, name=f"duly-task-{one.id}")
-            self._attempts[task] = attempt
-            self._used[kind.lane] += 1
-            self._unrecorded[kind.lane] += 1
-            task.add_done_callback(self._ended)
+            attempt = Attempt(one, self._registry[one.task_type], self._bench)
+            self._attempts.add(attempt)
+            self._used[attempt.lane] += 1
+            self._unrecorded[attempt.lane] += 1
+            try:
+                attempt.begin()
+            except Exception as error:  # noqa: BLE001 - a defect of ours must not cost the others their start
+                self._over(attempt, error)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        attempt = self._attempts.pop(task)
+    def _begun(self, attempt: Attempt) -> None:
+        """One timer serves all: it is set for the first handler that must end."""
+        if attempt.ends_by < self._strikes_at:
+            self._set_timer(attempt.ends_by)
+
+    def _set_timer(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._strikes_at = moment
+        if moment < math.inf:
+            self._timer = asyncio.get_running_loop().call_at(moment, self._strike)
+
+    def _strike(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for attempt in list(self._attempts):
+            if attempt.ends_by <= now:
+                attempt.strike()
+        self._set_timer(min((one.ends_by for one in self._attempts if one.may_strike), default=math.inf))
+
+    def _over(self, attempt: Attempt, error: BaseException | None) -> None:
+        if attempt not in self._attempts:
+            return
+        self._attempts.discard(attempt)
         self._handled(attempt)
         self._unrecorded[attempt.lane] -= 1
-        error = None if task.cancelled() else task.exception()
         if error is not None:
             self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
+        self._turned.set()
         self._freed()
 
     def _handled(self, attempt: Attempt) -> None:
@@ -80,6 +116,7 @@ class Runner:
 
     def _stuck(self, attempt: Attempt) -> None:
         self._emit("worker.stuck_handler", task_id=attempt.claimed.id)
+        self._turned.set()
         self._replace()
 
     @property
@@ -89,41 +126,44 @@ class Runner:
 
     def ends_by(self) -> float | None:
         """When the first of the running handlers must have ended, in the loop's time."""
-        return min((one.ends_by for one in self._attempts.values()), default=None)
+        return min((one.ends_by for one in self._attempts), default=None)
 
     def held(self) -> set[tuple[str, int]]:
         """(task id, attempt) of all that runs here."""
-        return {(one.claimed.id, one.claimed.attempt) for one in self._attempts.values()}
+        return {(one.claimed.id, one.claimed.attempt) for one in self._attempts}
 
     def shares(self) -> tuple[int, ...]:
         """Of all that runs here, how many may share its process; 0: as many as there are slots."""
-        return tuple(one.claimed.suspect for one in self._attempts.values())
+        return tuple(one.claimed.suspect for one in self._attempts)
 
     def last_words(self) -> list[Finish]:
         """What to record for handlers that ignore their stop, once this process is gone."""
-        return [one.last_word for one in self._attempts.values() if one.last_word is not None]
+        return [one.last_word for one in self._attempts if one.last_word is not None]
 
     async def look_for_cancels(self) -> None:
         """Tells running attempts that were asked to stop."""
-        running = {one.claimed.id: one for one in self._attempts.values()}
+        running = {one.claimed.id: one for one in self._attempts}
         if running:
             for id_ in await self._database.read(lists.cancelling, list(running)):
                 running[id_].cancel()
 
     def lose_all(self) -> None:
         """The session was ended by another process: everything here belongs to others now."""
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             attempt.lose()
 
     async def drain(self, seconds: float) -> None:
         """Lets attempts end by themselves for `seconds`, then stops them and hands their tasks back."""
         await self._wait(seconds)
-        for attempt in list(self._attempts.values()):
+        for attempt in list(self._attempts):
             attempt.hand_back("the worker stops")
         await self._wait(LAST_SECONDS)
         self._place.close()
 
     async def _wait(self, seconds: float) -> None:
-        waiting = [task for task, attempt in self._attempts.items() if attempt.last_word is None]
-        if waiting:
-            await asyncio.wait(waiting, timeout=seconds)
+        """Until all have ended but those that ignore their stop, for `seconds` at most."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while any(one.last_word is None for one in self._attempts):
+                    self._turned.clear()
+                    await self._turned.wait()

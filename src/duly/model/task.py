@@ -52,17 +52,16 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Submission:
-    """One request to do work, already valid for its task type.
+class Conditions:
+    """All that a request to do work says besides its input, already valid for its task type.
 
     Times are milliseconds UTC; `priority` is 1..10, the larger the sooner; `unique` lets one living
-    task with this key exist per tenant and type; `input` is JSON text.
+    task with this key exist per tenant and type. Requests that say the same may share one,
+    which is checked once and written once for all of them.
     """
 
-    id: str
     task_type: str
-    input: str
-    body_hash: str
+    body_hash: str = ""
     queue: str = "default"
     tenant: str = ""
     owner: str = ""
@@ -103,11 +102,11 @@ class Submission:
         """Whether it is accepted for later."""
         return self.due_at is not None and self.due_at > now
 
-    def accepted(self, at: int) -> Task:
-        """The task that it became at that moment."""
+    def accepted(self, id_: str, at: int) -> Task:
+        """The task of that id that such a request became at that moment."""
         later = self.due_later(at)
         return Task(
-            id=self.id,
+            id=id_,
             task_type=self.task_type,
             queue=self.queue,
             tenant=self.tenant,
@@ -136,6 +135,19 @@ class Submission:
         """
         scope = f"{self.task_type}/{len(self.tenant)}/{self.tenant}"
         return None if self.unique is None else f"{scope}/{self.unique}"
+
+
+class Submission(NamedTuple):
+    """One request to do work; `input` is JSON text."""
+
+    id: str
+    input: str
+    conditions: Conditions
+
+    @classmethod
+    def of(cls, *, id: str, input: str, **conditions: Any) -> Submission:  # noqa: A002 - the fields' names
+        """A request of its own conditions."""
+        return cls(id, input, Conditions(**conditions))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,8 +209,8 @@ class Claimed(NamedTuple):
     retry_count: int
     max_retries: int
     metadata: Mapping[str, Any]
-    input: str
     suspect: int = 0
+    input: str = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

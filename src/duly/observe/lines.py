@@ -29,7 +29,7 @@ class LineFormatter(logging.Formatter):
 
     def __init__(self, format: str) -> None:  # noqa: A002 - the setting's name
         super().__init__()
-        self._write = logfmt if format == "logfmt" else json_line
+        self._line = _logfmt_line if format == "logfmt" else _json_line
 
     def format(self, record: logging.LogRecord) -> str:
         """The record's one line."""
@@ -43,13 +43,9 @@ class LineFormatter(logging.Formatter):
 
     def line(self, at: int, level: str, event: str, task_id: str | None, fields: Mapping[str, Any]) -> str:
         """One line, at `at` milliseconds since 1970; a field that is None is left out."""
-        told: dict[str, Any] = {"ts": _moment(at), "level": level, "event": event}
-        if task_id is not None:
-            told["task_id"] = task_id
-        for key, value in fields.items():
-            if value is not None:
-                told[_name(key)] = _cut(masked(key, value))
-        return self._write(told)
+        told = {"task_id": task_id} if task_id is not None else {}
+        told |= {_name(key): _cut(masked(key, value)) for key, value in fields.items() if value is not None}
+        return self._line(at, level, event, told)
 
 
 @functools.lru_cache(maxsize=1024)
@@ -59,13 +55,23 @@ def _name(key: str) -> str:
     return f"{name}_" if name in _OURS else name
 
 
+def _logfmt_line(at: int, level: str, event: str, told: Mapping[str, Any]) -> str:
+    return f"{_beginning(at, level, event)} {logfmt(told)}".rstrip()
+
+
 #: Many lines fall into one millisecond.
-_moment = functools.lru_cache(maxsize=4)(iso)
+@functools.lru_cache(maxsize=8)
+def _beginning(at: int, level: str, event: str) -> str:
+    return logfmt({"ts": iso(at), "level": level, "event": event})
+
+
+def _json_line(at: int, level: str, event: str, told: Mapping[str, Any]) -> str:
+    return json_line({"ts": iso(at), "level": level, "event": event, **told})
 
 
 def logfmt(fields: Mapping[str, Any]) -> str:
     """`key=value` pairs; a value that is not one plain word is a JSON string."""
-    return " ".join(f"{key}={_logfmt_value(value)}" for key, value in fields.items())
+    return " ".join([f"{key}={_logfmt_value(value)}" for key, value in fields.items()])
 
 
 def json_line(fields: Mapping[str, Any]) -> str:
@@ -78,6 +84,8 @@ def json_line(fields: Mapping[str, Any]) -> str:
 
 
 def _logfmt_value(value: Any) -> str:
+    if type(value) is int:
+        return str(value)
     text = value if isinstance(value, str) else _text(value)
     if _PLAIN.fullmatch(text):
         return text

@@ -104,7 +104,7 @@ class Log:
 
     def emit(self, name: str, /, **fields: Any) -> None:
         """Logs one event; never raises. A field `level` overrides the table's."""
-        level = LEVELS.get(str(fields.get("level")))
+        level = LEVELS.get(str(fields["level"])) if "level" in fields else None
         if level is None:
             level = level_of(name)
         else:

@@ -25,10 +25,10 @@ def masked(key: str, value: Any, depth: int = 0) -> Any:
     """`value` as it may be shown under `key`; nested mappings and lists are walked."""
     if _is_secret(key, value) or depth > _DEPTH:
         return MASK
-    if isinstance(value, str):
-        return masked_text(value)
     if isinstance(value, int | float):
         return value
+    if isinstance(value, str):
+        return masked_text(value)
     if isinstance(value, Mapping):
         return {str(name): masked(str(name), item, depth + 1) for name, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

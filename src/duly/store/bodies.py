@@ -25,6 +25,11 @@ def keep(tx: Transaction, bodies: Iterable[tuple[str, str, str | None]]) -> None
     )
 
 
+def small(text: str | None) -> str | None:
+    """The text if it is kept as one; None: it is not there, or large."""
+    return text if text is not None and len(text) <= SMALL else None
+
+
 def _parts(id_: str, kind: str, text: str) -> list[Row]:
     packed = zlib.compress(text.encode(), 1)
     return [

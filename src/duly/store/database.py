@@ -53,6 +53,7 @@ class Database:
         self._listeners: list[tuple[Callable[[bool], object], frozenset[Verb] | None]] = []
         self._readers: ThreadPoolExecutor | None = None
         self._idle: list[Link] = []
+        self._turn: list[Call] = []
         self.footing: Footing | None = None
 
     def open(self) -> None:
@@ -109,6 +110,7 @@ class Database:
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
         if self._readers is not None:
+            self._hand_over()
             self._writer.close()
             self._hints.stop()
             self._readers.shutdown()
@@ -163,6 +165,15 @@ class Database:
             self._queue(Call(verb, items, _size(items), last, answer, loop))
             return await answer
 
+    def post(self, verb: Verb, item: Any, told: Callable[[Any], None]) -> None:
+        """`write` for who has a callback and no task: `told` gets the answer, or the error, on this loop."""
+        loop = asyncio.get_running_loop()
+        call = Call(verb, [item], _size_of(item), False, _Told(told, self.driver), loop)
+        try:
+            self._queue(call)
+        except NotReady as error:
+            call.future.set_exception(error)
+
     def write_blocking(self, verb: Verb, items: Sequence[Any]) -> Sequence[Any]:
         """`write_many` for threads without a loop."""
         answer: Future[Sequence[Any]] = Future()
@@ -171,9 +182,20 @@ class Database:
             return answer.result()
 
     def _queue(self, call: Call) -> None:
+        """The calls of one turn of a loop go to the writer together: each hand-over wakes its thread, which
+        then stands in the way of the rest of the turn."""
         if self._readers is None:
             raise NotReady("the database is not open")
-        self._writer.submit(call)
+        if call.loop is None or (self._turn and self._turn[0].loop is not call.loop):
+            self._writer.submit([call])
+            return
+        if not self._turn:
+            call.loop.call_soon(self._hand_over)
+        self._turn.append(call)
+
+    def _hand_over(self) -> None:
+        calls, self._turn = self._turn, []
+        self._writer.submit(calls)
 
     async def read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs `query(tx, …)` on a reader, in one consistent view."""
@@ -234,9 +256,32 @@ class Database:
             raise ours from error
 
 
+class _Told:
+    """Takes an answer as a future would, and passes it on at once: a future costs its waiter a turn."""
+
+    __slots__ = ("_driver", "_tell")
+
+    def __init__(self, tell: Callable[[Any], None], driver: Driver) -> None:
+        self._tell = tell
+        self._driver = driver
+
+    def done(self) -> bool:
+        return False
+
+    def set_result(self, answers: Sequence[Any]) -> None:
+        self._tell(answers[0])
+
+    def set_exception(self, error: Exception) -> None:
+        self._tell(spoken(self._driver, error))
+
+
 def _size(items: Sequence[Any]) -> int:
     """About how many bytes a call writes."""
-    return sum(len(getattr(item, "input", None) or getattr(item, "result", None) or "") for item in items)
+    return sum(map(_size_of, items))
+
+
+def _size_of(item: Any) -> int:
+    return len(getattr(item, "input", None) or getattr(item, "result", None) or "")
 
 
 def join_caller(database: Database, connection: Any) -> Transaction:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 import uuid_utils
@@ -12,7 +14,7 @@ import uuid_utils
 from duly.model import wire
 from duly.model.events import EventType
 from duly.model.state import Status
-from duly.model.task import Submission
+from duly.model.task import Conditions, Submission
 from duly.store import bodies
 from duly.store.transaction import Transaction
 from duly.store.transitions import Change, Facts, apply, facts
@@ -33,62 +35,80 @@ class Accepted:
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
     """Accepts each submission once; the same submission sent again finds its own row."""
-    rows = _rows(tx, items)
-    keyed = [row for row in rows.values() if row["idempotency_key"] is not None]
-    adorned = [row for row in rows.values() if row["tags"] or row["deliver"]]
-    more = {"ids": list(rows), "keyed": keyed, "adorned": adorned}
-    places = tx.heads.of(tx, [item.queue for item in items])
-    new = {
-        id_ for (id_,) in tx.run("submit", rows.values(), key_ttl=tx.terms.key_ttl_ms, places=places, **more)
-    }
+    each = {item.id: item for item in items}
+    batch = _batch(tx, each.values())
+    keyed = [_keys(item) for item in each.values() if item.conditions.idempotency_key is not None]
+    adorned = [_adorned(item) for item in each.values() if item.conditions.tags or item.conditions.deliver]
+    more = {"ids": list(each), "keyed": keyed, "adorned": adorned}
+    places = tx.heads.of(tx, [row["queue"] for row in batch])
+    new = {id_ for (id_,) in tx.run("submit", batch, key_ttl=tx.terms.key_ttl_ms, places=places, **more)}
     rest = [item for item in items if item.id not in new]
-    found = tx.run("submitted", [rows[item.id] for item in rest]) if rest else []
+    found = tx.run("submitted", [_keys(item) | _adorned(item) for item in rest]) if rest else []
     standing = {item.id: _accepted(tx, item, *row) for item, row in zip(rest, found, strict=True)}
     accepted = [standing.get(item.id) or Accepted(item.id, True, True, tx.now) for item in items]
-    pairs = zip(items, accepted, strict=True)
-    bodies.keep(tx, [(item.id, "input", item.input) for item, one in pairs if one.created])
+    large = [
+        one.created and bodies.small(item.input) is None for item, one in zip(items, accepted, strict=True)
+    ]
+    bodies.keep(tx, [(item.id, "input", item.input) for item in itertools.compress(items, large)])
     return accepted
 
 
 def _accepted(tx: Transaction, item: Submission, id_: str, own: int, body_hash: str | None) -> Accepted:
-    return Accepted(id_, bool(own), bool(own) or body_hash in (None, item.body_hash), tx.now)
+    same = bool(own) or body_hash in (None, item.conditions.body_hash)
+    return Accepted(id_, bool(own), same, tx.now)
 
 
-def _rows(tx: Transaction, items: Sequence[Submission]) -> dict[str, dict[str, Any]]:
-    """One row per id; `place` counts the batch's tasks of one owner in one order of claims."""
-    rows = {item.id: _row(tx, item) for item in items}
+def _batch(tx: Transaction, items: Iterable[Submission]) -> list[dict[str, Any]]:
+    """One row for all that follow each other under the same conditions, with (id, small input) of each.
+
+    `place` counts the batch's tasks of one owner in one order of claims that come before these.
+    """
+    batch: list[dict[str, Any]] = []
     places: Counter[tuple[str, ...]] = Counter()
-    for row in rows.values():
+    for conditions, group in itertools.groupby(items, key=attrgetter("conditions")):
+        row = _row(tx, conditions)
+        row["items"] = [(item.id, bodies.small(item.input)) for item in group]
         line = (row["queue"], row["rank"], row["tenant"], row["owner"], row["status"])
-        places[line] += 1
         row["place"] = places[line]
-    return rows
+        places[line] += len(row["items"])
+        batch.append(row)
+    return batch
 
 
-def _row(tx: Transaction, item: Submission) -> dict[str, Any]:
-    later = item.due_later(tx.now)
+def _row(tx: Transaction, conditions: Conditions) -> dict[str, Any]:
+    later = conditions.due_later(tx.now)
     return {
-        "id": item.id,
-        "task_type": item.task_type,
-        "queue": item.queue,
-        "tenant": item.tenant,
-        "owner": item.owner,
+        "task_type": conditions.task_type,
+        "queue": conditions.queue,
+        "tenant": conditions.tenant,
+        "owner": conditions.owner,
         "status": Status.SCHEDULED if later else Status.PENDING,
-        "rank": item.rank,
-        "due_at": item.due_at if later else item.deadline_at,
-        "deadline_at": item.deadline_at,
-        "timeout_ms": item.timeout_ms,
-        "max_retries": item.max_retries,
-        "idempotency_key": item.idempotency_key,
-        "body_hash": item.body_hash,
-        "unique_key": item.unique_key,
-        "metadata": wire.dumps(dict(item.metadata)) if item.metadata else "{}",
-        "tags": list(dict.fromkeys(item.tags)),
-        "deliver": [
-            {"id": str(uuid_utils.uuid7()), "channel": to.channel, "target": wire.dumps({"url": to.url})}
-            for to in item.deliver
-        ],
+        "rank": conditions.rank,
+        "due_at": conditions.due_at if later else conditions.deadline_at,
+        "deadline_at": conditions.deadline_at,
+        "timeout_ms": conditions.timeout_ms,
+        "max_retries": conditions.max_retries,
+        "idempotency_key": conditions.idempotency_key,
+        "body_hash": conditions.body_hash,
+        "unique_key": conditions.unique_key,
+        "metadata": wire.dumps(dict(conditions.metadata)) if conditions.metadata else "{}",
     }
+
+
+def _keys(item: Submission) -> dict[str, Any]:
+    """What says that two submissions are for one task."""
+    conditions = item.conditions
+    row = {"id": item.id, "tenant": conditions.tenant, "owner": conditions.owner}
+    return {**row, "idempotency_key": conditions.idempotency_key, "unique_key": conditions.unique_key}
+
+
+def _adorned(item: Submission) -> dict[str, Any]:
+    """What is written in tables of its own."""
+    deliver = [
+        {"id": str(uuid_utils.uuid7()), "channel": to.channel, "target": wire.dumps({"url": to.url})}
+        for to in item.conditions.deliver
+    ]
+    return {"id": item.id, "tags": list(dict.fromkeys(item.conditions.tags)), "deliver": deliver}
 
 
 def cancel(tx: Transaction, ids: Sequence[str]) -> list[Status | None]:

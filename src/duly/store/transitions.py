@@ -59,12 +59,6 @@ class Change(NamedTuple):
     exhausted: bool = False
     reset: bool = False
 
-    @property
-    def plain(self) -> bool:
-        """Whether a running attempt completed, and nothing else is to be told."""
-        fine = self.error_code is None and self.error is None and not self.charge and not self.exhausted
-        return self.target is Status.COMPLETED and self.facts.status is Status.RUNNING and fine
-
 
 def apply(tx: Transaction, changes: Sequence[Change]) -> None:
     """Writes the changes, at most one per task: timeline, task, attempt, partial output, deliveries.
@@ -78,15 +72,7 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
     if changes:
         tx.run("events", [_event(change) for change in changes])
         failpoint("store.half_written")
-        _complete(tx, [change.facts for change in changes if change.plain])
-        _move(tx, [change for change in changes if not change.plain])
-
-
-def _complete(tx: Transaction, running: Sequence[Facts]) -> None:
-    rows = [{"id": one.id, "attempt": one.attempt, "seq": one.seq + 1} for one in running]
-    if rows:
-        expires = tx.now + tx.terms.retention_ms
-        tx.run("complete", rows, ids=[row["id"] for row in rows], expires=expires)
+        _move(tx, changes)
 
 
 def _move(tx: Transaction, changes: Sequence[Change]) -> None:

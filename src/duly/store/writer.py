@@ -12,6 +12,7 @@ import queue
 import random
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence, Set
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -47,6 +48,16 @@ class Connection(Protocol):
     def close(self) -> None: ...
 
 
+class Answer(Protocol):
+    """What a call resolves: a future of a loop or of a thread, or a callback that looks like one."""
+
+    def done(self) -> bool: ...
+
+    def set_result(self, answers: Sequence[Any], /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+
 @dataclass(slots=True)
 class Call:
     """One queued call of a verb with its items; `last` runs after all others of its group.
@@ -58,7 +69,7 @@ class Call:
     items: Sequence[Any]
     size: int
     last: bool
-    future: asyncio.Future[Sequence[Any]] | Future[Sequence[Any]]
+    future: Answer
     loop: asyncio.AbstractEventLoop | None = None
 
 
@@ -92,7 +103,9 @@ class Writer:
         self._committed = committed
         self._seen = seen
         self._look_every = look_every
-        self._queue: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Sequence[Call] | None] = queue.SimpleQueue()
+        self._waiting: deque[Call] = deque()
+        self._stop = False
         self._thread = threading.Thread(target=self._run, name="duly-writer", daemon=True)
         self._opened: Future[None] = Future()
         self._door = threading.Lock()  # nothing is queued behind the end of the queue
@@ -107,13 +120,14 @@ class Writer:
         self._thread.start()
         self._opened.result()
 
-    def submit(self, call: Call) -> None:
-        """Queues a call, which a caller that gives up does not take back; it resolves after the commit."""
+    def submit(self, calls: Sequence[Call]) -> None:
+        """Queues calls, which a caller that gives up does not take back; each resolves after its commit."""
         with self._door:
-            if self._closed:
-                call.future.set_exception(NotReady("the database is closed"))
-            else:
-                self._queue.put(call)
+            if not self._closed:
+                self._queue.put(calls)
+                return
+        for call in calls:
+            call.future.set_exception(NotReady("the database is closed"))
 
     def close(self) -> None:
         """Finishes what is queued, then closes the connection."""
@@ -130,9 +144,8 @@ class Writer:
             self._opened.set_exception(error)
             return
         self._opened.set_result(None)
-        stop = False
-        while not stop:
-            group, stop = self._gather()
+        while not self._stop or self._waiting:
+            group = self._gather()
             if group:
                 self._commit(group)
             self._look()
@@ -154,24 +167,25 @@ class Writer:
             self._foreign = foreign
             self._seen()
 
-    def _gather(self) -> tuple[list[Call], bool]:
+    def _gather(self) -> list[Call]:
         """The next group, or nothing when it is time to look for foreign commits."""
-        try:
-            call = self._queue.get(timeout=self._look_every if self._looks else None)
-        except queue.Empty:
-            return [], False
+        self._receive(wait=not self._waiting)
         group: list[Call] = []
         count = size = 0
-        while call is not None:
+        while self._waiting and count < GROUP_ITEMS and size < GROUP_BYTES:
+            call = self._waiting.popleft()
             group.append(call)
             count, size = count + len(call.items), size + call.size
-            if count >= GROUP_ITEMS or size >= GROUP_BYTES:
-                return group, False
-            try:
-                call = self._queue.get_nowait()
-            except queue.Empty:
-                return group, False
-        return group, True
+        return group
+
+    def _receive(self, *, wait: bool) -> None:
+        """Takes over all that is queued."""
+        patience = self._look_every if self._looks else None
+        with contextlib.suppress(queue.Empty):
+            while not self._stop:
+                calls = self._queue.get(timeout=patience) if wait else self._queue.get_nowait()
+                wait, self._stop = False, calls is None
+                self._waiting.extend(calls or ())
 
     def _commit(self, group: list[Call]) -> None:
         group.sort(key=lambda call: call.last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import uuid_utils
 from duly.clock import parse_iso
 from duly.model import wire
 from duly.model.errors import InvalidInput, TooLarge
-from duly.model.task import Submission, Target
+from duly.model.task import Conditions, Submission, Target
 from duly.registry import Registry, TaskType
 
 INPUT_LIMIT = 1_048_576
@@ -44,6 +45,13 @@ class Options:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     deliver: Sequence[Target | Mapping[str, Any] | str] = ()
 
+    @property
+    def plain(self) -> bool:
+        """Whether nothing in it is of this one request alone."""
+        moments = self.due is None and self.deadline is None
+        keys = self.idempotency_key is None and self.unique is None
+        return moments and keys and self.metadata == {} and self.tags == self.deliver == ()
+
 
 def admit(registry: Registry, task_type: str, input_: Any, options: Options, now: int) -> Submission:
     """The submission of one task.
@@ -58,11 +66,32 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         raise TooLarge(
             f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
         )
+    conditions = _shared(kind, options) if options.plain else _conditions(kind, options, now, text)
+    return Submission(str(uuid_utils.uuid7()), text, conditions)
+
+
+@functools.lru_cache(maxsize=1024, typed=True)
+def _common(kind: TaskType, tenant: Any, owner: Any, queue: Any, *limits: Any) -> Conditions:
+    """The conditions of requests that say nothing of their own."""
+    priority, timeout, max_retries = limits
+    options = Options(
+        tenant=tenant, owner=owner, queue=queue, priority=priority, timeout=timeout, max_retries=max_retries
+    )
+    return _conditions(kind, options, 0, "")
+
+
+def _shared(kind: TaskType, options: Options) -> Conditions:
+    limits = (options.priority, options.timeout, options.max_retries)
+    try:
+        return _common(kind, options.tenant, options.owner, options.queue, *limits)
+    except TypeError:  # not even hashable
+        return _conditions(kind, options, 0, "")
+
+
+def _conditions(kind: TaskType, options: Options, now: int, text: str) -> Conditions:
     _check_shapes(options)
-    return Submission(
-        id=str(uuid_utils.uuid7()),
+    return Conditions(
         task_type=kind.name,
-        input=text,
         body_hash="" if options.idempotency_key is None else wire.digest([kind.name, json.loads(text)]),
         queue=options.queue or kind.queue,
         tenant=options.tenant,

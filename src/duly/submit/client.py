@@ -37,7 +37,7 @@ class Client:
         accepted = await self._database.write(submissions.submit, submission)
         self._check(submission, accepted)
         if accepted.created and wait <= 0:
-            return submission.accepted(accepted.at)
+            return submission.conditions.accepted(accepted.id, accepted.at)
         await self._ends.wait(accepted.id, wait)
         return replace(await self.get(accepted.id), deduplicated=not accepted.created)
 
@@ -68,9 +68,10 @@ class Client:
 
     def _check(self, submission: Submission, accepted: Accepted) -> None:
         if not accepted.same_body:
-            raise IdempotencyConflict(key=submission.idempotency_key, task_id=accepted.id)
+            raise IdempotencyConflict(key=submission.conditions.idempotency_key, task_id=accepted.id)
         name = "task.accepted" if accepted.created else "task.deduplicated"
-        self._emit(name, task_id=accepted.id, task_type=submission.task_type, owner=submission.owner)
+        told = submission.conditions
+        self._emit(name, task_id=accepted.id, task_type=told.task_type, owner=told.owner)
 
     async def get(self, id_: str) -> Task:
         """The task as it stands.

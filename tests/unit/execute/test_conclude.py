@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from duly import Fail, Retry, Snooze
-from duly.execute.attempt import conclude
+from duly.execute.conclusion import conclude
 from duly.execute.verdict import raised, returned
 from duly.model.errors import InvalidInput, LeaseLost, ReplayMismatch
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped

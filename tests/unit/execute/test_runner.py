@@ -112,21 +112,18 @@ async def test_ends_that_wait_for_the_database_hold_slots_back(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handler that has ended gives its slot away, but not without limit while nothing can be recorded."""
-    opened, write = asyncio.Event(), team.world.database.write
-
-    async def slow(verb: Any, item: Any, **more: Any) -> Any:
-        if verb is finish:
-            await opened.wait()
-        return await write(verb, item, **more)
-
-    monkeypatch.setattr(team.world.database, "write", slow)
+    held: list[tuple[Any, ...]] = []
+    post = team.world.database.post
+    monkeypatch.setattr(team.world.database, "post", lambda *call: held.append(call))
     for free in (2, 0):
         started = [await team.start("demo") for _ in range(2)]
         await until(lambda started=started: set(started) <= set(runs))
-        for attempt in list(team.runner._attempts.values()):
+        for attempt in list(team.runner._attempts):
             attempt.cancel()
         await until(lambda free=free: team.free()[0] == free)
-    opened.set()
+    await until(lambda: len(held) == 4)
+    for call in held:
+        post(*call)
     await until(lambda: not team.runner.busy)
     assert team.free() == [2, 2, 2]
 
@@ -202,12 +199,13 @@ async def test_a_database_that_refuses_outcomes_is_not_asked_without_pause(
     pauses = (0.00101, 0.00102, 0.00103)
     monkeypatch.setattr("duly.execute.attempt.RETRY_SECONDS", pauses)
     write, sleep = team.world.database.write, asyncio.sleep
-    refusals, slept = [1, 2, 3], []
+    refusals, slept = [1, 2], []
+    error = DulyError("the database refused", code="refused_by_database")
 
     async def refuse(verb: Any, item: Any, **more: Any) -> Any:
         if verb is finish and refusals:
             refusals.pop()
-            raise DulyError("the database refused", code="refused_by_database")
+            raise error
         return await write(verb, item, **more)
 
     async def pause(seconds: float) -> None:
@@ -217,8 +215,9 @@ async def test_a_database_that_refuses_outcomes_is_not_asked_without_pause(
     id_ = await team.start("demo")
     await until(lambda: runs == [id_])
     monkeypatch.setattr(team.world.database, "write", refuse)
+    monkeypatch.setattr(team.world.database, "post", lambda _verb, _item, told: told(error))
     monkeypatch.setattr("duly.execute.attempt.asyncio.sleep", pause)
-    next(iter(team.runner._attempts.values())).cancel()
+    next(iter(team.runner._attempts)).cancel()
     await until(lambda: not team.runner.busy)
     assert slept == list(pauses)
     task = await team.world.task(id_)
@@ -230,7 +229,7 @@ async def test_a_cancel_before_the_first_line_is_in_time(team: Team) -> None:
     id_ = await team.world.submit(task_type="plain")
     claimed = await team.world.claim(task_type="plain")
     team.runner.start([claimed])
-    next(iter(team.runner._attempts.values())).cancel()
+    next(iter(team.runner._attempts)).cancel()
     await until(lambda: not team.runner.busy)
     assert runs == []
     assert (await team.world.task(id_)).status == "cancelled"

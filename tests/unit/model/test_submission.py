@@ -1,4 +1,4 @@
-"""Submissions and targets are valid from the moment that they are made."""
+"""Conditions and targets are valid from the moment that they are made."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duly.model.errors import InvalidInput
-from duly.model.task import Submission, Target
+from duly.model.task import Conditions, Target
 
 
-def make(**overrides: Any) -> Submission:
-    return Submission(**{"id": "1", "task_type": "demo", "input": "{}", "body_hash": "h", **overrides})
+def make(**overrides: Any) -> Conditions:
+    return Conditions(**{"task_type": "demo", "body_hash": "h", **overrides})
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
--- Gives each pending task of the batch to this session, once; attempt + 1 is the new fence.
+-- Gives each pending task of the batch to this session, once; attempt + 1 is the new fence. With the input, if it
+-- is small.
 UPDATE JSON_TABLE(:batch, '$[*]'
   COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id
@@ -15,7 +16,9 @@ SELECT t.id, t.seq, t.touched_at, 'started', JSON_OBJECT('attempt', t.attempt) F
   COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id WHERE t.worker_id = :session;
 SELECT t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at, t.retry_count,
-  t.max_retries, t.metadata, t.suspect
+  t.max_retries, t.metadata, t.suspect, d.text
 FROM JSON_TABLE(:batch, '$[*]' COLUMNS (place FOR ORDINALITY,
   id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
-STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id WHERE t.worker_id = :session ORDER BY b.place;
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id
+LEFT JOIN task_data d FORCE INDEX (PRIMARY) ON d.task_id = t.id AND d.kind = 'input' AND d.part = 0
+WHERE t.worker_id = :session ORDER BY b.place;

@@ -1,19 +1,40 @@
--- Ends each task whose running attempt completed; another attempt or state changes nothing.
--- What nearly every finish is, apart from transition.sql.
-UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
-  attempt INT PATH '$.attempt', seq INT PATH '$.seq')) r
+-- Ends each task of the batch whose running attempt completed, and answers those; all others are as they were.
+-- What nearly every finish is. The fence is first and holds the locks, so all that follows finds the same rows;
+-- the inner LIMIT keeps the order in which they are locked: without one it would be dropped as of no use.
+SELECT t.id
+FROM (SELECT b.id, b.attempt FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
+    id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id', attempt INT PATH '$.attempt')) b
+  ORDER BY b.id LIMIT 1000000) o
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = o.id
+WHERE t.attempt = o.attempt AND t.status = 'running' FOR UPDATE;
+INSERT INTO event (task_id, seq, at, type, data)
+SELECT t.id, t.seq + 1, greatest(t.touched_at, :now), 'completed', JSON_OBJECT('attempt', t.attempt)
+FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
+  attempt INT PATH '$.attempt')) r
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id WHERE t.attempt = r.attempt AND t.status = 'running';
+INSERT INTO task_data (task_id, kind, part, text) SELECT t.id, 'result', 0, r.result
+FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
+  attempt INT PATH '$.attempt', result LONGTEXT CHARSET utf8mb4 PATH '$.result')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
-SET t.status = 'completed', t.worker_id = NULL, t.wait_kind = NULL, t.due_at = NULL, t.exhausted = 0,
-  t.error_code = NULL, t.error = NULL, t.completed_at = :now, t.expires_at = :expires, t.seq = r.seq, t.deaths = 0,
-  t.suspect = 0, t.touched_at = greatest(t.touched_at, :now), t.progress = 1.0, t.unique_key = NULL
+WHERE t.attempt = r.attempt AND t.status = 'running' AND r.result IS NOT NULL
+ON DUPLICATE KEY UPDATE text = VALUES(text), data = NULL;
+DELETE p FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
+  attempt INT PATH '$.attempt')) r
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
+STRAIGHT_JOIN partial p FORCE INDEX (PRIMARY) ON p.task_id = t.id
 WHERE t.attempt = r.attempt AND t.status = 'running';
 UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
   attempt INT PATH '$.attempt')) r
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
+STRAIGHT_JOIN delivery d FORCE INDEX (delivery_task) ON d.task_id = t.id
+SET d.status = 'pending', d.due_at = :now
+WHERE t.attempt = r.attempt AND t.status = 'running' AND d.status = 'held';
+UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
+  attempt INT PATH '$.attempt')) r
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
 STRAIGHT_JOIN attempt a FORCE INDEX (PRIMARY) ON a.task_id = r.id AND a.attempt = r.attempt
-SET a.ended_at = :now, a.outcome = 'completed', a.error_code = NULL, a.error = NULL WHERE a.ended_at IS NULL;
-DELETE p FROM JSON_TABLE(:batch, '$[*]'
-  COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id')) r
-STRAIGHT_JOIN partial p FORCE INDEX (PRIMARY) ON p.task_id = r.id;
-UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id')) r
-STRAIGHT_JOIN delivery d FORCE INDEX (delivery_task) ON d.task_id = r.id
-SET d.status = 'pending', d.due_at = :now WHERE d.status = 'held';
+SET t.status = 'completed', t.worker_id = NULL, t.wait_kind = NULL, t.due_at = NULL, t.exhausted = 0,
+  t.error_code = NULL, t.error = NULL, t.completed_at = :now, t.expires_at = :expires, t.seq = t.seq + 1,
+  t.deaths = 0, t.suspect = 0, t.touched_at = greatest(t.touched_at, :now), t.progress = 1.0, t.unique_key = NULL,
+  a.ended_at = :now, a.outcome = 'completed', a.error_code = NULL, a.error = NULL
+WHERE t.attempt = r.attempt AND t.status = 'running';

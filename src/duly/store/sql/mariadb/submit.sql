@@ -1,6 +1,6 @@
 -- Accepts each task at most once: a living idempotency key, a unique key or the same id leaves the first row.
 -- A key older than a day is free again. (Tags and deliveries of new tasks are written by submitted.sql.)
-SELECT JSON_ARRAYAGG(t.id) INTO @stale FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
+SELECT JSON_ARRAYAGG(t.id) INTO @stale FROM JSON_TABLE(:keyed, '$[*]' COLUMNS (
   tenant VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.tenant',
   owner VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.owner',
   idempotency_key VARCHAR(200) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.idempotency_key')) b
@@ -23,14 +23,18 @@ FROM (SELECT r.*, row_number() OVER (PARTITION BY queue, `rank`, tenant, owner, 
     queue VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.queue',
     tenant VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.tenant',
     owner VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.owner',
-    id VARCHAR(36) CHARSET utf8mb4 PATH '$.id', status VARCHAR(36) CHARSET utf8mb4 PATH '$.status',
-    task_type VARCHAR(100) CHARSET utf8mb4 PATH '$.task_type', max_retries INT PATH '$.max_retries',
-    idempotency_key VARCHAR(200) CHARSET utf8mb4 PATH '$.idempotency_key',
-    body_hash VARCHAR(64) CHARSET utf8mb4 PATH '$.body_hash', timeout_ms BIGINT PATH '$.timeout_ms',
-    unique_key VARCHAR(400) CHARSET utf8mb4 PATH '$.unique_key', deadline_at BIGINT PATH '$.deadline_at',
-    metadata LONGTEXT CHARSET utf8mb4 PATH '$.metadata')) r) b
+    NESTED PATH '$.items[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 PATH '$[0]'),
+    status VARCHAR(36) CHARSET utf8mb4 PATH '$.status', max_retries INT PATH '$.max_retries',
+    task_type VARCHAR(100) CHARSET utf8mb4 PATH '$.task_type', timeout_ms BIGINT PATH '$.timeout_ms',
+    idempotency_key VARCHAR(200) CHARSET utf8mb4 PATH '$.idempotency_key', deadline_at BIGINT PATH '$.deadline_at',
+    body_hash VARCHAR(64) CHARSET utf8mb4 PATH '$.body_hash', metadata LONGTEXT CHARSET utf8mb4 PATH '$.metadata',
+    unique_key VARCHAR(400) CHARSET utf8mb4 PATH '$.unique_key')) r) b
 ON DUPLICATE KEY UPDATE id = task.id;
 INSERT INTO event (task_id, seq, at, type, data)
-SELECT t.id, 1, :now, 'accepted', JSON_OBJECT('status', t.status) FROM JSON_TABLE(:batch, '$[*]'
-  COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id')) b
+SELECT t.id, 1, :now, 'accepted', JSON_OBJECT('status', t.status) FROM JSON_TABLE(:ids, '$[*]'
+  COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id ON DUPLICATE KEY UPDATE task_id = event.task_id;
+INSERT INTO task_data (task_id, kind, part, text) SELECT t.id, 'input', 0, b.input FROM JSON_TABLE(:batch, '$[*].items[*]' COLUMNS (
+  id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$[0]', input LONGTEXT CHARSET utf8mb4 PATH '$[1]')) b
+STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id WHERE b.input IS NOT NULL
+ON DUPLICATE KEY UPDATE task_id = task_data.task_id;

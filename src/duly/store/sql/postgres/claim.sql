@@ -1,5 +1,5 @@
 -- Gives each pending task of the batch to this session, once; attempt + 1 is the new fence. All that is written
--- comes from the rows that the update took.
+-- comes from the rows that the update took. With the input, if it is small.
 WITH mine AS (
   UPDATE task t SET status = 'running', attempt = t.attempt + 1, worker_id = :session, due_at = NULL,
     wait_kind = NULL, started_at = coalesce(t.started_at, :now), seq = t.seq + 1,
@@ -14,5 +14,6 @@ told AS (
   INSERT INTO event (task_id, seq, at, type, data)
   SELECT id, seq, touched_at, 'started', json_build_object('attempt', attempt)::text FROM mine)
 SELECT id, attempt, task_type, queue, tenant, owner, timeout_ms, deadline_at, retry_count, max_retries, metadata,
-  suspect
-FROM mine ORDER BY place;
+  suspect, d.text
+FROM mine LEFT JOIN task_data d ON d.task_id = ANY(ARRAY[mine.id]) AND d.kind = 'input' AND d.part = 0
+ORDER BY place;

@@ -1,40 +1,40 @@
 -- Accepts each task at most once: a living idempotency key, a unique key or the same id leaves the first row.
--- Answers the ids that are new; all that is written besides comes from these rows. One statement: one round trip.
--- A key older than a day is free again: before the insert, which asks how many were. The ticket: behind the
--- queue's head and behind the owner's own last ticket, whichever is later; looked up once for each owner.
+-- Answers the ids that are new; all that is written besides comes from these rows. A key older than a day is free
+-- again: before the insert, which asks how many were. The ticket: behind the queue's head and behind the owner's
+-- own last ticket, whichever is later; looked up once for each owner.
 WITH freed AS (
   UPDATE task SET idempotency_key = NULL WHERE created_at < :now - :key_ttl AND id = ANY(ARRAY(
     SELECT s.id FROM jsonb_to_recordset(:keyed::jsonb) AS k(tenant text, owner text, idempotency_key text)
-    CROSS JOIN LATERAL (SELECT id FROM task t WHERE t.tenant = k.tenant AND t.owner = k.owner
-      AND t.idempotency_key BETWEEN k.idempotency_key AND k.idempotency_key
-      ORDER BY t.idempotency_key LIMIT 1) s))
-  RETURNING id),
-b AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS r(id text, task_type text, queue text,
-  tenant text, owner text, status text, rank int, place int, due_at bigint, max_retries int, timeout_ms bigint,
+    CROSS JOIN LATERAL (SELECT id FROM task t WHERE t.tenant = k.tenant AND t.owner = k.owner AND t.idempotency_key
+      BETWEEN k.idempotency_key AND k.idempotency_key ORDER BY t.idempotency_key LIMIT 1) s)) RETURNING id),
+g AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS r(task_type text, queue text, tenant text,
+  owner text, status text, rank int, place int, due_at bigint, max_retries int, timeout_ms bigint, items jsonb,
   deadline_at bigint, idempotency_key text, body_hash text, unique_key text, metadata text)),
+b AS MATERIALIZED (SELECT g.*, i.one->>0 AS id, i.one->>1 AS input, i.n
+  FROM g CROSS JOIN LATERAL jsonb_array_elements(g.items) WITH ORDINALITY AS i(one, n)),
 heads AS MATERIALIZED (
   SELECT queue, rank, tenant, owner, greatest(
-    coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = b.queue AND h.suspect = 0
-      AND h.rank = b.rank AND h.fair_at >= (:places::jsonb->b.queue->>b.rank - 1)::bigint
-      ORDER BY h.fair_at LIMIT 1), 0),
-    coalesce((SELECT o.fair_at FROM task o WHERE o.status = 'pending' AND o.queue = b.queue AND o.rank = b.rank
-      AND o.tenant = b.tenant AND o.owner = b.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
-  FROM b WHERE status = 'pending' AND place = 1),
+    coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = g.queue AND h.suspect = 0
+      AND h.rank = g.rank AND h.fair_at >= (:places::jsonb->g.queue->>g.rank - 1)::bigint ORDER BY h.fair_at LIMIT 1), 0),
+    coalesce((SELECT o.fair_at FROM task o WHERE o.status = 'pending' AND o.queue = g.queue AND o.rank = g.rank
+      AND o.tenant = g.tenant AND o.owner = g.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
+  FROM g WHERE status = 'pending' AND place = 0),
 made AS (
   INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
     deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
-  SELECT id, task_type, queue, tenant, owner, status, rank,
-    CASE WHEN status <> 'pending' THEN 0 ELSE 1000 * place + head END, due_at, max_retries, timeout_ms,
-    deadline_at, idempotency_key, body_hash, unique_key, metadata, :now, :now
+  SELECT id, task_type, queue, tenant, owner, status, rank, CASE WHEN status <> 'pending' THEN 0
+    ELSE 1000 * (place + n) + head END, due_at, max_retries, timeout_ms, deadline_at, idempotency_key, body_hash,
+    unique_key, metadata, :now, :now
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
   ON CONFLICT DO NOTHING RETURNING id, status),
-told AS (INSERT INTO event (task_id, seq, at, type, data) SELECT id, 1, :now, 'accepted',
-  json_build_object('status', status)::text FROM made ON CONFLICT DO NOTHING),
+kept AS (INSERT INTO task_data (task_id, kind, part, text) SELECT b.id, 'input', 0, b.input
+  FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL ON CONFLICT DO NOTHING),
+told AS (INSERT INTO event (task_id, seq, at, type, data)
+  SELECT id, 1, :now, 'accepted', json_build_object('status', status)::text FROM made ON CONFLICT DO NOTHING),
 more AS MATERIALIZED (SELECT a.id, tags, deliver FROM jsonb_to_recordset(:adorned::jsonb)
   AS a(id text, tags jsonb, deliver jsonb) JOIN made ON made.id = a.id),
-tagged AS (INSERT INTO task_tag (task_id, tag) SELECT m.id, g.tag
-  FROM more m, jsonb_array_elements_text(tags) AS g(tag) ON CONFLICT DO NOTHING),
-owed AS (INSERT INTO delivery (id, task_id, channel, target, status, created_at)
-  SELECT d.id, m.id, d.channel, d.target, 'held', :now
-  FROM more m, jsonb_to_recordset(deliver) AS d(id text, channel text, target text))
+tagged AS (INSERT INTO task_tag (task_id, tag)
+  SELECT m.id, g.tag FROM more m, jsonb_array_elements_text(tags) AS g(tag) ON CONFLICT DO NOTHING),
+owed AS (INSERT INTO delivery (id, task_id, channel, target, status, created_at) SELECT d.id, m.id, d.channel,
+  d.target, 'held', :now FROM more m, jsonb_to_recordset(deliver) AS d(id text, channel text, target text))
 SELECT id FROM made;

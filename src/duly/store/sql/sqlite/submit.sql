@@ -6,19 +6,27 @@ WHERE created_at < :now - :key_ttl AND id IN (
   WHERE t.tenant = b.value->>'tenant' AND t.owner = b.value->>'owner'
     AND t.idempotency_key = b.value->>'idempotency_key');
 -- The ticket: behind the queue's head and behind the owner's own last ticket, whichever is later.
--- MATERIALIZED: else each use of a value writes its text anew.
-WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
+-- MATERIALIZED: else each use of a value reads its text anew, for each task of a row.
+WITH g AS MATERIALIZED (SELECT r.value->>'task_type' AS task_type, r.value->>'queue' AS queue,
+  r.value->>'tenant' AS tenant, r.value->>'owner' AS owner, r.value->>'status' AS status, r.value->>'rank' AS rank,
+  r.value->>'due_at' AS due_at, r.value->>'max_retries' AS max_retries, r.value->>'timeout_ms' AS timeout_ms,
+  r.value->>'deadline_at' AS deadline_at, r.value->>'idempotency_key' AS idempotency_key,
+  r.value->>'body_hash' AS body_hash, r.value->>'unique_key' AS unique_key, r.value->>'metadata' AS metadata,
+  r.value->>'place' AS place, r.value->'items' AS items FROM json_each(:batch) r),
+b AS MATERIALIZED (SELECT *, CASE WHEN status <> 'pending' THEN 0 ELSE max(
+    coalesce((SELECT min(fair_at) FROM task WHERE status = 'pending' AND queue = g.queue
+      AND suspect = 0 AND rank = g.rank), 0),
+    coalesce((SELECT max(fair_at) FROM task WHERE status = 'pending' AND queue = g.queue
+      AND rank = g.rank AND tenant = g.tenant AND owner = g.owner), 0)) END AS head FROM g)
 INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
   deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
-SELECT r->>'id', r->>'task_type', r->>'queue', r->>'tenant', r->>'owner', r->>'status', r->>'rank',
-  CASE WHEN r->>'status' <> 'pending' THEN 0 ELSE 1000 * (r->>'place') + max(
-    coalesce((SELECT min(fair_at) FROM task WHERE status = 'pending' AND queue = r->>'queue'
-      AND suspect = 0 AND rank = r->>'rank'), 0),
-    coalesce((SELECT max(fair_at) FROM task WHERE status = 'pending' AND queue = r->>'queue'
-      AND rank = r->>'rank' AND tenant = r->>'tenant' AND owner = r->>'owner'), 0)) END,
-  r->>'due_at', r->>'max_retries', r->>'timeout_ms', r->>'deadline_at', r->>'idempotency_key',
-  r->>'body_hash', r->>'unique_key', r->>'metadata', :now, :now
-FROM b WHERE true ON CONFLICT DO NOTHING RETURNING id;
+SELECT i.value->>0, task_type, queue, tenant, owner, status, rank,
+  CASE WHEN status <> 'pending' THEN 0 ELSE head + 1000 * (place + i.key + 1) END, due_at, max_retries, timeout_ms,
+  deadline_at, idempotency_key, body_hash, unique_key, metadata, :now, :now
+FROM b CROSS JOIN json_each(b.items) i WHERE true ON CONFLICT DO NOTHING RETURNING id;
+INSERT INTO task_data (task_id, kind, part, text)
+SELECT t.id, 'input', 0, i.value->>1 FROM json_each(:batch) b CROSS JOIN json_each(b.value, '$.items') i
+CROSS JOIN task t ON t.id = i.value->>0 WHERE i.value->>1 IS NOT NULL ON CONFLICT DO NOTHING;
 INSERT INTO event (task_id, seq, at, type, data)
 SELECT t.id, 1, :now, 'accepted', json_object('status', t.status)
 FROM json_each(:ids) b CROSS JOIN task t ON t.id = b.value WHERE true ON CONFLICT DO NOTHING;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from duly import Context, Duly
 from duly.model.errors import NotReady, SchemaOutdated
 from duly.runtime import child
-from duly.runtime.child import patiently, run_to_end
+from duly.runtime.child import Child, patiently, run_to_end
 from duly.runtime.pulse import Pulse
 from duly.runtime.worker import Worker
 from duly.store import claims
@@ -131,6 +132,17 @@ def test_an_exit_of_the_main_task_is_an_exit() -> None:
 
     with pytest.raises(SystemExit):
         run_to_end(main())
+
+
+async def test_what_the_parent_says_of_suspects_makes_the_child_look() -> None:
+    """It comes on the pipe's thread, and the loop looks."""
+    looks = asyncio.Event()
+    played = Child.__new__(Child)
+    played._worker = SimpleNamespace(look=looks.set)  # type: ignore[assignment]
+    played._loop = asyncio.get_running_loop()
+    await asyncio.to_thread(played._on_message, {"suspects": True})
+    async with asyncio.timeout(5):
+        await looks.wait()
 
 
 class Start:

@@ -85,6 +85,17 @@ async def test_the_quarantine_ends_when_there_is_nothing_left_to_run_apart(worke
     assert worker.said("quarantine.ended")[0]["exit_code"] == 0
 
 
+async def test_the_quarantine_stays_for_the_next_suspects(workers: Cluster) -> None:
+    """Deaths come in series: those after the first find a process that need not be started."""
+    worker = workers.start()
+    pids = set()
+    for _ in range(2):
+        id_ = await loses_its_worker(workers, later=2)
+        await workers.end(id_)
+        pids.add(workers.ledger("start", id_)[-1]["pid"])
+    assert len(pids) == len(worker.said("quarantine.started")) == 1
+
+
 async def test_a_stop_drains_the_quarantine_too(workers: Cluster) -> None:
     """What runs apart is handed back like all else, and is still a suspect."""
     worker = workers.start()

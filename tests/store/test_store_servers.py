@@ -13,9 +13,11 @@ import sqlalchemy as sa
 from duly.clock import SystemClock
 from duly.model.errors import NotReady
 from duly.model.state import Status
+from duly.runtime.ward import Ward
 from duly.store import claims, lists, schema, submissions
+from duly.store.claims import GivenBack
 from duly.store.database import Database
-from duly.store.transaction import Transaction
+from duly.store.transaction import Terms, Transaction
 from support.stores import Store, ending, submission
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
@@ -145,6 +147,18 @@ def test_readers_outlive_a_restart_of_the_server(store: Store) -> None:
         for link in store.database._idle:
             asked(administrator, KILL[driver.dialect], asked(link._raw, ME[driver.dialect]))
     assert store.status(id_) is Status.PENDING
+
+
+def test_a_parent_buries_at_once_after_a_restart_of_the_server(store: Store) -> None:
+    """Its connection was idle and is broken; its dead child's tasks do not wait for another try."""
+    store.submit()
+    store.claim("w1")
+    driver = store.database.driver
+    ward = Ward(driver, Terms(), store.clock)
+    assert ward.renew("w1")
+    with closing(driver.connect()) as administrator:
+        asked(administrator, KILL[driver.dialect], asked(ward._connection, ME[driver.dialect]))
+    assert ward.bury(["w1"], []) == GivenBack(tasks=1)
 
 
 def crossing(first: str, second: str, met: threading.Barrier) -> Callable[..., Sequence[Any]]:

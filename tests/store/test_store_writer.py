@@ -224,6 +224,36 @@ async def test_closing_finishes_what_is_queued(store: Store) -> None:
     assert count(store) == 5
 
 
+class Ear:
+    """Hints between processes, of which only the end is of interest."""
+
+    stopped = 0
+
+    def start(self) -> bool:
+        return True
+
+    def stop(self) -> None:
+        self.stopped += 1
+
+
+def test_an_open_that_failed_listens_no_more(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits for the database opens again, and would hear everything twice."""
+    database, ear = store.database, Ear()
+    database.close()
+    monkeypatch.setattr(database.driver, "hints", lambda _: ear)
+
+    def refuse(_: writer.Writer) -> None:
+        raise NotReady("connection refused")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer.Writer, "start", refuse)
+        with pytest.raises(NotReady):
+            database.open()
+    assert ear.stopped == 1
+    monkeypatch.undo()
+    database.open()
+
+
 async def test_a_listener_that_breaks_does_not_stop_the_writer(store: Store) -> None:
     """A wake-up is a hint: a closed event loop at its other end is no reason to stop writing."""
     heard: list[bool] = []

@@ -62,9 +62,9 @@ class Runner:
         self._strikes_at = math.inf
 
     def free(self, lane: str) -> int:
-        """How many attempts should be claimed for `lane` now: of many slots a half, so that the database brings
-        the next ones while these run. A handler that has ended gives its slot away at once; of those whose end
-        is not recorded yet there are at most as many again."""
+        """How many attempts should be claimed for `lane` now: of many slots a half, so that the database
+        brings the next ones while these run. A handler that has ended gives its slot away at once; of those
+        whose end is not recorded yet there are at most as many again."""
         slots = self._slots[lane]
         at_once = slots if slots < MANY else -(-slots // 2)
         return max(0, min(slots - self._used[lane], 2 * slots - self._unrecorded[lane], at_once))

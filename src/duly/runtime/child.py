@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from duly.claim.poller import Role
@@ -27,6 +27,13 @@ from duly.runtime.load import load_declared
 from duly.runtime.worker import Worker
 
 T = TypeVar("T")
+#: How long a start waits for the database, and how often it looks, in seconds: as long as a server takes to
+#: come up again. To begin anew costs a second of imports, and the tasks of the child before wait meanwhile.
+START_SECONDS = 5.0
+START_PAUSE = 0.2
+#: How long a quarantine child stays when it has nothing to do, in leases: where workers die, more die soon,
+#: and on a busy host the next suspects would wait for seconds until another one has started.
+LINGER_LEASES = 2
 #: Makes the ASGI application: `duly.http.create_api`.
 CreateApi = Callable[..., Any]
 
@@ -48,7 +55,7 @@ class Child:
 
     async def run(self) -> int:
         """Runs to the end; answers the exit code."""
-        await self._app.start()
+        await patiently(self._app.start)
         self._handle_signals()
         if self._handover.work:
             self._worker = Worker(
@@ -60,14 +67,14 @@ class Child:
                 pulse=lambda seconds: self._pipe.send(beat=seconds),
             )
             self._pipe.listen(self._on_message)
-            await self._worker.start()
+            await patiently(self._worker.start)
         else:
             self._pipe.listen(lambda _: None)
         _settle_heap()
         if self._handover.once and self._worker is not None:
             await self._do(self._worker.until_idle())
         elif self._handover.quarantine and self._worker is not None:
-            await self._do(self._worker.until_clear(self._settings.sweep))
+            await self._do(self._worker.until_clear(LINGER_LEASES * self._settings.lease))
         await (self._serve(self._create_api) if self._create_api else self._wait())
         return await self._end()
 
@@ -94,6 +101,8 @@ class Child:
             asyncio.run_coroutine_threadsafe(work, self._loop)
         if "sibling" in message:
             self._worker.rescuer.sibling = message["sibling"]
+        if "suspects" in message:
+            self._loop.call_soon_threadsafe(self._worker.look)
 
     async def _do(self, work: Coroutine[Any, Any, None]) -> None:
         """Until there is no more of it to do, or until a signal."""
@@ -138,6 +147,23 @@ class Child:
             self._pipe.send(last_words=[word._asdict() for word in words])
         await self._app.stop()
         return self._code
+
+
+async def patiently(start: Callable[[], Awaitable[None]]) -> None:
+    """Starts; while the database is away or busy it tries again, for some seconds.
+
+    Raises:
+        NotReady: it was, all the time.
+    """
+    give_up_at = asyncio.get_running_loop().time() + START_SECONDS
+    while True:
+        try:
+            return await start()
+        except NotReady as error:
+            final = type(error) is not NotReady  # another version's schema, a database of the wrong kind
+            if final or asyncio.get_running_loop().time() >= give_up_at:
+                raise
+        await asyncio.sleep(START_PAUSE)
 
 
 def _settle_heap() -> None:

@@ -3,7 +3,8 @@
 Child to parent: `session` (renew this one), `ready`, `beat` (my loop turns; its next handler must have ended
 in so many seconds), `suspects` (some wait for a quarantine child), `last_words` (record these once I am
 gone), `ending` (the exit code that I mean).
-Parent to child: `lost` (this session was ended by others), `sibling` (the session of the quarantine child).
+Parent to child: `lost` (this session was ended by others), `sibling` (the session of the quarantine child),
+`suspects` (to that one: some were just given back).
 """
 
 from __future__ import annotations

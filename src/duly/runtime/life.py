@@ -13,8 +13,11 @@ from duly.runtime.control import Pipe
 from duly.runtime.ward import PATIENCE, Unreachable, Ward
 from duly.store.claims import GivenBack
 
-#: Tries to give back what a dead child held; after them the lease's end does it.
-BURIALS = 10
+#: Tries to give back what a dead child held; after them, some ten seconds, the lease's end does it.
+BURIALS = 14
+#: The first rest between two of them, doubled each time up to one thirtieth of the lease, of which it is a
+#: share: a deadlock or a restart of the database is over soon, and the tasks wait for this.
+FIRST_REST = 0.1
 
 
 class Life:
@@ -174,7 +177,8 @@ class Life:
             self.given_back = self._ward.bury(self.sessions, words, orderly=self.orderly)
         except Unreachable as error:
             self._emit(f"{self._name}.bury_failed", error=str(error))
+            rest = self._unit * min(1.0, FIRST_REST * 2.0**self._burials)
             self._burials += 1
-            self._bury_at = self._clock.monotonic() + self._unit
+            self._bury_at = self._clock.monotonic() + rest
             return self._burials >= BURIALS
         return True

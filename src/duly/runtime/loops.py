@@ -11,8 +11,16 @@ from typing import Any
 from duly.model.events import Emit
 
 #: Errors in a row after which a worker calls itself unready.
-UNREADY_AFTER = 3
+UNREADY_AFTER = 4
+#: The rest after a first error, in intervals, doubled after each further one up to a cap in seconds: most
+#: errors are a short absence of the database, after which work waits.
+FIRST_REST = 0.5
 BACKOFF_CAP = 5.0
+
+
+def rest_after(errors: int, interval: float) -> float:
+    """Seconds before the next tick after so many errors in a row."""
+    return min(BACKOFF_CAP, interval * FIRST_REST * 2.0 ** min(errors - 1, 40))
 
 
 class Loop:
@@ -81,10 +89,10 @@ class Loop:
             await self._pause()
 
     async def _pause(self) -> None:
-        """Waits for the interval or a hint; after errors longer, and hints do not count."""
+        """Waits for the interval or a hint; after errors ever longer, and hints do not count."""
         seconds = self._interval * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load
         if self.errors:
-            seconds = min(BACKOFF_CAP, seconds * 2.0 ** min(self.errors, 40))
+            seconds = rest_after(self.errors, seconds)
         awaited = self._over if self.errors or self._over.is_set() else self._hint
         if self._apart and not self._over.is_set():
             await asyncio.sleep(self._apart if self._found else self._apart_idle)

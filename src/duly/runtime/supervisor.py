@@ -211,6 +211,8 @@ class Supervisor:
         self._tell_sibling()
         if life.given_back.suspects and not self._once:
             self._quarantine.wanted = True
+            if self._quarantine.life is not None:
+                self._quarantine.life.pipe.send(suspects=True)
         if self._stop_by is None:
             self._succeed(post, life)
 
@@ -224,6 +226,8 @@ class Supervisor:
         elif code == 0 and post is self._quarantine:
             post.failures = 0
         else:
+            if not life.sessions and code not in FINAL_CODES:
+                post.wanted = True  # it never came to look at the suspects that it was started for
             seconds = post.rest(life, self._settings["lease"] / 30, self._clock.monotonic())
             if post.wanted:
                 self._emit(f"{post.name}.restarting", seconds=seconds)

@@ -6,8 +6,8 @@ No SQLAlchemy here: the parent must stay small, and must work while the child's 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from duly.clock import Clock
 from duly.model.events import EventType
@@ -17,6 +17,7 @@ from duly.store.claims import Finish, GivenBack, finish, give_back
 from duly.store.driver import Driver, Trouble, transaction
 from duly.store.transaction import Terms, Transaction
 
+T = TypeVar("T")
 #: How long one try waits for the write lock, in seconds: short, for the child must be watched meanwhile.
 PATIENCE = 1.0
 
@@ -36,8 +37,7 @@ class Ward:
 
     def renew(self, session: str) -> bool:
         """Extends the lease; False: the session was ended by others."""
-        with self._transaction() as tx:
-            return sessions.renew(tx, [session])[0]
+        return self._run(lambda tx: sessions.renew(tx, [session])[0])
 
     def bury(
         self, ended: Sequence[str], last_words: Sequence[dict[str, Any]], *, orderly: bool = False
@@ -46,27 +46,42 @@ class Ward:
 
         `orderly`: no task can have been the cause of its end, so none comes under suspicion.
         """
-        with self._transaction() as tx:
+
+        def first(tx: Transaction) -> GivenBack:
             finish(tx, [_finish(one) for one in last_words])
             if orderly:
                 sessions.leave(tx, ended)
-            total = more = give_back(tx, ended)
+            return give_back(tx, ended)
+
+        total = more = self._run(first)
         while more.tasks:
-            with self._transaction() as tx:
-                more = give_back(tx, ())
+            more = self._run(lambda tx: give_back(tx, ()))
             total += more
         return total
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
+    def _run(self, work: Callable[[Transaction], T]) -> T:
+        """One transaction. A connection that broke while it was idle is replaced, once: after a restart of
+        the server every kept one has, and a pause before the next try would keep a dead child's tasks."""
+        was_idle = self._connection is not None
+        try:
+            return self._transact(work)
+        except self._driver.module.Error as error:
+            if not was_idle or self._driver.trouble(error) is not Trouble.LOST:
+                raise _unreachable(error) from error
+        try:
+            return self._transact(work)
+        except self._driver.module.Error as error:
+            raise _unreachable(error) from error
+
+    def _transact(self, work: Callable[[Transaction], T]) -> T:
         try:
             if self._connection is None:
                 self._connection = self._driver.connect(patience=PATIENCE)
             with transaction(self._driver, self._connection, self._clock, self._terms) as tx:
-                yield tx
+                return work(tx)
         except self._driver.module.Error as error:
             self._drop_unless_busy(error)
-            raise Unreachable(" ".join(str(error).split())) from error
+            raise
         except BaseException:
             self._drop()
             raise
@@ -82,6 +97,10 @@ class Ward:
         if connection is not None:
             with contextlib.suppress(Exception):
                 connection.close()
+
+
+def _unreachable(error: BaseException) -> Unreachable:
+    return Unreachable(" ".join(str(error).split()))
 
 
 def _finish(values: dict[str, Any]) -> Finish:

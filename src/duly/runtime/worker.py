@@ -92,7 +92,7 @@ class Worker:
             emit=self._emit,
             slots={"loop": settings.concurrency, "thread": settings.threads, "process": settings.processes},
             stuck=settings.stuck,
-            freed=self._freed,
+            freed=self.look,
             replace=replace,
         )
 
@@ -135,7 +135,8 @@ class Worker:
             self.poller.expect()
         self._claims.hint()
 
-    def _freed(self) -> None:
+    def look(self) -> None:
+        """Looks for work now: a slot is free, or the parent has just given suspects back."""
         self._stirred.set()
         self._claims.hint()
 

@@ -76,7 +76,11 @@ class Database:
             look_every=LOOK_SECONDS if self._hints.start() else LOOK_SECONDS_ALONE,
         )
         with self._spoken():
-            self._writer.start()
+            try:
+                self._writer.start()
+            except BaseException:
+                self._hints.stop()  # whoever opens again starts them anew
+                raise
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="duly-reader")
 
     @property

@@ -29,7 +29,7 @@ Verb = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
 GROUP_ITEMS = 256
 GROUP_BYTES = 4 * 1024 * 1024
 #: Waits before a group is tried again after a deadlock or a lost connection, in seconds, each ± 50 %.
-AGAIN_AFTER = (0.005, 0.02, 0.1, 0.3, 1.0)
+AGAIN_AFTER = (0.005, 0.02, 0.1, 0.3, 0.5, 0.5)
 
 
 class Connection(Protocol):

@@ -95,6 +95,17 @@ async def test_a_quarantine_fills_up_as_far_as_all_in_it_allow(world: World) -> 
     assert [await poller.tick("w1") for _ in range(3)] == [1, 0, 0]
 
 
+async def test_a_quarantine_looks_whenever_it_is_told_to(world: World) -> None:
+    """However many hints came before: there is nothing else that a look could be in the way of."""
+    await world.session()
+    room = Room()
+    poller = make_poller(world, room, Role.QUARANTINE)
+    poller.expect()
+    assert await poller.tick("w1") == 0
+    await suspects(world, 1)
+    assert await poller.tick("w1") == 1
+
+
 async def test_a_worker_that_is_alone_runs_suspects_by_themselves(world: World) -> None:
     """Only when nothing else runs in it, and then nothing else until they have ended."""
     await world.session()

@@ -184,3 +184,17 @@ def test_a_burial_is_tried_again_and_given_up_in_the_end() -> None:
     assert tries == BURIALS - 1
     assert watch.emitted.names().count("child.bury_failed") == BURIALS
     assert watch.emitted.lines[-1][1]["tasks_given_back"] == 0
+
+
+def test_a_burial_is_tried_again_soon_then_every_second() -> None:
+    """A deadlock or a restart is over soon; all rests together are as long as a database may be away."""
+    watch = Watch()
+    watch.ward.fails_to_bury = True
+    watch.die()
+    rests = []
+    while not watch.life.bury():
+        rests.append(round(watch.life.next_duty - watch.clock.now, 1))
+        watch.clock.now = watch.life.next_duty
+    assert rests[:5] == [0.1, 0.2, 0.4, 0.8, 1.0]
+    assert set(rests[5:]) == {1.0}
+    assert 9 < sum(rests) < 12

@@ -156,6 +156,29 @@ def test_a_quarantine_whose_task_is_given_up_has_no_successor(stage: Stage) -> N
     assert "quarantine.restarting" not in stage.emitted.names()
 
 
+@pytest.mark.parametrize("end", [(-9, {}), (1, {"ending": 1})], ids=["killed", "no database"])
+def test_a_quarantine_that_never_looked_has_a_successor(
+    stage: Stage, end: tuple[int, dict[str, Any]]
+) -> None:
+    """It died before it had a session: the suspects that it was started for still wait."""
+    stage.ordinary.say(suspects=True)
+    stage.turn()
+    stage.quarantines[-1].die(end[0], **end[1])
+    stage.turn(1.1)
+    assert len(stage.quarantines) == 2
+
+
+def test_a_quarantine_child_is_told_of_what_was_just_given_back(stage: Stage) -> None:
+    """It runs already, and need not wait for its poll."""
+    stage.ordinary.say(session="s1")
+    apart = with_suspects(stage)
+    apart.told()
+    stage.ward.held = GivenBack(tasks=2, suspects=1)
+    stage.ordinary.die()
+    stage.turn()
+    assert {"suspects": True} in apart.told()
+
+
 @pytest.mark.parametrize("last", [{"ending": REPLACE}, {"last_words": []}])
 def test_an_orderly_end_calls_for_none(stage: Stage, last: dict[str, Any]) -> None:
     """A child that says that it ends is replaced, and what it still held is under no suspicion."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from duly.model.state import Status
 from duly.runtime.ward import Unreachable, Ward
 from duly.store import claims, sqlite
 from duly.store.claims import GivenBack
+from duly.store.driver import Trouble
 from duly.store.transaction import Terms
 from support.world import World
 
@@ -15,6 +18,33 @@ from support.world import World
 @pytest.fixture
 def ward(world: World) -> Ward:
     return Ward(world.database.driver, Terms(), world.clock)
+
+
+class Restarted:
+    """A driver whose server has restarted: whatever was connected before is broken, and says so when used."""
+
+    def __init__(self, driver: Any) -> None:
+        self._driver = driver
+        self.made: list[Any] = []
+        self.broken: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._driver, name)
+
+    def restart(self) -> None:
+        self.broken += self.made
+
+    def connect(self, **options: Any) -> Any:
+        self.made.append(self._driver.connect(**options))
+        return self.made[-1]
+
+    def begin(self, connection: Any, **options: Any) -> Any:
+        if connection in self.broken:
+            raise self.module.OperationalError("the server has gone away")
+        return self._driver.begin(connection, **options)
+
+    def trouble(self, error: BaseException) -> Trouble:
+        return Trouble.LOST if "gone away" in str(error) else self._driver.trouble(error)
 
 
 async def test_it_renews_a_living_session_only(world: World, ward: Ward) -> None:
@@ -73,3 +103,28 @@ async def test_a_busy_database_is_an_error_within_seconds(world: World, ward: Wa
     other.close()
     assert ward.renew("w1")
     assert ward._connection is connection
+
+
+async def test_a_connection_that_broke_while_it_was_idle_is_replaced_at_once(world: World) -> None:
+    """The database is there again; a try that only finds that out would keep a dead child's tasks waiting."""
+    await world.session()
+    await world.submit()
+    await world.claim()
+    driver = Restarted(world.database.driver)
+    ward = Ward(driver, Terms(), world.clock)
+    assert ward.renew("w1")
+    driver.restart()
+    assert ward.bury(["w1"], []) == GivenBack(tasks=1)
+    assert len(driver.made) == 2
+
+
+async def test_a_database_that_is_away_is_asked_once_more_and_not_for_ever(world: World) -> None:
+    """A new connection that breaks too is no news: the parent has a child to watch."""
+    await world.session()
+    driver = Restarted(world.database.driver)
+    ward = Ward(driver, Terms(), world.clock)
+    assert ward.renew("w1")
+    driver.connect = lambda **_: driver.begin(driver.made[0])  # type: ignore[method-assign]
+    driver.restart()
+    with pytest.raises(Unreachable, match="gone away"):
+        ward.renew("w1")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from duly import Context, Duly
-from duly.model.errors import NotReady
-from duly.runtime.child import run_to_end
+from duly.model.errors import NotReady, SchemaOutdated
+from duly.runtime import child
+from duly.runtime.child import Child, patiently, run_to_end
 from duly.runtime.pulse import Pulse
 from duly.runtime.worker import Worker
 from duly.store import claims
@@ -130,3 +132,50 @@ def test_an_exit_of_the_main_task_is_an_exit() -> None:
 
     with pytest.raises(SystemExit):
         run_to_end(main())
+
+
+async def test_what_the_parent_says_of_suspects_makes_the_child_look() -> None:
+    """It comes on the pipe's thread, and the loop looks."""
+    looks = asyncio.Event()
+    played = Child.__new__(Child)
+    played._worker = SimpleNamespace(look=looks.set)  # type: ignore[assignment]
+    played._loop = asyncio.get_running_loop()
+    await asyncio.to_thread(played._on_message, {"suspects": True})
+    async with asyncio.timeout(5):
+        await looks.wait()
+
+
+class Start:
+    """A start that meets these errors first."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.tries = 0
+
+    async def __call__(self) -> None:
+        self.tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(child, "START_PAUSE", 0.0)
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_start_waits_for_a_database_that_restarts() -> None:
+    """Another process would have to begin with its imports, and what the one before held waits."""
+    start = Start(NotReady("connection refused"), NotReady("it recovers"))
+    await patiently(start)
+    assert start.tries == 3
+
+
+@pytest.mark.usefixtures("at_once")
+async def test_a_start_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor at all for a schema that this version does not know."""
+    with pytest.raises(SchemaOutdated):
+        await patiently(Start(SchemaOutdated("run duly db upgrade")))
+    monkeypatch.setattr(child, "START_SECONDS", 0.0)
+    with pytest.raises(NotReady):
+        await patiently(Start(NotReady("connection refused")))

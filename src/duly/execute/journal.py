@@ -92,6 +92,10 @@ class Journal:
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
 
+    def let_go(self) -> None:
+        """The attempt is over and hears of nothing more."""
+        self._lost = _nobody
+
     @property
     def idle(self) -> bool:
         """Whether nothing is gathered or being written: then it need not be closed."""
@@ -178,6 +182,9 @@ class Journal:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _nobody() -> None: ...
 
 
 def check_line(data: Mapping[str, Any]) -> Mapping[str, Any]:

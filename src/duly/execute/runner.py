@@ -105,6 +105,7 @@ class Runner:
         if attempt not in self._attempts:
             return
         self._attempts.discard(attempt)
+        attempt.let_go()
         self._handled(attempt)
         self._unrecorded[attempt.lane] -= 1
         if error is not None:

@@ -114,9 +114,6 @@ class Attempt:
         finally:
             current_task.reset(token)
 
-    async def _begin_again(self) -> None:
-        self._start(await self._steps())
-
     def _start(self, steps: list[Step]) -> None:
         if self._wishes:  # the handler need not begin at all
             self._conclude(self._wishes[0])
@@ -137,8 +134,8 @@ class Attempt:
         if not self._stopping:
             self._guarded(self._conclude, _ended(work))
 
-    async def _steps(self) -> list[Step]:
-        """What earlier attempts remembered. A busy database costs time, not a retry."""
+    async def _begin_again(self) -> None:
+        """With what earlier attempts remembered. A busy database costs time, not a retry."""
         steps: list[Step] = []
         while not self._wishes:
             try:
@@ -149,7 +146,7 @@ class Attempt:
                 await asyncio.sleep(RETRY_SECONDS[1])
         if steps:
             self._say("attempt.replays", steps=len(steps))
-        return steps
+        self._start(steps)
 
     def _begin_stop(self, wish: Outcome | None) -> None:
         if self._execution is not None and self._work is not None:
@@ -256,8 +253,7 @@ class Attempt:
             self._bench.over(self, error)
 
     def let_go(self) -> None:
-        """It is over: without this circle it is freed at once, and not by the collector, which takes as long as
-        all the rest."""
+        """It is over: without this circle it is freed at once. The collector takes as long as all the rest."""
         self._journal.let_go()
         self._execution = self._work = None
 

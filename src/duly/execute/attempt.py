@@ -253,7 +253,7 @@ class Attempt:
             self._bench.over(self, error)
 
     def let_go(self) -> None:
-        """It is over: without this circle it is freed at once. The collector takes as long as all the rest."""
+        """It is over: without this circle it is freed at once. The collector takes as long as the rest."""
         self._journal.let_go()
         self._execution = self._work = None
 

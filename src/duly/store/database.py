@@ -187,19 +187,22 @@ class Database:
 
     def _queue(self, call: Call) -> None:
         """The calls of one turn of a loop go to the writer together: each hand-over wakes its thread, which
-        then stands in the way of the rest of the turn."""
+        then stands in the way of the rest of the turn. A claim goes at once: it is made while others run."""
         if self._readers is None:
             raise NotReady("the database is not open")
         if call.loop is None or (self._turn and self._turn[0].loop is not call.loop):
             self._writer.submit([call])
             return
-        if not self._turn:
+        if not self._turn and not call.last:
             call.loop.call_soon(self._hand_over)
         self._turn.append(call)
+        if call.last:
+            self._hand_over()
 
     def _hand_over(self) -> None:
         calls, self._turn = self._turn, []
-        self._writer.submit(calls)
+        if calls:
+            self._writer.submit(calls)
 
     async def read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs `query(tx, …)` on a reader, in one consistent view."""

@@ -23,7 +23,8 @@ FINISHED = "SELECT count(*) FROM task WHERE status = 'completed'"
 class DulySystem(System):
     """Client in this process, worker as `duly worker` starts it: a supervising parent and one child."""
 
-    drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "64"))
+    #: A claim and its finish have a price of their own, however many tasks share it: more at once pay.
+    drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "512"))
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,8 +99,7 @@ class OnSqlite(DulySystem):
 class OnPostgres(DulySystem):
     """On a database of its own."""
 
-    #: A claim and its finish are round trips: on a server more at once pay.
-    drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "256"))
+    drain_concurrency = int(os.environ.get("BENCH_DULY_CONCURRENCY", "1000"))
     name = "duly-postgres"
     database = DATABASE
 

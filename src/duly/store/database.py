@@ -27,6 +27,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 3
+#: A call of so many items is handed over before the loop's turn ends.
+AT_ONCE = 64
 #: How often other processes' commits are looked for: with hints between processes, and without, in seconds.
 LOOK_SECONDS = 0.1
 LOOK_SECONDS_ALONE = 0.05
@@ -187,16 +189,18 @@ class Database:
 
     def _queue(self, call: Call) -> None:
         """The calls of one turn of a loop go to the writer together: each hand-over wakes its thread, which
-        then stands in the way of the rest of the turn. A claim goes at once: it is made while others run."""
+        then stands in the way of the rest of the turn. What is large goes at once, and so does a claim: the
+        database works on it meanwhile."""
         if self._readers is None:
             raise NotReady("the database is not open")
         if call.loop is None or (self._turn and self._turn[0].loop is not call.loop):
             self._writer.submit([call])
             return
-        if not self._turn and not call.last:
+        at_once = call.last or len(call.items) >= AT_ONCE
+        if not self._turn and not at_once:
             call.loop.call_soon(self._hand_over)
         self._turn.append(call)
-        if call.last:
+        if at_once:
             self._hand_over()
 
     def _hand_over(self) -> None:

@@ -28,9 +28,9 @@ made AS (INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fa
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
   ON CONFLICT DO NOTHING RETURNING id, status),
 kept AS (INSERT INTO task_data (task_id, kind, part, text) SELECT b.id, 'input', 0, b.input
-  FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL ON CONFLICT DO NOTHING),
+  FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL),
 told AS (INSERT INTO event (task_id, seq, at, type, data)
-  SELECT id, 1, :now, 'accepted', json_build_object('status', status)::text FROM made ON CONFLICT DO NOTHING),
+  SELECT id, 1, :now, 'accepted', json_build_object('status', status)::text FROM made),
 more AS MATERIALIZED (SELECT a.id, tags, deliver FROM jsonb_to_recordset(:adorned::jsonb)
   AS a(id text, tags jsonb, deliver jsonb) JOIN made ON made.id = a.id),
 tagged AS (INSERT INTO task_tag (task_id, tag)

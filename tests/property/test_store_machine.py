@@ -94,9 +94,9 @@ class Work(RuleBasedStateMachine):
                 self.fates[one.id] = Fate(
                     id=one.id,
                     status=Status.PENDING if due is None else Status.SCHEDULED,
-                    rank=item.rank,
-                    due_at=item.due_at,
-                    deadline_at=item.deadline_at,
+                    rank=item.conditions.rank,
+                    due_at=item.conditions.due_at,
+                    deadline_at=item.conditions.deadline_at,
                 )
 
     @precondition(lambda self: self.accepted)

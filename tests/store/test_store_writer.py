@@ -110,10 +110,10 @@ async def test_a_group_is_one_commit(store: Store) -> None:
 
 
 async def test_a_group_is_closed_when_it_is_large(store: Store) -> None:
-    """No more than 100 items or 4 MiB wait for one commit."""
+    """No more than 256 items or 4 MiB wait for one commit."""
     seen = Seen()
-    await queued(store.database, *((seen, number) for number in range(250)))
-    assert [len(batch) for batch in seen.batches] == [100, 100, 50]
+    await queued(store.database, *((seen, number) for number in range(600)))
+    assert [len(batch) for batch in seen.batches] == [256, 256, 88]
     large = Seen()
     items = [submission(input="x" * (3 << 20)) for _ in range(4)]
     await queued(store.database, *((large, item) for item in items))
@@ -144,7 +144,7 @@ async def test_a_failing_call_fails_alone(store: Store) -> None:
 async def test_one_bad_item_does_not_fail_other_callers_of_the_verb(store: Store) -> None:
     """Calls of one verb are merged, but not their fate."""
     bad = submission()
-    object.__setattr__(bad, "priority", 77)
+    object.__setattr__(bad.conditions, "priority", 77)
     good, error = await queued(store.database, (submissions.submit, submission()), (submissions.submit, bad))
     assert good.created
     assert (error.code, count(store)) == ("refused_by_database", 1)

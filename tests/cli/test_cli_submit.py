@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -111,16 +112,26 @@ def test_over_http_no_handler_is_needed(shell: Shell, server: str) -> None:
     assert "# Ann" in said.out
 
 
+def hear_interrupts() -> None:
+    """As in a terminal: a shell's background jobs ignore them, and hand that on."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_leaves_the_task_alone_and_says_so(submit: Submit) -> None:
     """`duly watch` on a task that nobody runs: one line says that it goes on, and exit code 130."""
     task = submit("later")
     command = [sys.executable, "-u", "-m", "duly.cli", "watch", task["id"], "--json"]
     with subprocess.Popen(
-        command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=hear_interrupts,
     ) as it:
         assert it.stdout is not None
         assert json.loads(it.stdout.readline())["type"] == "accepted"
-        it.send_signal(2)
+        it.send_signal(signal.SIGINT)
         _, err = it.communicate(timeout=PATIENCE)
     assert (it.returncode, err.count("\n")) == (130, 1)
     assert err.startswith("duly: the task goes on without you")

@@ -127,7 +127,7 @@ def test_ctrl_c_leaves_the_task_alone_and_says_so(submit: Submit) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=hear_interrupts,
+        preexec_fn=hear_interrupts,  # noqa: PLW1509 - it takes no lock that a thread could hold
     ) as it:
         assert it.stdout is not None
         assert json.loads(it.stdout.readline())["type"] == "accepted"

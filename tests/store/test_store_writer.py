@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,8 @@ async def busy(database: Database) -> AsyncIterator[None]:
     await asyncio.to_thread(gate.entered.wait, PATIENCE)
     try:
         yield
-        await asyncio.sleep(0)
+        for _ in range(3):  # a task's first turn, and the one after which its calls are handed over
+            await asyncio.sleep(0)
     finally:
         gate.let_go.set()
         await held
@@ -99,6 +101,18 @@ async def test_calls_that_wait_together_are_one_call(store: Store) -> None:
     seen = Seen()
     assert await queued(store.database, (seen, 1), (seen, 2), (seen, 3)) == [1, 2, 3]
     assert seen.batches == [[1, 2, 3]]
+
+
+def test_loops_of_several_threads_write_through_one_database(store: Store) -> None:
+    """One after the other, where the first is closed, and at once."""
+
+    async def write(number: int) -> list[int]:
+        return [await store.database.write(Seen(), number * 100 + turn) for turn in range(50)]
+
+    assert [asyncio.run(write(number)) for number in (1, 2)] == [list(range(100, 150)), list(range(200, 250))]
+    with ThreadPoolExecutor(4) as threads:
+        answers = list(threads.map(lambda number: asyncio.run(write(number)), range(4)))
+    assert answers == [list(range(number * 100, number * 100 + 50)) for number in range(4)]
 
 
 async def test_a_group_is_one_commit(store: Store) -> None:

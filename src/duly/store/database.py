@@ -56,6 +56,7 @@ class Database:
         self._readers: ThreadPoolExecutor | None = None
         self._idle: list[Link] = []
         self._turn: list[Call] = []
+        self._home: asyncio.AbstractEventLoop | None = None
         self.footing: Footing | None = None
 
     def open(self) -> None:
@@ -193,7 +194,7 @@ class Database:
         database works on it meanwhile."""
         if self._readers is None:
             raise NotReady("the database is not open")
-        if call.loop is None or (self._turn and self._turn[0].loop is not call.loop):
+        if call.loop is None or not self._is_home(call.loop):
             self._writer.submit([call])
             return
         at_once = call.last or len(call.items) >= AT_ONCE
@@ -202,6 +203,13 @@ class Database:
         self._turn.append(call)
         if at_once:
             self._hand_over()
+
+    def _is_home(self, loop: asyncio.AbstractEventLoop) -> bool:
+        """Turns are gathered for one loop, the first that lives: another's thread would meet this one's."""
+        if self._home is None or self._home.is_closed():
+            self._home = loop
+            self._hand_over()  # what a closed loop left behind
+        return self._home is loop
 
     def _hand_over(self) -> None:
         calls, self._turn = self._turn, []

@@ -1,12 +1,9 @@
 """The first schema; a test holds it equal to `duly.store.schema`."""
 
-from typing import Any
-
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import mysql
 
-from duly.failpoints import failpoint
+from duly.store.migrations.ddl import body, create_index, index, key, table, text
 
 revision = "0001"
 down_revision = None
@@ -46,50 +43,17 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops all tables, with their rows."""
-    for table in TABLES:
-        op.drop_table(table)
-
-
-def _key(length: int) -> sa.types.TypeEngine[str]:
-    ours = sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
-    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
-
-
-def _text() -> sa.types.TypeEngine[str]:
-    return sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-
-
-def _body() -> sa.types.TypeEngine[bytes]:
-    return sa.LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-
-
-def _again() -> dict[str, Any]:
-    """Where a statement that changes tables ends its transaction, a migration that was cut off is done again
-    over what it left."""
-    return {"if_not_exists": True} if getattr(op.get_bind().dialect, "is_mariadb", False) else {}
-
-
-def _create_index(name: str, table: str, columns: list[str], **options: Any) -> None:
-    op.create_index(name, table, columns, **_again(), **options)
-
-
-def _table(name: str, *parts: Any, **options: Any) -> None:
-    mysql: dict[str, Any] = {
-        "mysql_engine": "InnoDB",
-        "mysql_charset": "utf8mb4",
-        "mysql_collate": "utf8mb4_bin",
-    }
-    op.create_table(name, *parts, **mysql, **_again(), **options)
-    failpoint("migration.table")
+    for name in TABLES:
+        op.drop_table(name)
 
 
 def _blob() -> None:
-    _table(
+    table(
         "blob",
-        sa.Column("sha256", _key(64), nullable=False),
+        sa.Column("sha256", key(64), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
         sa.Column("parts", sa.Integer(), nullable=False),
-        sa.Column("data", _body(), nullable=False),
+        sa.Column("data", body(), nullable=False),
         sa.PrimaryKeyConstraint("sha256", "part"),
     )
 
@@ -117,14 +81,14 @@ def _task_checks() -> list[sa.CheckConstraint]:
 
 
 def _task() -> None:
-    _table(
+    table(
         "task",
-        sa.Column("id", _key(36), nullable=False),
-        sa.Column("task_type", _key(100), nullable=False),
-        sa.Column("queue", _key(64), nullable=False),
-        sa.Column("tenant", _key(64), server_default="", nullable=False),
-        sa.Column("owner", _key(64), server_default="", nullable=False),
-        sa.Column("status", _key(36), nullable=False),
+        sa.Column("id", key(36), nullable=False),
+        sa.Column("task_type", key(100), nullable=False),
+        sa.Column("queue", key(64), nullable=False),
+        sa.Column("tenant", key(64), server_default="", nullable=False),
+        sa.Column("owner", key(64), server_default="", nullable=False),
+        sa.Column("status", key(36), nullable=False),
         sa.Column("rank", sa.SmallInteger(), nullable=False),
         sa.Column("fair_at", sa.BigInteger(), nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
@@ -137,17 +101,17 @@ def _task() -> None:
         sa.Column("suspect", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("timeout_ms", sa.BigInteger(), nullable=False),
         sa.Column("deadline_at", sa.BigInteger(), nullable=True),
-        sa.Column("worker_id", _key(36), nullable=True),
+        sa.Column("worker_id", key(36), nullable=True),
         sa.Column("cancel_requested_at", sa.BigInteger(), nullable=True),
-        sa.Column("wait_kind", _key(36), nullable=True),
-        sa.Column("idempotency_key", _key(200), nullable=True),
-        sa.Column("body_hash", _key(64), nullable=False),
-        sa.Column("unique_key", _key(400), nullable=True),
+        sa.Column("wait_kind", key(36), nullable=True),
+        sa.Column("idempotency_key", key(200), nullable=True),
+        sa.Column("body_hash", key(64), nullable=False),
+        sa.Column("unique_key", key(400), nullable=True),
         sa.Column("progress", sa.Double(), nullable=True),
-        sa.Column("progress_message", _text(), nullable=True),
-        sa.Column("error_code", _key(100), nullable=True),
-        sa.Column("error", _text(), nullable=True),
-        sa.Column("metadata", _text(), nullable=False),
+        sa.Column("progress_message", text(), nullable=True),
+        sa.Column("error_code", key(100), nullable=True),
+        sa.Column("error", text(), nullable=True),
+        sa.Column("metadata", text(), nullable=False),
         sa.Column("seq", sa.Integer(), server_default="1", nullable=False),
         sa.Column("touched_at", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
@@ -166,73 +130,62 @@ def _task() -> None:
     )
 
 
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> None:
-    if op.get_bind().dialect.name == "mysql":
-        first = ["status"] if where.startswith("status") else []
-        _create_index(name, "task", [*first, *columns], unique=unique)
-        return
-    condition = sa.text(where)
-    _create_index(
-        name, "task", list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition
-    )
-
-
 def _task_indexes() -> None:
-    _index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
-    _index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
-    _index("task_held", "worker_id", where="status = 'running'")
-    _create_index("task_clock", "task", ["status", "due_at"])
-    _create_index("task_owner", "task", ["tenant", "owner", "id"])
+    index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'")
+    index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'")
+    index("task_held", "worker_id", where="status = 'running'")
+    create_index("task_clock", "task", ["status", "due_at"])
+    create_index("task_owner", "task", ["tenant", "owner", "id"])
     keyed = "idempotency_key IS NOT NULL"
-    _index("task_idempotency", "tenant", "owner", "idempotency_key", where=keyed, unique=True)
-    _index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True)
+    index("task_idempotency", "tenant", "owner", "idempotency_key", where=keyed, unique=True)
+    index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True)
 
 
 def _worker() -> None:
-    _table(
+    table(
         "worker",
-        sa.Column("id", _key(36), nullable=False),
-        sa.Column("host", _key(255), nullable=False),
+        sa.Column("id", key(36), nullable=False),
+        sa.Column("host", key(255), nullable=False),
         sa.Column("pid", sa.Integer(), nullable=False),
-        sa.Column("queues", _text(), nullable=False),
+        sa.Column("queues", text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("lease_until", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
         sa.Column("held", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
-    _create_index("worker_living", "worker", ["ended_at", "lease_until"])
+    create_index("worker_living", "worker", ["ended_at", "lease_until"])
 
 
 def _attempt() -> None:
-    _table(
+    table(
         "attempt",
-        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("worker_id", _key(36), nullable=False),
+        sa.Column("worker_id", key(36), nullable=False),
         sa.Column("started_at", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger(), nullable=True),
-        sa.Column("outcome", _key(36), nullable=True),
-        sa.Column("error_code", _key(100), nullable=True),
-        sa.Column("error", _text(), nullable=True),
+        sa.Column("outcome", key(36), nullable=True),
+        sa.Column("error_code", key(100), nullable=True),
+        sa.Column("error", text(), nullable=True),
         sa.PrimaryKeyConstraint("task_id", "attempt"),
     )
 
 
 def _delivery() -> None:
-    _table(
+    table(
         "delivery",
-        sa.Column("id", _key(36), nullable=False),
-        sa.Column("task_id", _key(36), nullable=False),
-        sa.Column("channel", _key(36), nullable=False),
-        sa.Column("target", _text(), nullable=False),
-        sa.Column("status", _key(36), nullable=False),
+        sa.Column("id", key(36), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
+        sa.Column("channel", key(36), nullable=False),
+        sa.Column("target", text(), nullable=False),
+        sa.Column("status", key(36), nullable=False),
         sa.Column("attempt", sa.Integer(), server_default="0", nullable=False),
         sa.Column("due_at", sa.BigInteger(), nullable=True),
-        sa.Column("worker_id", _key(36), nullable=True),
-        sa.Column("body", _text(), nullable=True),
+        sa.Column("worker_id", key(36), nullable=True),
+        sa.Column("body", text(), nullable=True),
         sa.Column("last_code", sa.Integer(), nullable=True),
-        sa.Column("last_error", _text(), nullable=True),
+        sa.Column("last_error", text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("delivered_at", sa.BigInteger(), nullable=True),
         sa.CheckConstraint(
@@ -243,62 +196,62 @@ def _delivery() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    _create_index("delivery_clock", "delivery", ["status", "due_at"])
-    _create_index("delivery_task", "delivery", ["task_id", "status"])
+    create_index("delivery_clock", "delivery", ["status", "due_at"])
+    create_index("delivery_task", "delivery", ["task_id", "status"])
 
 
 def _event() -> None:
-    _table(
+    table(
         "event",
-        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("type", _key(36), nullable=False),
-        sa.Column("data", _text(), nullable=False),
+        sa.Column("type", key(36), nullable=False),
+        sa.Column("data", text(), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "seq"),
     )
 
 
 def _notification() -> None:
-    _table(
+    table(
         "notification",
         sa.Column(
             "id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), autoincrement=True, nullable=False
         ),
-        sa.Column("delivery_id", _key(36), nullable=False),
-        sa.Column("task_id", _key(36), nullable=False),
-        sa.Column("tenant", _key(64), nullable=False),
-        sa.Column("owner", _key(64), nullable=False),
-        sa.Column("type", _key(36), nullable=False),
-        sa.Column("body", _text(), nullable=False),
+        sa.Column("delivery_id", key(36), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
+        sa.Column("tenant", key(64), nullable=False),
+        sa.Column("owner", key(64), nullable=False),
+        sa.Column("type", key(36), nullable=False),
+        sa.Column("body", text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("read_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("delivery_id"),
     )
-    _create_index("notification_owner", "notification", ["tenant", "owner", "id"])
-    _create_index("notification_task", "notification", ["task_id"])
+    create_index("notification_owner", "notification", ["tenant", "owner", "id"])
+    create_index("notification_task", "notification", ["task_id"])
 
 
 def _partial() -> None:
-    _table(
+    table(
         "partial",
-        sa.Column("task_id", _key(36), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
-        sa.Column("text", _text(), nullable=False),
+        sa.Column("text", text(), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "attempt", "part"),
     )
 
 
 def _step() -> None:
-    _table(
+    table(
         "step",
-        sa.Column("task_id", _key(36), nullable=False),
-        sa.Column("name", _key(100), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
+        sa.Column("name", key(100), nullable=False),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
-        sa.Column("digest", _key(64), nullable=False),
+        sa.Column("digest", key(64), nullable=False),
         sa.Column("duration_ms", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "name", "n"),
@@ -306,22 +259,22 @@ def _step() -> None:
 
 
 def _task_data() -> None:
-    _table(
+    table(
         "task_data",
-        sa.Column("task_id", _key(36), nullable=False),
-        sa.Column("kind", _key(200), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
+        sa.Column("kind", key(200), nullable=False),
         sa.Column("part", sa.Integer(), nullable=False),
-        sa.Column("text", _text(), nullable=True),
-        sa.Column("data", _body(), nullable=True),
+        sa.Column("text", text(), nullable=True),
+        sa.Column("data", body(), nullable=True),
         sa.PrimaryKeyConstraint("task_id", "kind", "part"),
     )
 
 
 def _task_tag() -> None:
-    _table(
+    table(
         "task_tag",
-        sa.Column("task_id", _key(36), nullable=False),
-        sa.Column("tag", _key(64), nullable=False),
+        sa.Column("task_id", key(36), nullable=False),
+        sa.Column("tag", key(64), nullable=False),
         sa.PrimaryKeyConstraint("task_id", "tag"),
     )
-    _create_index("task_tag_tag", "task_tag", ["tag", "task_id"])
+    create_index("task_tag_tag", "task_tag", ["tag", "task_id"])

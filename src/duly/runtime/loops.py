@@ -61,6 +61,11 @@ class Loop:
         """Something may be there to do: do not wait for the interval."""
         self._hint.set()
 
+    @property
+    def hinted(self) -> bool:
+        """Whether the next tick will not wait for the interval."""
+        return self._hint.is_set()
+
     async def stop(self) -> None:
         """Stops after the tick that is under way: a claim that is cut off leaves tasks that nobody holds."""
         self._over.set()
@@ -87,6 +92,7 @@ class Loop:
                     self._emit("worker.ready_again", loop=self.name, errors=self.errors)
                 self.errors = 0
             await self._pause()
+            await asyncio.sleep(0)  # a tick that waits for nothing and hints itself leaves turns to others
 
     async def _pause(self) -> None:
         """Waits for the interval or a hint; after errors ever longer, and hints do not count."""

@@ -154,7 +154,7 @@ class Worker:
         except SessionEnded:
             await self.replace_session(session)
             return 0
-        if self.poller.more and any(map(self.runner.free, LANES)):
+        if begun and self.poller.more and any(map(self.runner.free, LANES)):
             self._claims.hint()
         return begun
 

@@ -220,6 +220,20 @@ async def test_a_quarantine_worker_ends_when_it_has_nothing_to_do(one: Harness) 
     await worker.stop()
 
 
+@pytest.mark.parametrize("role", [Role.QUARANTINE, Role.ALONE])
+async def test_news_while_a_suspect_runs_are_no_reason_to_ask_again_and_again(
+    one: Harness, role: Role
+) -> None:
+    """There is no room beside it until it has ended; asking all the time would take its processor."""
+    await lose(one, "waits")
+    worker = Worker(one.app, role=role)
+    assert await worker.claim() == 1
+    worker.poller.expect()
+    assert await worker.claim() == 0
+    assert not worker._claims.hinted
+    worker.runner.lose_all()
+
+
 async def test_a_quarantine_worker_sends_and_rescues_nothing(one: Harness) -> None:
     """A task that kills it would tear that down too."""
     worker = Worker(one.app, role=Role.QUARANTINE)

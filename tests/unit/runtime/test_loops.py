@@ -81,6 +81,24 @@ async def test_a_hint_during_a_tick_is_kept(make_loop: MakeLoop, tick: Tick) -> 
     await until(lambda: tick.ended == 2)
 
 
+async def test_a_tick_that_hints_itself_leaves_turns_to_others(emitted: Emitted) -> None:
+    """A tick that waits for nothing may ask for the next one at once; all else on the loop goes on."""
+    ticks = 0
+
+    async def restless() -> None:
+        nonlocal ticks
+        ticks += 1
+        if ticks < 1000:
+            loop.hint()
+
+    loop = Loop("demo", 3600, restless, emit=emitted)
+    loop.start()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert ticks < 10
+    await loop.stop()
+
+
 async def test_it_becomes_unready_says_so_and_recovers(
     make_loop: MakeLoop, tick: Tick, emitted: Emitted
 ) -> None:

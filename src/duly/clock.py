@@ -41,6 +41,39 @@ class SystemClock:
         return time.monotonic()
 
 
+class ServerClock:
+    """A server's clock between two questions, for five seconds at most."""
+
+    KNOWN_SECONDS = 5.0
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told = 0
+        self._at = float("-inf")
+
+    def set(self, database_ms: int) -> None:
+        """What the server's clock says now."""
+        self._told, self._at = database_ms, self._clock.monotonic()
+
+    @property
+    def age(self) -> float:
+        """Seconds since the server was asked."""
+        return self._clock.monotonic() - self._at
+
+    @property
+    def known(self) -> bool:
+        """Whether `now` may be asked for."""
+        return self.age < self.KNOWN_SECONDS
+
+    def now(self) -> int:
+        """Milliseconds since 1970 in UTC, by the server's clock; only while it is known."""
+        return self._clock.told(self._told + int(self.age * 1000))
+
+    def monotonic(self) -> float:
+        """The host's monotonic clock."""
+        return self._clock.monotonic()
+
+
 def iso(milliseconds: int | None) -> str | None:
     """ISO 8601 in UTC with a Z, to the millisecond; None stays None."""
     if milliseconds is None:

@@ -62,7 +62,7 @@ class Fleet:
 
     def close(self) -> None:
         for one in self._stores:
-            one.database.close()
+            one.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 from duly.model.state import Status
 from duly.model.task import Submission, Target
 from duly.store import heads, submissions
-from duly.store.transaction import Terms, Transaction
+from duly.store.transaction import Moment, Terms
 from support import crowd
 from support.stores import submission
 
@@ -108,11 +108,14 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
     "submit": (
-        submissions._batch(Transaction(None, crowd.NOW, terms=Terms()), ACCEPTED),
+        submissions._batch(Moment(now=crowd.NOW, terms=Terms(), heads=heads.Heads()), ACCEPTED),
         {"key_ttl": 86_400_000, **MORE},
     ),
     "submitted": ([submissions._keys(one) | submissions._adorned(one) for one in ACCEPTED], {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
+    "take": (["type1", "type2"], {"session": "w1", "free": BATCH, **FRONT}),
+    "take#from their places": (["type1", "type2"], {"session": "w1", "free": BATCH, **PLACES}),
+    "take#of an unknown type": (["strange"], {"session": "w1", "free": BATCH, **FRONT}),
     "texts": (rows("pending", kind="more", text="{}"), {}),
     "touch": (rows("running", progress=0.5), {}),
     "transition": (TO_RETRY, MOVED),
@@ -132,8 +135,10 @@ def values(name: str) -> dict[str, Any]:
 
 
 def on(dialect: str) -> list[str]:
-    """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`."""
-    return [name for name in CALLS if dialect != "sqlite" or file(name) != "heads"]
+    """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`; only
+    PostgreSQL has `take`."""
+    lacks = {"sqlite": {"heads", "take"}, "mariadb": {"take"}}.get(dialect, set())
+    return [name for name in CALLS if file(name) not in lacks]
 
 
 def file(name: str) -> str:

@@ -89,19 +89,29 @@ class Poller:
     async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
         lanes = self._lanes(self._free)
         request = ClaimRequest(session=session, queues=self._queues, lanes=lanes, beside=beside)
-        # Look first: a claim that finds nothing would still commit, and every commit is a hint to look. After
-        # a claim that got all it asked for there is more, most likely.
-        now = self._database.clock.monotonic()
-        if self.more and lanes and beside is None and now - self._looked_at < LOOK_SECONDS:
-            return await self._claim(request)
-        self._looked_at = now
-        due, found = await self._database.read(_look, request)
-        if due:
-            await self.promote()
-        if due or found:
+        # Look first unless something waits, most likely: a claim that finds nothing would still commit, and
+        # every commit is a hint to look.
+        if not (self.more and lanes and beside is None):
+            return await self._look_and_claim(request)
+        begun = await self._claim(request)
+        if self._database.clock.monotonic() - self._looked_at >= LOOK_SECONDS:
+            await self._look_at_the_clock()
+        return begun
+
+    async def _look_and_claim(self, request: ClaimRequest) -> int:
+        found = await self._look_at_the_clock(request)
+        if found:
             return await self._claim(request)
         self.more = False
         return 0
+
+    async def _look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
+        """Lets the clock act if it must; whether there is a task to claim then."""
+        self._looked_at = self._database.clock.monotonic()
+        due, found = await self._database.read(_look, request)
+        if due:
+            await self.promote()
+        return due or found
 
     async def suspects_wait(self) -> bool:
         """Whether a suspect waits that this program could run."""
@@ -133,6 +143,6 @@ class Poller:
             pass
 
 
-def _look(tx: Transaction, request: ClaimRequest) -> tuple[bool, bool]:
+def _look(tx: Transaction, request: ClaimRequest | None) -> tuple[bool, bool]:
     """Whether the clock must act, and whether this claim would find a task; one read for both."""
-    return bool(tx.run("due", limit=1)), startable(tx, request)
+    return bool(tx.run("due", limit=1)), request is not None and startable(tx, request)

@@ -17,18 +17,18 @@ import sqlalchemy as sa
 from duly.clock import Clock, SystemClock
 from duly.model.errors import NotReady
 from duly.model.events import Emit, silent
-from duly.store.driver import Driver, Footing, Trouble, choose
+from duly.store.dispatch import Dispatch
+from duly.store.driver import Driver, Footing, Hints, Trouble, choose
+from duly.store.express import Express
 from duly.store.heads import Heads
 from duly.store.link import Link, spoken, trouble
-from duly.store.transaction import Terms, Transaction
+from duly.store.transaction import Moment, Terms, Transaction
 from duly.store.writer import Call, Verb, Writer
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 READERS = 3
-#: A call of so many items is handed over before the loop's turn ends.
-AT_ONCE = 64
 #: How often other processes' commits are looked for: with hints between processes, and without, in seconds.
 LOOK_SECONDS = 0.1
 LOOK_SECONDS_ALONE = 0.05
@@ -55,9 +55,8 @@ class Database:
         self._listeners: list[tuple[Callable[[bool], object], frozenset[Verb] | None]] = []
         self._readers: ThreadPoolExecutor | None = None
         self._idle: list[Link] = []
-        self._turn: list[Call] = []
-        self._home: asyncio.AbstractEventLoop | None = None
         self.footing: Footing | None = None
+        self._dispatch = Dispatch()
 
     def open(self) -> None:
         """Connects and starts the threads. The schema must be there (`migrate.ensure`).
@@ -69,22 +68,45 @@ class Database:
         self.footing = self.examine()
         for warning in self.footing.warnings:
             self._emit("store.warning", message=warning)
-        self._hints = self.driver.hints(lambda: self._announce(True))
         write_engine, self._read_engine = self.engine(), self.engine(read_only=True)
         self._writer = Writer(
             lambda: self._link(write_engine),
             emit=self._emit,
             committed=self._committed,
             seen=lambda: self._announce(True),
-            look_every=LOOK_SECONDS if self._hints.start() else LOOK_SECONDS_ALONE,
+            look_every=LOOK_SECONDS,
         )
+        express = self._make_express()
+        self._hints: Hints = express or self.driver.hints(lambda: self._announce(True))
         with self._spoken():
             try:
+                if not self._hints.start():
+                    self._writer.look_every = LOOK_SECONDS_ALONE
                 self._writer.start()
             except BaseException:
                 self._hints.stop()  # whoever opens again starts them anew
                 raise
+        self._dispatch.open(self._writer.submit, express)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="duly-reader")
+
+    def _make_express(self) -> Express | None:
+        """On the loop that opens the database, if its driver knows a way that needs no thread."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return None
+        if (connect := self.driver.line()) is None:
+            return None
+        return Express(
+            loop,
+            connect,
+            clock=self.clock,
+            at=lambda now: Moment(now=now, terms=self.terms, heads=self.heads),
+            pass_on=self._writer.submit,
+            committed=lambda verbs: self._announce(foreign=False, verbs=verbs),
+            heard=lambda: self._announce(True),
+            emit=self._emit,
+        )
 
     @property
     def place(self) -> str:
@@ -117,7 +139,7 @@ class Database:
     def close(self) -> None:
         """Finishes what is queued and closes all connections."""
         if self._readers is not None:
-            self._hand_over()
+            self._dispatch.close()
             self._writer.close()
             self._hints.stop()
             self._readers.shutdown()
@@ -169,7 +191,7 @@ class Database:
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[Sequence[Any]] = loop.create_future()
         with self._spoken():
-            self._queue(Call(verb, items, _size(items), last, answer, loop))
+            self._dispatch.queue(Call(verb, items, _size(items), last, answer, loop))
             return await answer
 
     def post(self, verb: Verb, item: Any, told: Callable[[Any], None]) -> None:
@@ -177,7 +199,7 @@ class Database:
         loop = asyncio.get_running_loop()
         call = Call(verb, [item], _size_of(item), False, _Told(told, self.driver), loop)
         try:
-            self._queue(call)
+            self._dispatch.queue(call)
         except NotReady as error:
             call.future.set_exception(error)
 
@@ -185,36 +207,8 @@ class Database:
         """`write_many` for threads without a loop."""
         answer: Future[Sequence[Any]] = Future()
         with self._spoken():
-            self._queue(Call(verb, items, _size(items), False, answer))
+            self._dispatch.queue(Call(verb, items, _size(items), False, answer))
             return answer.result()
-
-    def _queue(self, call: Call) -> None:
-        """The calls of one turn of a loop go to the writer together: each hand-over wakes its thread, which
-        then stands in the way of the rest of the turn. What is large goes at once, and so does a claim: the
-        database works on it meanwhile."""
-        if self._readers is None:
-            raise NotReady("the database is not open")
-        if call.loop is None or not self._is_home(call.loop):
-            self._writer.submit([call])
-            return
-        at_once = call.last or len(call.items) >= AT_ONCE
-        if not self._turn and not at_once:
-            call.loop.call_soon(self._hand_over)
-        self._turn.append(call)
-        if at_once:
-            self._hand_over()
-
-    def _is_home(self, loop: asyncio.AbstractEventLoop) -> bool:
-        """Turns are gathered for one loop, the first that lives: another's thread would meet this one's."""
-        if self._home is None or self._home.is_closed():
-            self._home = loop
-            self._hand_over()  # what a closed loop left behind
-        return self._home is loop
-
-    def _hand_over(self) -> None:
-        calls, self._turn = self._turn, []
-        if calls:
-            self._writer.submit(calls)
 
     async def read(self, query: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Runs `query(tx, …)` on a reader, in one consistent view."""

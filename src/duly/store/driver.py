@@ -5,15 +5,16 @@ One module per database implements it (`sqlite`, `postgres`, `mariadb`); the URL
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol
 
 from duly.clock import Clock
 from duly.model.errors import UnsupportedDatabase
-from duly.store.transaction import Terms, Transaction
+from duly.store.transaction import Row, Terms, Transaction
 
 
 class Trouble(Enum):
@@ -58,6 +59,43 @@ class Silence:
     def tell(self) -> None: ...
 
     def stop(self) -> None: ...
+
+
+#: Gets the rows of a statement, or its error.
+Told = Callable[[list[Row] | Exception], None]
+
+
+class Line(Protocol):
+    """A connection that an event loop drives by itself, one statement at a time: `store.loopline`."""
+
+    #: Statements: the server's clock in milliseconds, and a hint to other processes.
+    clock: str
+    hint: str
+
+    def attach(
+        self, loop: asyncio.AbstractEventLoop, *, heard: Callable[[], None], lost: Callable[[], None]
+    ) -> None:
+        """From now on the loop drives it; `heard` is called on hints of others, `lost` when it is gone."""
+        ...
+
+    @property
+    def busy(self) -> bool:
+        """Whether a statement is under way."""
+        ...
+
+    def run(self, name: str, parameters: Mapping[str, Any], told: Told, /) -> None:
+        """Runs the one statement of an SQL file."""
+        ...
+
+    def say(self, statement: str, told: Told, /) -> None:
+        """Runs a statement as it stands."""
+        ...
+
+    def wait(self, seconds: float, /) -> None:
+        """Without the loop: until the answer under way is here, or this long."""
+        ...
+
+    def close(self) -> None: ...
 
 
 class Driver(Protocol):
@@ -115,6 +153,10 @@ class Driver(Protocol):
         ...
 
     def hints(self, heard: Callable[[], None], /) -> Hints: ...
+
+    def line(self) -> Callable[[], Line] | None:
+        """How a connection is made that a loop drives; None where there is none such."""
+        ...
 
     def lock_schema(self, cursor: Any) -> None:
         """Begins a migration: others that want the same wait."""

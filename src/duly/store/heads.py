@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 #: One place per rank: each is looked at from its own, so that a higher priority is found at once.
 FRONT = (0,) * 10
 LOOK_MS = 1000
+#: The age of a look that is made anew beside the work.
+LOOK_AGAIN_MS = 800
 #: How many queues are remembered at most; with more, all are looked up anew.
 QUEUES = 1000
 
@@ -38,6 +40,7 @@ class Heads:
     def __init__(self, seen: dict[str, _Look] | None = None) -> None:
         self._looks: dict[str, _Look] = {} if seen is None else seen
         self._looking = seen is None
+        self._wanted: set[str] = set()
 
     def only_seen(self) -> Heads:
         """The same memory without looks."""
@@ -55,8 +58,7 @@ class Heads:
         found = tx.run("candidates", types, free=free, **given(queue, places))
         doubted = _doubted(places, [row[1] for row in found], free)
         if doubted:
-            places = tuple(0 if rank in doubted else place for rank, place in enumerate(places, 1))
-            look.of_asker[asker] = places
+            places = look.of_asker[asker] = _front_of(doubted, places)
             found = tx.run("candidates", types, free=free, **given(queue, places))
         return found
 
@@ -74,6 +76,43 @@ class Heads:
         if tx.dialect == "mariadb":
             looks = {queue: _heads(tx, queue, places) for queue, places in looks.items()}
         return looks
+
+    def seen(self, now: int, queues: Iterable[str]) -> dict[str, tuple[int, ...]]:
+        """The same from memory alone; the front of a queue that was not looked at within the second."""
+        return {queue: self.places(now, queue) for queue in dict.fromkeys(queues)}
+
+    def places(self, now: int, queue: str, asker: tuple[str, ...] = ()) -> tuple[int, ...]:
+        """From where on who asks for these types reads this queue."""
+        self._wanted.add(queue)
+        look = self._looks.get(queue)
+        if look is None or not _serves(look, now):
+            return FRONT
+        return look.of_asker.get(asker, look.places)
+
+    def doubt(self, queue: str, asker: tuple[str, ...], found: Sequence[int], free: int) -> bool:
+        """Whether places may have hidden something from a claim that found these ranks; the asker begins at
+        the front of those from now on, until the next look."""
+        look = self._looks.get(queue)
+        places = FRONT if look is None else look.of_asker.get(asker, look.places)
+        doubted = _doubted(places, found, free)
+        if look is not None and doubted:
+            look.of_asker[asker] = _front_of(doubted, places)
+        return bool(doubted)
+
+    def wanted(self, now: int) -> str | None:
+        """A queue that was asked for and whose look will not serve for long; once."""
+        for queue in list(self._wanted):
+            self._wanted.discard(queue)
+            look = self._looks.get(queue)
+            if look is None or now - look.at > LOOK_AGAIN_MS:
+                return queue
+        return None
+
+    def look_again(self, now: int, queue: str, heads: Iterable[Row]) -> None:
+        """Remembers the rows of `heads.sql`."""
+        if len(self._looks) >= QUEUES:
+            self._looks.clear()
+        self._looks[queue] = _Look(now, tuple(head or 0 for (head,) in heads) or FRONT)
 
     def known(self, tx: Transaction) -> dict[str, tuple[int, ...]]:
         """The same for all queues that were looked at within the second."""
@@ -102,6 +141,10 @@ def _doubted(places: Sequence[int], found: Sequence[int], free: int) -> set[int]
     if len(found) < free:
         return known
     return {rank for rank in known if rank < max(found)}
+
+
+def _front_of(doubted: set[int], places: Sequence[int]) -> tuple[int, ...]:
+    return tuple(0 if rank in doubted else place for rank, place in enumerate(places, 1))
 
 
 def _heads(tx: Transaction, queue: str, places: Sequence[int]) -> tuple[int, ...]:

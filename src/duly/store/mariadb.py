@@ -167,6 +167,9 @@ class MariaDB:
     def hints(self, _heard: Callable[[], None]) -> Hints:
         return Silence()
 
+    def line(self) -> None:
+        return None
+
     def lock_schema(self, cursor: Any) -> None:
         """A statement that changes a table ends its transaction here, so a named lock holds others off."""
         cursor.connection.be_patient()

@@ -5,14 +5,16 @@ Behind pgbouncer in transaction mode set `DULY_DATABASE_LISTEN_URL`: the way aro
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
-from duly.store.driver import Footing, Hints, Silence, Trouble
-from duly.store.notices import Notices
+from duly.store.driver import Footing, Hints, Line, Silence, Trouble
+from duly.store.loopline import LoopLine
+from duly.store.notices import CHANNEL, Notices
 
 try:
     import psycopg
@@ -146,6 +148,16 @@ class Postgres:
 
     def hints(self, heard: Callable[[], None]) -> Hints:
         return Silence() if self._listen is None else Notices(self._listen, heard)
+
+    def line(self) -> Callable[[], Line] | None:
+        """Behind a pooler nothing is prepared and nobody listens."""
+        return None if self._pooled else self._line
+
+    def _line(self) -> Line:
+        me = os.urandom(6).hex()
+        connection = self.connect()
+        connection.execute(f"LISTEN {CHANNEL}")
+        return LoopLine(connection, me=me, clock=_CLOCK, hint=f"SELECT pg_notify('{CHANNEL}', '{me}')")
 
     def lock_schema(self, cursor: Any) -> None:
         cursor.execute("BEGIN")

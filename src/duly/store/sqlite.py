@@ -123,6 +123,9 @@ class Sqlite:
     def hints(self, heard: Callable[[], None]) -> Datagrams:
         return Datagrams(self.path, heard)
 
+    def line(self) -> None:
+        return None
+
     def lock_schema(self, cursor: Any) -> None:
         cursor.execute("BEGIN IMMEDIATE")
 

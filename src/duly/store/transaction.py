@@ -57,6 +57,24 @@ def _pyformat(code: str) -> str:
     return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", code.replace("%", "%%").replace("?", "%s"))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What a statement is made from: `now` in milliseconds UTC, the terms, what is known of queues."""
+
+    now: int
+    terms: Terms
+    heads: Heads
+
+
+def given(parameters: Mapping[str, Any], now: int, batch: Iterable[Any] | None = None) -> dict[str, Any]:
+    """The parameters of a file's statements: `batch`, lists and dicts become JSON."""
+    values = {key: compact(one) if isinstance(one, list | dict) else one for key, one in parameters.items()}
+    values["now"] = now
+    if batch is not None:
+        values["batch"] = compact(list(batch))
+    return values
+
+
 class Transaction:
     """One write transaction. `now` is milliseconds UTC, read after the write lock was taken."""
 
@@ -79,14 +97,14 @@ class Transaction:
         #: The SQLAlchemy connection of the same transaction; None in the supervising parent.
         self.core = core
 
+    @property
+    def moment(self) -> Moment:
+        """What its statements are made from."""
+        return Moment(now=self.now, terms=self.terms, heads=self.heads)
+
     def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
         """Runs one SQL file; `batch`, lists and dicts become JSON. Returns the last rows it selected."""
-        values = {
-            key: compact(one) if isinstance(one, list | dict) else one for key, one in parameters.items()
-        }
-        values["now"] = self.now
-        if batch is not None:
-            values["batch"] = compact(list(batch))
+        values = given(parameters, self.now, batch)
         rows: list[Row] = []
         for statement in script(self.dialect, name):
             self._cursor.execute(statement, values)

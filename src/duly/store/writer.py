@@ -102,7 +102,7 @@ class Writer:
         self._emit = emit
         self._committed = committed
         self._seen = seen
-        self._look_every = look_every
+        self.look_every = look_every
         self._queue: queue.SimpleQueue[Sequence[Call] | None] = queue.SimpleQueue()
         self._waiting: deque[Call] = deque()
         self._stop = False
@@ -154,7 +154,7 @@ class Writer:
     def _look(self) -> None:
         """Notices commits of other connections: a hint, so an error here is only said."""
         now = time.monotonic()
-        if not self._looks or now - self._looked_at < self._look_every:
+        if not self._looks or now - self._looked_at < self.look_every:
             return
         self._looked_at = now
         try:
@@ -180,7 +180,7 @@ class Writer:
 
     def _receive(self, *, wait: bool) -> None:
         """Takes over all that is queued."""
-        patience = self._look_every if self._looks else None
+        patience = self.look_every if self._looks else None
         with contextlib.suppress(queue.Empty):
             while not self._stop:
                 calls = self._queue.get(timeout=patience) if wait else self._queue.get_nowait()
@@ -268,15 +268,16 @@ def _resolve(answered: list[tuple[Call, Any]]) -> None:
     loops: dict[asyncio.AbstractEventLoop, list[tuple[Call, Any]]] = {}
     for call, answer in answered:
         if call.loop is None:
-            _settle([(call, answer)])
+            settle([(call, answer)])
         else:
             loops.setdefault(call.loop, []).append((call, answer))
     for loop, its in loops.items():
         with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_settle, its)
+            loop.call_soon_threadsafe(settle, its)
 
 
-def _settle(answered: list[tuple[Call, Any]]) -> None:
+def settle(answered: list[tuple[Call, Any]]) -> None:
+    """Resolves calls, on the loop that waits for them."""
     for call, answer in answered:
         if call.future.done():  # its caller has given up
             continue

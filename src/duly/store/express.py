@@ -1,0 +1,283 @@
+"""The quick way on PostgreSQL: the event loop sends statements that are whole transactions (decision 0018).
+
+Between a submit and the handler's start every change of thread counts. What has a quick form goes this way
+while all is well; whatever fails here goes to the writer, which is the truth.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence, Set
+from typing import Any
+
+from duly.clock import Clock, ServerClock
+from duly.failpoints import failpoint
+from duly.model.events import Emit
+from duly.store.claims import claim, finish, quick_claim, quick_finish
+from duly.store.driver import Line
+from duly.store.heads import FRONT
+from duly.store.heads import given as look_at
+from duly.store.quick import Quick, Quickly
+from duly.store.submissions import quick_submit, submit
+from duly.store.transaction import Moment, Row, given
+from duly.store.writer import GROUP_ITEMS, Call, Verb, settle
+
+#: After which time the server's clock is asked again beside the work, in seconds.
+CLOCK_AGAIN = 1.0
+#: At most one hint to other processes in this time, in seconds.
+TELL_PAUSE = 0.005
+#: Plans are made anew after one statement, then after four times as many, and after this time, in seconds.
+PLANS_SECONDS = 60.0
+#: The rest before a lost connection is made again, and how long `stop` waits for an answer, in seconds.
+RECONNECT_SECONDS = 1.0
+CLOSE_SECONDS = 5.0
+#: The verbs that have a quick form.
+FORMS: dict[Verb, Quick] = {submit: quick_submit, claim: quick_claim, finish: quick_finish}
+
+
+class Express:
+    """Takes calls of verbs with a quick form; one group of them is under way at a time.
+
+    `at` makes a moment of milliseconds UTC, `pass_on` gets the calls that the writer must do, `committed` the
+    verbs of a commit; `heard` is called when other processes have committed.
+    """
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        connect: Callable[[], Line],
+        *,
+        clock: Clock,
+        at: Callable[[int], Moment],
+        pass_on: Callable[[Sequence[Call]], None],
+        committed: Callable[[Set[Verb]], None],
+        heard: Callable[[], None],
+        emit: Emit,
+    ) -> None:
+        self._loop = loop
+        self._connect = connect
+        self._time = ServerClock(clock)
+        self._at = at
+        self._pass_on = pass_on
+        self._committed = committed
+        self._heard = heard
+        self._emit = emit
+        self._line: Line | None = None
+        self._waiting: deque[Call] = deque()
+        self._under_way: list[Call] = []
+        self._plans = _Plans()
+        self._untold = self._closed = False
+        self._told_at = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self) -> bool:
+        """Connects, and blocks meanwhile; hints of others come the same way, always."""
+        self._attach(self._connect())
+        return True
+
+    def _attach(self, line: Line) -> None:
+        self._line = line
+        line.attach(self._loop, heard=self._heard, lost=self._on_lost)
+        self._heard()  # what came while nobody listened
+
+    def take(self, call: Call) -> bool:
+        """Whether the call goes this way. `go` must follow."""
+        if self._line is None or call.loop is not self._loop or call.verb not in FORMS:
+            return False
+        self._waiting.append(call)
+        return True
+
+    def go(self) -> None:
+        """Sends what waits, unless something is under way."""
+        line = self._line
+        if line is None or line.busy or not self._waiting:
+            return
+        if not self._time.known:
+            line.say(line.clock, self._set_the_time)
+            return
+        group = self._group()
+        form = FORMS[group[0].verb](self._moment, [item for call in group for item in call.items])
+        self._under_way = group
+        self._step(line, form, None)
+
+    def tell(self) -> None:
+        """Other processes should look, for the writer has committed; from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody here works any more
+            self._loop.call_soon_threadsafe(self._tell)
+
+    def stop(self) -> None:
+        """Waits for what is under way; the writer does the rest."""
+        self._closed = True
+        line, self._line = self._line, None
+        if line is not None:
+            line.wait(CLOSE_SECONDS)
+            line.close()
+        self._leave([*self._under_way, *self._waiting])
+        self._under_way = []
+
+    @property
+    def _moment(self) -> Moment:
+        return self._at(self._time.now())
+
+    def _group(self) -> list[Call]:
+        first = self._waiting.popleft()
+        group, rest, count = [first], [], len(first.items)
+        while self._waiting and count < GROUP_ITEMS:
+            call = self._waiting.popleft()
+            if call.verb is first.verb:
+                group.append(call)
+                count += len(call.items)
+            else:
+                rest.append(call)
+        self._waiting.extendleft(reversed(rest))
+        return group
+
+    def _step(self, line: Line, form: Quickly[Sequence[Any]], rows: list[Row] | None) -> None:
+        """Sends a form's next statement, or resolves its group."""
+        try:
+            asked = next(form) if rows is None else form.send(rows)
+            failpoint("store.before_commit")
+        except StopIteration as end:
+            self._end(end.value)
+        except Exception as error:  # noqa: BLE001 - the writer will say what is wrong
+            self._fail(error)
+        else:
+            values = given(asked.parameters, self._time.now())
+            line.run(asked.name, values, lambda told: self._arrived(line, form, told))
+
+    def _arrived(self, line: Line, form: Quickly[Sequence[Any]], told: list[Row] | Exception) -> None:
+        """After an error it is unknown whether it was committed: the verbs recognise their own work."""
+        if isinstance(told, Exception):
+            self._fail(told)
+            return
+        try:
+            failpoint("store.committed")
+        except Exception as error:  # noqa: BLE001 - as if the answer had been lost
+            self._fail(error)
+        else:
+            self._plans.used()
+            self._step(line, form, told)
+
+    def _fail(self, error: Exception) -> None:
+        self._emit("store.again", calls=len(self._under_way), error=repr(error))
+        self._end(None)
+
+    def _end(self, answers: Sequence[Any] | None) -> None:
+        """What comes next is sent before callers go on: the database works on it meanwhile."""
+        group, self._under_way = self._under_way, []
+        if answers is None:
+            self._pass_on(group)
+        else:
+            self._untold = self._untold or not group[0].last
+            self._committed({group[0].verb})
+        self._carry_on()
+        self._tell_later()
+        if answers is not None:
+            settle(_shared_out(group, answers))
+
+    def _carry_on(self) -> None:
+        """After an answer: what is due beside the work, else the work."""
+        line = self._line
+        if line is None or line.busy:
+            return
+        now = self._time.monotonic()
+        if self._untold and now - self._told_at >= TELL_PAUSE:
+            self._untold, self._told_at = False, now
+            line.say(line.hint, self._said)
+        elif self._plans.due(now):
+            line.say("DISCARD PLANS", self._said)
+        elif self._time.known and self._time.age >= CLOCK_AGAIN:
+            line.say(line.clock, self._set_the_time)
+        elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
+            self._look(line, queue)
+        else:
+            self.go()
+
+    def _tell(self) -> None:
+        """Now, or when the pause is over."""
+        self._untold, self._timer = True, None
+        self._carry_on()
+        self._tell_later()
+
+    def _tell_later(self) -> None:
+        if self._untold and self._timer is None:
+            self._timer = self._loop.call_later(TELL_PAUSE, self._tell)
+
+    def _said(self, told: list[Row] | Exception) -> None:
+        """Nobody waits for it; whether the line is lost is said elsewhere."""
+        del told
+        self._carry_on()
+
+    def _set_the_time(self, told: list[Row] | Exception) -> None:
+        if isinstance(told, Exception):
+            self._leave(list(self._waiting))
+        else:
+            self._time.set(int(told[0][0]))
+            self._carry_on()
+
+    def _look(self, line: Line, queue: str) -> None:
+        """Where the queue begins; the front, while nobody can say."""
+        now, heads = self._time.now(), self._moment.heads
+
+        def seen(told: list[Row] | Exception) -> None:
+            heads.look_again(now, queue, [] if isinstance(told, Exception) else told)
+            self._carry_on()
+
+        line.run("heads", given(look_at(queue, FRONT), now), seen)
+
+    def _leave(self, calls: list[Call]) -> None:
+        """To the writer; what is under way now is left by whoever learns how it ended."""
+        self._waiting.clear()
+        if calls:
+            self._pass_on(calls)
+
+    def _on_lost(self) -> None:
+        """All goes to the writer until there is another line."""
+        line, self._line = self._line, None
+        if line is None:
+            return
+        self._emit("store.reconnecting", error="the loop's connection is lost")
+        line.close()
+        self._leave(list(self._waiting))
+        self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
+
+    def _reconnect(self) -> None:
+        if not self._closed:
+            self._loop.run_in_executor(None, self._connect).add_done_callback(self._reconnected)
+
+    def _reconnected(self, made: asyncio.Future[Line]) -> None:
+        if made.exception() is None and self._closed:
+            made.result().close()
+        elif made.exception() is None:
+            self._attach(made.result())
+        else:
+            self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
+
+
+class _Plans:
+    """When the server should plan anew: a plan made for an empty table is no good for a full one."""
+
+    def __init__(self) -> None:
+        self._count, self._next, self._until = 0, 1, float("inf")
+
+    def used(self) -> None:
+        """A statement ran."""
+        self._count += 1
+
+    def due(self, now: float) -> bool:
+        """Whether to plan anew; that counts as done."""
+        if self._count < self._next and now < self._until:
+            return False
+        self._next = max(self._next, self._count) * 4
+        self._until = now + PLANS_SECONDS
+        return True
+
+
+def _shared_out(group: Sequence[Call], answers: Sequence[Any]) -> list[tuple[Call, Any]]:
+    start, each = 0, []
+    for call in group:
+        each.append((call, answers[start : start + len(call.items)]))
+        start += len(call.items)
+    return each

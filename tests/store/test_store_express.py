@@ -68,11 +68,11 @@ def line_of(database: Database) -> Any:
     return way._line
 
 
-def under_way(database: Database) -> list[Any]:
-    """The calls whose statement was sent."""
-    way = database._dispatch._express
-    assert way is not None
-    return way._under_way
+def waits_for_a_lock(asker: Any, pid: int) -> bool:
+    """Whether a session of the server waits for another."""
+    asked = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s"
+    row = asker.execute(asked, (pid,)).fetchone()
+    return bool(row and row[0])
 
 
 def pid_of(database: Database) -> int:
@@ -139,7 +139,7 @@ async def test_a_session_that_ends_meanwhile_keeps_nothing(database: Database) -
         other.execute("BEGIN")
         other.execute("UPDATE worker SET ended_at = 1 WHERE id = 'w1'")
         claiming = asyncio.create_task(database.write(claims.claim, request(), last=True))
-        await until(lambda: under_way(database))
+        await until(lambda: waits_for_a_lock(other, pid_of(database)), seconds=3)
         other.execute("COMMIT")
     with pytest.raises(SessionEnded):
         await claiming
@@ -152,8 +152,8 @@ async def test_a_lost_connection_costs_nobody_an_answer(database: Database, emit
         other.execute("BEGIN")
         other.execute("LOCK TABLE task IN SHARE MODE")
         calls = [asyncio.create_task(database.write(submissions.submit, submission())) for _ in range(3)]
-        await until(lambda: under_way(database))
         old = pid_of(database)
+        await until(lambda: waits_for_a_lock(other, old))
         end_backend(database, old)
         await until(lambda: line_of(database) is None)
         other.execute("COMMIT")
@@ -228,7 +228,7 @@ async def test_a_hint_within_the_pause_is_told_after_it(
     other, heard = Database(url), []
     other.open()
     try:
-        other.subscribe(lambda foreign: heard.append(foreign))
+        other.subscribe(heard.append)
         await database.write(submissions.submit, submission())
         await until(lambda: len(heard) >= 1)
         await database.write(submissions.submit, submission())

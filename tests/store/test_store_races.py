@@ -14,7 +14,7 @@ import pytest
 
 from duly.model.state import Status
 from duly.model.task import Target
-from duly.store import claims, deliveries, journal, sessions, submissions
+from duly.store import claims, deliveries, journal, lists, sessions, submissions
 from duly.store.database import Database
 from duly.store.driver import Trouble, transaction
 from duly.store.transaction import Row, Transaction
@@ -120,6 +120,31 @@ def test_an_attempt_that_writes_holds_its_task(store: Store) -> None:
     lost = Tried(store, claims.rescue, ("old",))
     assert store.write(during(journal.record_steps, "fence", lost), step(claimed)) == [True]
     assert lost.at_once is False
+
+
+def test_lines_of_one_inbox_come_one_after_the_other(store: Store) -> None:
+    """A line that is numbered later is committed later: who reads on from the last number misses none."""
+    for _ in range(2):
+        store.ended(Status.COMPLETED, INBOX, owner="ann")
+    [[first, second]] = store.write(deliveries.claim_deliveries, ("w1", 9))
+    put = Tried(store, deliveries.notify, notice(second))
+    store.write(during(deliveries.notify, "notify", put), notice(first))
+    assert put.at_once is False
+    store.write(deliveries.notify, notice(second))
+    assert [line["delivery_id"] for line in store.read(lists.inbox, "", "ann")] == [first.id, second.id]
+
+
+def notice(delivery: deliveries.Delivery) -> deliveries.Notice:
+    """The line that this delivery puts into ann's inbox."""
+    return deliveries.Notice(
+        delivery_id=delivery.id,
+        attempt=delivery.attempt,
+        task_id=delivery.task_id,
+        tenant="",
+        owner="ann",
+        type="task.completed",
+        body="",
+    )
 
 
 def test_claims_do_not_wait_for_each_other(store: Store) -> None:

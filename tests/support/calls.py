@@ -80,6 +80,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": (None, FRONT),
     "heads#from their places": (None, PLACES),
     "held_by": (None, {"session": "w1"}),
+    "inboxes": ([{"tenant": "", "owner": f"owner{number}"} for number in range(BATCH)], {}),
     "notify": (
         None,
         {
@@ -135,9 +136,9 @@ def values(name: str) -> dict[str, Any]:
 
 
 def on(dialect: str) -> list[str]:
-    """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`; only
-    PostgreSQL has `take`."""
-    lacks = {"sqlite": {"heads", "take"}, "mariadb": {"take"}}.get(dialect, set())
+    """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`, and
+    has one writer, so it needs no `inboxes`; only PostgreSQL has `take`."""
+    lacks = {"sqlite": {"heads", "inboxes", "take"}, "mariadb": {"take"}}.get(dialect, set())
     return [name for name in CALLS if file(name) not in lacks]
 
 

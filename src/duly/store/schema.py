@@ -270,7 +270,16 @@ delivery = Table(
     **STORAGE,
 )
 
-# The inbox has integer ids, as its readers' documents ask; seq ascends within an owner.
+# Locked while a line is put into it: the ids of an owner's lines ascend in the order of their commits.
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("tenant", _key(64), primary_key=True),
+    Column("owner", _key(64), primary_key=True),
+    **STORAGE,
+)
+
+# The inbox's lines have integer ids, as its readers' documents ask.
 notification = Table(
     "notification",
     metadata,

@@ -240,7 +240,9 @@ def told(bug: Bug, one: Run) -> bool:
     """Prints the line of a bug; whether all is well with it."""
     well = one.noticed if bug.changes else one.code == 0
     word = ("caught" if bug.changes else "passed") if well else ("MISSED" if bug.changes else "FAILED")
-    print(f"{word}  {bug.name:<36} {one.seconds:5.1f} s  {str(one)[:150] if one.code else ''}", flush=True)
+    print(
+        f"{word}  {bug.name:<36} {one.seconds:5.1f} s  {str(one)[:150] if one.code != 0 else ''}", flush=True
+    )
     if not well:
         print(f"        {bug.guarantee}", flush=True)
     return well
@@ -266,11 +268,13 @@ def main() -> int:
     FORKS.set_forkserver_preload(WARM)
     with sources() as room:
         runs = judged([control(bugs), *bugs], room, asked.jobs)
-        well = {bug.name: told(bug, one) for bug, one in runs}
-    caught = sum(well[bug.name] for bug in bugs)
+        bad = [(bug, one) for bug, one in runs if not told(bug, one)]
+    for bug, one in bad:  # again, for those who read the end only
+        told(bug, one)
+    caught = len(bugs) - sum(bug.changes != () for bug, _ in bad)
     numbers = {"planted": len(bugs), "caught": caught, "seconds": round(time.monotonic() - begun, 1)}
     print(json.dumps(numbers))
-    return int(not all(well.values()))
+    return int(bad != [])
 
 
 if __name__ == "__main__":

@@ -131,9 +131,8 @@ def test_ci_calls_nothing_but_make() -> None:
 
 def test_the_end_of_ci_says_which_step_failed_and_how(tmp_path: Path) -> None:
     """Who has the last lines only has the reason; no step follows a failed one."""
-    (tmp_path / "make").write_text(
-        '#!/bin/sh\necho "about $1"\n[ $1 != services ] || { echo "3 failed"; echo "make: *** no" >&2; exit 2; }\n'
-    )
+    make = '[ $1 != services ] || { echo "3 failed"; echo "make: *** no" >&2; exit 2; }'
+    (tmp_path / "make").write_text(f'#!/bin/sh\necho "about $1"\n{make}\n')
     for name in ("pgbouncer", "python3"):
         (tmp_path / name).write_text("#!/bin/sh\n")
     for path in tmp_path.iterdir():

@@ -178,7 +178,7 @@ class Trial:
                 self._process.join(10)
         said = (self._folder / "said").read_text("utf-8", "replace")
         shutil.rmtree(self._folder, ignore_errors=True)
-        return Run(code=code, seconds=seconds, failure=_failure(said), last=said.strip()[-300:])
+        return Run(code=code, seconds=seconds, failure=_failure(said), last=" ".join(said.split())[-100:])
 
 
 def _try(bug: Bug, source: Path, folder: Path) -> None:
@@ -188,7 +188,10 @@ def _try(bug: Bug, source: Path, folder: Path) -> None:
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
     tree = shutil.copytree(source, folder / "src", copy_function=os.link)
-    bug.plant(tree)
+    try:
+        bug.plant(tree)
+    except Misfit as misfit:
+        sys.exit(str(misfit))
     os.chdir(ROOT)
     os.environ |= {**ENVIRONMENT, "PYTHONPATH": str(tree)}
     sys.path.insert(0, str(tree))
@@ -246,9 +249,8 @@ def told(bug: Bug, one: Run) -> bool:
     """Prints the line of a bug; whether all is well with it."""
     well = one.noticed if bug.changes else one.code == 0
     word = ("caught" if bug.changes else "passed") if well else ("MISSED" if bug.changes else "FAILED")
-    print(
-        f"{word}  {bug.name:<36} {one.seconds:5.1f} s  {str(one)[:150] if one.code != 0 else ''}", flush=True
-    )
+    words = "" if one.code == 0 and well else str(one)[:150]
+    print(f"{word}  {bug.name:<36} {one.seconds:5.1f} s  {words}", flush=True)
     if not well:
         print(f"        {bug.guarantee}", flush=True)
     return well

@@ -54,6 +54,7 @@ def test_a_text_that_is_not_there_once_is_no_bug(tmp_path: Path, before: str) ->
         (1, "test_a.py::test_b - assert 1 == 2", True),
         (1, "test_a.py::test_b - NameError: name 'x' is not defined", False),
         (1, 'test_a.py::test_b - DulyError: near "FORM": syntax error', False),
+        (1, "", False),
         (0, "", False),
         (2, "test_a.py", False),
         (4, "", False),

@@ -127,3 +127,21 @@ def test_ci_calls_nothing_but_make() -> None:
     steps = {"check", "services", "planted", "test"}
     assert steps <= set(re.findall(r"^ *(?:make|step) ([a-z-]+)", text, re.MULTILINE))
     assert "pytest " not in text
+
+
+def test_the_end_of_ci_says_which_step_failed_and_how(tmp_path: Path) -> None:
+    """Who has the last lines only has the reason; no step follows a failed one."""
+    make = '[ $1 != services ] || { echo "3 failed"; echo "make: *** no" >&2; exit 2; }'
+    (tmp_path / "make").write_text(f'#!/bin/sh\necho "about $1"\n{make}\n')
+    for name in ("pgbouncer", "python3"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+    for path in tmp_path.iterdir():
+        path.chmod(0o755)
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    run = subprocess.run(
+        [ROOT / ".ci" / "run"], env={**os.environ, "PATH": path}, capture_output=True, text=True
+    )
+    assert run.returncode == 2
+    *_, said, times, last = run.stdout.splitlines()
+    assert (said, last) == ("about services", "3 failed")
+    assert re.fullmatch(r"ci: \d+ s in total; check \d+ s; services \d+ s, FAILED", times)

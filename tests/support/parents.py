@@ -67,6 +67,7 @@ class Victim:
         self.returncode: int | None = None
         self.killed = 0
         self.stopped = 0
+        self.signals: list[int] = []
 
     def poll(self) -> int | None:
         return self.returncode
@@ -74,6 +75,9 @@ class Victim:
     def kill(self) -> None:
         self.killed += 1
         self.returncode = -9
+
+    def send_signal(self, number: int) -> None:
+        self.signals.append(number)
 
     def terminate(self) -> None:
         self.stopped += 1

@@ -65,6 +65,7 @@ LEVEL_OF = {
     "killed": "error",
     "lost": "warning",
     "refused": "warning",
+    "silent": "warning",
     "unready": "warning",
     "warning": "warning",
 }

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import gc
 import logging
 import os
@@ -219,6 +220,8 @@ def _forget(descriptors: Sequence[int]) -> None:
 def main(create_api: CreateApi | None = None) -> None:
     """The process's entry. Ends without waiting for handlers: one may ignore its stop for ever."""
     handover = received()
+    if sys.stderr is not None:  # where the stacks go when the parent asks in what a silent loop hangs
+        faulthandler.register(signal.SIGUSR2)
     die_with_parent()
     keep_from_offspring(handover)
     pipe = ChildPipe(socket.socket(fileno=handover.control))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -56,6 +57,7 @@ class Life:
         self._renewed_at = 0.0
         self._renew_at = float("inf")
         self._silent_by = float("inf")
+        self._asked = False
         self._bury_at = 0.0
         self._burials = 0
         #: What went back at its burial.
@@ -117,7 +119,7 @@ class Life:
             self._renew_at = now + self._settings["renew"]
         if "beat" in message:
             rest = max(message["beat"] + self._settings["stuck"], self._settings["renew"])
-            self._silent_by = now + rest + self._settings["lease"]
+            self._silent_by, self._asked = now + rest + self._settings["lease"], False
         self._last_words = message.get("last_words", self._last_words)
         self._announced = message.get("ending", self._announced)
 
@@ -127,9 +129,18 @@ class Life:
         if self._killed:
             return
         if now >= self._silent_by:
-            self.kill("its loop is silent", blamed=True)
+            self._end_silence(now)
         elif now >= self._renew_at:
             self._renew(now)
+
+    def _end_silence(self, now: float) -> None:
+        """Asks a silent child for its threads' stacks, and kills it a little later."""
+        if self._asked:
+            self.kill("its loop is silent", blamed=True)
+            return
+        self._asked, self._silent_by = True, now + self._unit
+        self._emit(f"{self._name}.silent", pid=self._process.pid)
+        self._process.send_signal(signal.SIGUSR2)
 
     def _renew(self, now: float) -> None:
         session = self.sessions[-1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 from typing import Any
 
@@ -112,10 +113,24 @@ def test_a_silent_loop_is_left_alone_until_its_handlers_are_overdue() -> None:
     watch = Watch()
     watch.say(beat=600.0)
     watch.turn(630)
-    assert watch.child.killed == 0
+    assert (watch.child.signals, watch.child.killed) == ([], 0)
     watch.turn(10)
     assert watch.child.killed == 1
     assert watch.emitted.lines[-1][1]["reason"] == "its loop is silent"
+
+
+def test_a_silent_loop_is_asked_for_its_stacks_before_the_end() -> None:
+    """Once, and it has a second to say them; when it speaks again meanwhile it lives."""
+    watch = Watch()
+    for asked in (1, 2):
+        watch.say(beat=0.0)
+        due = watch.life._silent_by
+        watch.turn(due + 0.5 - watch.clock.now)
+        assert watch.child.signals == [signal.SIGUSR2] * asked
+    assert watch.child.killed == 0
+    watch.turn(1)
+    assert (len(watch.child.signals), watch.child.killed) == (2, 1)
+    assert watch.emitted.names()[-2:] == ["child.silent", "child.killed"]
 
 
 def test_a_kill_happens_once() -> None:

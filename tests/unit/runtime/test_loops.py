@@ -60,7 +60,7 @@ async def make_loop(tick: Tick, emitted: Emitted) -> AsyncIterator[MakeLoop]:
 async def test_it_repeats_after_its_interval(make_loop: MakeLoop, tick: Tick) -> None:
     """Without a hint it ticks all the same: hints may be lost."""
     make_loop(0.001)
-    await until(lambda: tick.ended >= 5)
+    await until(lambda: tick.ended >= 5, 5)
 
 
 async def test_a_hint_does_not_wait_for_the_interval(make_loop: MakeLoop, tick: Tick) -> None:

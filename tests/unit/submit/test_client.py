@@ -17,6 +17,7 @@ from duly.store.database import Database
 from duly.submit import answer
 from duly.submit.admit import Options
 from duly.submit.client import Client
+from support.cluster import until
 from support.stores import Store, sqlite_store
 
 PATIENCE = 10.0
@@ -157,7 +158,7 @@ async def test_an_end_is_found_without_a_hint(desk: Desk, monkeypatch: pytest.Mo
     monkeypatch.setattr(desk.store.database, "subscribe", lambda listener: lambda: None)
     task = await desk.client.submit("demo", {}, Options())
     waiting = asyncio.create_task(desk.client.wait(task.id, 1_000))
-    await asyncio.sleep(0)
+    await until(lambda: desk.client._ends._waiting)  # it has looked once, and will be told
     await desk.client.cancel(task.id)
     async with asyncio.timeout(PATIENCE):
         assert (await waiting).status is Status.CANCELLED

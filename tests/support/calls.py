@@ -46,7 +46,7 @@ MORE = {
     "keyed": json.dumps([submissions._keys(one) for one in ACCEPTED[1::2]]),
     "adorned": json.dumps([submissions._adorned(one) for one in ACCEPTED]),
 }
-MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
+MOVED = {"retention": 1, "ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
@@ -63,7 +63,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
     "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),
     "claim": (ids("pending"), {"session": "w1"}),
-    "complete": (rows("running"), {**MOVED, "expires": crowd.NOW + 1}),
+    "complete": (rows("running"), MOVED),
     "data": (None, {}),
     "deliveries_adrift": (None, {}),
     "deliveries_orphaned": (None, {}),

@@ -164,7 +164,7 @@ def _complete(tx: Transaction, items: Sequence[Finish]) -> set[tuple[str, int]]:
     if not plain:
         return set()
     rows = [{"id": one.id, "attempt": one.attempt, "result": bodies.small(one.result)} for one in plain]
-    ended = tx.run("complete", rows, expires=tx.now + tx.terms.retention_ms)
+    ended = tx.run("complete", rows, retention=tx.terms.retention_ms)
     failpoint("store.half_written")
     done = {id_: first[id_] for (id_,) in ended}
     bodies.keep(

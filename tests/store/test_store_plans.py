@@ -52,6 +52,7 @@ INTENDED = {
     "delivery_settle": {"delivery"},
     "due": {"task_clock"},
     "events": {"task"},
+    "expired": {"task_expiry"},
     "facts": {"task"},
     "fence": {"task"},
     "held_by": {"task_held"},

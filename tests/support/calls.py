@@ -46,7 +46,12 @@ MORE = {
     "keyed": json.dumps([submissions._keys(one) for one in ACCEPTED[1::2]]),
     "adorned": json.dumps([submissions._adorned(one) for one in ACCEPTED]),
 }
-MOVED = {"retention": 1, "ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
+MOVED = {
+    "retention": 1,
+    "ids": json.dumps(ids("running")),
+    "ended": json.dumps(ids("running")),
+    "places": "{}",
+}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
@@ -75,6 +80,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "delivery_settle": ([{"id": SENDING, "attempt": 0, "status": "delivered"}], {}),
     "due": (None, {"limit": 100}),
     "events": (rows("running", type="log", data="{}"), {}),
+    "expired": (None, {"at": crowd.NOW + 4_000, "id": "completed-004000", "until": 2**62, "limit": BATCH}),
     "facts": (ids("running"), {}),
     "fence": (rows("running"), {}),
     "heads": (None, FRONT),

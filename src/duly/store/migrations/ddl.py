@@ -54,7 +54,7 @@ def add_column(name: str, column: sa.Column[Any]) -> None:
 
 def drop(name: str, *, column: str, indexes: tuple[str, ...] = ()) -> None:
     """Takes away indexes of a table, then a column; where they are gone already, nothing."""
-    again = {"if_exists": True} if _again() else {}
+    again: dict[str, Any] = {"if_exists": True} if _again() else {}
     for one in indexes:
         op.drop_index(one, name, **again)
     op.drop_column(name, column, **again)

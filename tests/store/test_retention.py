@@ -1,4 +1,4 @@
-"""Retention: an ended task is kept as long as it said, then goes with all that belongs to it, and nothing else."""
+"""An ended task is kept as long as it said, then goes with all that belongs to it, and nothing else does."""
 
 from __future__ import annotations
 

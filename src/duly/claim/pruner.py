@@ -43,8 +43,8 @@ EXPIRED = Wanted()
 class Pruner:
     """Walks along the ended tasks in the order in which their time ends, a batch per `tick`.
 
-    What still owes an answer is passed by, and looked at again in the next pass. On a full disk the reserve is
-    released, for without room nothing can be deleted; at the end of a pass it is kept anew.
+    What still owes an answer is passed by, and looked at again in the next pass. On a full disk the reserve
+    is released, for without room nothing can be deleted; at the end of a pass it is kept anew.
     """
 
     def __init__(

@@ -64,8 +64,8 @@ class Conditions:
     """All that a request to do work says besides its input, already valid for its task type.
 
     Times are milliseconds UTC; `priority` is 1..10, the larger the sooner; `unique` lets one living
-    task with this key exist per tenant and type; `result_ttl_ms` None: kept as long as others. Requests that say the same may share one,
-    which is checked once and written once for all of them.
+    task with this key exist per tenant and type; `result_ttl_ms` None: it is kept as long as others.
+    Requests that say the same may share one, which is checked once and written once for all of them.
     """
 
     task_type: str

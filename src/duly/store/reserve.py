@@ -7,7 +7,6 @@ that this makes, gives the freed pages back to the disk, and keeps the file anew
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from contextlib import closing
 from pathlib import Path
@@ -70,7 +69,8 @@ class Reserve:
 
     def _make(self) -> bool:
         try:
-            with open(os.open(self.path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            self.path.touch(0o600)
+            with self.path.open("wb") as file:
                 file.write(bytes(self.size))  # a hole would hold no room
         except OSError:
             self.release()

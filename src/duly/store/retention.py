@@ -104,5 +104,6 @@ def forget_sessions(tx: Transaction, items: Sequence[None]) -> list[int]:
         .limit(MOST_SESSIONS)
     )
     ids = tx.core.execute(query).scalars().all()
-    tx.core.execute(sa.delete(worker).where(worker.c.id.in_(ids)))
+    if ids:
+        tx.core.execute(sa.delete(worker).where(worker.c.id.in_(ids)))
     return [len(ids) for _ in items]

@@ -167,10 +167,16 @@ def test_every_table_that_names_a_task_is_known() -> None:
 def test_what_has_not_ended_stays(store: Store, status: Status) -> None:
     """Whatever its row was seen to say before."""
     id_ = store.standing(status)
-    with store.database.engine().connect() as connection:
-        connection.execute(sa.update(schema.task).where(schema.task.c.id == id_).values(expires_at=1))
+    expire(store, id_, 1)
     assert store.write(retention.prune, Expired(id_, 1)) == [False]
     assert left(store, id_) >= {"task", "event", "task_data"}
+    expire(store, id_, None)
+
+
+def expire(store: Store, id_: str, at: int | None) -> None:
+    """Says by hand when the task's time is over."""
+    with store.database.engine().connect() as connection:
+        connection.execute(sa.update(schema.task).where(schema.task.c.id == id_).values(expires_at=at))
 
 
 def test_a_task_that_ended_anew_since_it_was_seen_stays(store: Store) -> None:

@@ -19,7 +19,7 @@ from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
 from support import crowd, servers
-from support.calls import CALLS, file, values
+from support.calls import CALLS, file, pruning, values
 
 pytestmark = pytest.mark.services
 
@@ -294,6 +294,13 @@ def test_a_claim_locks_what_it_takes_and_no_more(connection: Any, url: str, name
     assert len(taken) == 64
     assert len(free) == crowd.SIZES["pending"] - 64
     assert not free & {row[0] for row in taken}
+
+
+def test_a_deletion_searches_every_table(connection: Any, url: str) -> None:
+    """Of a batch of ended tasks and all that belongs to them nothing is looked for by a scan."""
+    made = ran(connection, pruning(url))
+    assert not [one for plan in made for one in nodes(plan) if one["Node Type"] == "Seq Scan"]
+    assert sum(map(pages, made)) <= 3 * PAGES
 
 
 def test_the_measure_sees_a_scan(connection: Any) -> None:

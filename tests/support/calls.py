@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import sqlalchemy as sa
+
 from duly.model.state import Status
 from duly.model.task import Submission, Target
-from duly.store import heads, submissions
+from duly.store import heads, retention, submissions
+from duly.store.database import Database
 from duly.store.transaction import Terms, Transaction
 from support import crowd
 from support.stores import submission
@@ -145,3 +148,19 @@ def on(dialect: str) -> list[str]:
 def file(name: str) -> str:
     """The file that a call runs."""
     return name.partition("#")[0]
+
+
+def pruning(url: str) -> list[tuple[str, Any]]:
+    """The statements of `prune`, which is plain Core, with their parameters: a batch of ended tasks goes."""
+    database, said = Database(url), list[tuple[str, Any]]()
+    engine = database.engine()
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: said.append((told[2], told[3])))
+    items = [retention.Expired(f"completed-{number:06d}", crowd.NOW + number) for number in range(1000, 1020)]
+    with engine.connect() as core:
+        raw: Any = core.connection.dbapi_connection
+        database.driver.begin(raw)
+        now, dialect = crowd.NOW + 31 * 86_400_000, database.driver.dialect
+        tx = Transaction(raw.cursor(), now, terms=Terms(), dialect=dialect, core=core)
+        assert all(retention.prune(tx, items))
+        raw.cursor().execute("ROLLBACK")
+    return said

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import shutil
@@ -35,22 +34,17 @@ def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
 
 def fill(disk: Path) -> None:
     """Another program takes all that is left."""
-    with (disk / "filler").open("ab", buffering=0) as file, contextlib.suppress(_Full):
+    with (disk / "filler").open("ab", buffering=0) as file:
         for size in (65_536, 4096, 512, 1):
-            with contextlib.suppress(_Full):
-                while True:
-                    _write(file.fileno(), bytes(size))
+            while _written(file.fileno(), bytes(size)):
+                pass
 
 
-class _Full(Exception):
-    """There is no byte left."""
-
-
-def _write(descriptor: int, data: bytes) -> None:
+def _written(descriptor: int, data: bytes) -> bool:
+    """Whether there was room for all of it."""
     try:
-        if os.write(descriptor, data) < len(data):
-            raise _Full
+        return os.write(descriptor, data) == len(data)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        raise _Full from None
+        return False

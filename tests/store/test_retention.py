@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import Any
 
@@ -14,7 +17,7 @@ from duly.store import deliveries, journal, retention, schema
 from duly.store.deliveries import Notice, Sent
 from duly.store.retention import FRONT, Expired
 from duly.store.transaction import Transaction
-from support.stores import Store, lines, step
+from support.stores import Store, lines, opened_store, step
 
 INBOX = Target(channel="inbox")
 MONTH = 30 * DAY_MS // 1000
@@ -260,3 +263,48 @@ def test_a_session_that_holds_a_task_is_not_forgotten(store: Store) -> None:
     assert store.write(retention.forget_sessions, None) == [0]
     assert store.rescue() == 1
     assert store.status(claimed.id) is Status.PENDING
+
+
+@pytest.fixture
+def other(store: Store) -> Iterator[Store]:
+    """The same database in another process, as far as it knows."""
+    one = opened_store(store.database.url, store.clock)
+    yield one
+    one.database.close()
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What these answer when they begin at the same moment."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        start.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def test_two_that_delete_at_once_share_the_work(store: Store, other: Store) -> None:
+    """Each task is deleted by one of them; neither waits for long, neither fails."""
+    items = [seen(store, store.ended()) for _ in range(40)]
+    done = at_once(
+        lambda: [store.write(retention.prune, *items[at : at + 10]) for at in range(0, 40, 10)],
+        lambda: [other.write(retention.prune, *items[at : at + 10]) for at in range(30, -1, -10)],
+    )
+    assert sum(gone for one in done for batch in one for gone in batch) == 40
+    assert due(store, 2**62) == []
+
+
+def test_a_retry_and_a_deletion_decide_for_one_of_them(store: Store, other: Store) -> None:
+    """The task runs again, or it is gone; it never runs without its input."""
+    for _ in range(12):
+        id_ = store.ended(Status.FAILED)
+        item = seen(store, id_)
+        before, [gone] = at_once(
+            lambda id_=id_: store.retry(id_), lambda item=item: other.write(retention.prune, item)
+        )
+        assert (before is None) == gone
+        assert left(store, id_) >= ({"task", "task_data"} if not gone else set())
+        if not gone:
+            store.finish(store.claim()[0])

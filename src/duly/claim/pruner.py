@@ -76,7 +76,7 @@ class Pruner:
         except NotReady as error:
             if not self._reserve.helps(error):
                 raise
-            self._emit("store.reserve_released", path=str(self._reserve.path), bytes=self._reserve.size)
+            self._emit("store.reserve_released", path=str(self._reserve.path), level="warning")
             self.more = True
             return 0
 

@@ -18,7 +18,9 @@ from duly.store.sqlite import Sqlite
 
 #: Pages that go back to the disk with one transaction, and how many such transactions at once.
 PAGES = "PRAGMA incremental_vacuum(1000)"
-STEPS = 64
+STEPS = 16
+#: Seconds that such a transaction waits for others: a pass comes every minute.
+PATIENCE = 1.0
 
 
 class Reserve:
@@ -79,7 +81,7 @@ class Reserve:
 
     def _shrink(self) -> None:
         """Gives the database's free pages back to the disk, as many as are needed."""
-        with closing(self._driver.connect()) as connection:
+        with closing(self._driver.connect(patience=PATIENCE)) as connection:
             for _ in range(STEPS):
                 before = _free_pages(connection)
                 with contextlib.suppress(self._driver.module.Error):  # locked, or full: later, then

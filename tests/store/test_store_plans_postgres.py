@@ -56,7 +56,16 @@ SHAPES: dict[str, tuple[dict[str, int] | tuple[str, ...], ...]] = {
     "running, analysed when all had ended": (crowd.ENDED, ANALYSE, crowd.RUNNING, REST),
 }
 #: What readers run too, under their own settings.
-READ = ["deliveries_adrift", "delivery_due", "due", "held_by", "orphans", "sending_by", "startable"]
+READ = [
+    "deliveries_adrift",
+    "delivery_due",
+    "due",
+    "expired",
+    "held_by",
+    "orphans",
+    "sending_by",
+    "startable",
+]
 NAMED = re.compile(r"%\((\w+)\)s")
 RUN = [name for name in CALLS if name not in ("blob", "data")]
 #: Read whole where the planner likes: a few pages.

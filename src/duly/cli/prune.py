@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 _EPILOG = """Example: duly prune --older-than 7d --type company.report --dry-run
 
-Workers delete what has been kept long enough (retention_days, result_ttl) by themselves. This is for
-now: before a backup, or when the disk is full - then the reserve beside the database makes room."""
+Workers delete by themselves what has been kept long enough (retention_days, result_ttl).
+
+When the disk is full, the reserve beside a SQLite database makes the room that deleting takes."""
 
 _WHICH = "Which tasks"
 SECONDS = {"s": 1, "min": 60, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}

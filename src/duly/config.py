@@ -67,7 +67,14 @@ class Settings(BaseSettings):
     wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
     upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")
-    retention_days: float = Field(30, gt=0, description="How long an ended task is kept.")
+    retention_days: float = Field(
+        30, gt=0, description="How long an ended task is kept, unless its type or it says otherwise."
+    )
+    reserve: int = Field(
+        8_388_608,
+        ge=0,
+        description="Bytes kept free beside a SQLite file, so that a full disk can be cleaned; 0: none.",
+    )
     webhook_private: bool = Field(
         False, description="Whether webhooks may go to private and loopback addresses."
     )

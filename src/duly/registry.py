@@ -11,7 +11,7 @@ from typing import Any
 
 from duly.model.errors import InvalidInput, UnknownTaskType
 from duly.model.policy import RetryPolicy
-from duly.model.task import check_name
+from duly.model.task import check_name, check_ttl
 
 #: Where an attempt runs; each lane has its own number of slots.
 LANES = ("loop", "thread", "process")
@@ -26,6 +26,8 @@ class TaskType:
     queue: str = "default"
     timeout: float = 600.0
     isolate: bool = False
+    #: Seconds that an ended task is kept; None: as long as the installation says.
+    result_ttl: float | None = None
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     #: `process` when isolated, `loop` for async handlers, `thread` for plain ones.
     lane: str = field(init=False)
@@ -35,6 +37,8 @@ class TaskType:
         check_name(self.queue, "queue")
         if self.timeout <= 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout}")
+        if self.result_ttl is not None:
+            check_ttl(round(self.result_ttl * 1000))
         parameters = list(inspect.signature(self.handler).parameters.values())
         if not parameters:
             raise ValueError(f"the handler of {self.name!r} needs a first parameter for the context")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from site_under_test import MakeSite, Site
 
+from duly.clock import parse_iso
 from duly.model.task import Task
 
 
@@ -122,10 +123,22 @@ async def test_unknown_keys_are_named(site: Site) -> None:
 async def test_null_is_as_good_as_absent(site: Site) -> None:
     """Every optional key may be null."""
     names = ("input", "priority", "due", "deadline", "timeout", "max_retries", "unique", "tags", "metadata")
-    names += ("deliver", "queue", "owner", "tenant", "idempotency_key")
+    names += ("deliver", "queue", "owner", "tenant", "idempotency_key", "result_ttl")
     async with site.user("ann") as ann:
         task = await site.submitted(ann, **dict.fromkeys(names))
     assert (task["priority"], task["max_retries"], task["queue"]) == (5, 3, "default")
+
+
+async def test_how_long_it_is_kept_is_said_once_it_has_ended(site: Site) -> None:
+    """The request asks for seconds, the answer names the moment; less than a minute is refused."""
+    async with site.user("ann") as ann:
+        task = await site.submitted(ann, result_ttl=3600)
+        assert task["expires_at"] is None
+        ended = (await ann.delete(f"/api/tasks/{task['id']}")).json()
+        kept = parse_iso(ended["expires_at"]) - parse_iso(ended["completed_at"])
+        short = await ann.post("/api/tasks", json={"task_type": "echo", "result_ttl": 5})
+    assert kept == 3_600_000
+    assert (short.status_code, short.json()["code"]) == (422, "invalid_input")
 
 
 async def test_fifty_posts_with_one_key_are_one_task(site: Site) -> None:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from duly.store import schema, sqlite
+from duly.store import retention, schema, sqlite
 from duly.store.transaction import script
 from support import crowd
-from support.calls import file, on, values
+from support.calls import file, on, pruning, values
 
 #: Virtual machine steps that a call with a batch of 20 may take; one scan of a table takes more than 100,000.
 STEPS = 25_000
@@ -52,6 +52,7 @@ INTENDED = {
     "delivery_settle": {"delivery"},
     "due": {"task_clock"},
     "events": {"task"},
+    "expired": {"task_expiry"},
     "facts": {"task"},
     "fence": {"task"},
     "held_by": {"task_held"},
@@ -165,3 +166,13 @@ def test_what_belongs_to_a_task_is_found_by_an_index() -> None:
             next(iter(table.primary_key.columns)).name
         }
         assert ("task_id" in table.c) <= ("task_id" in indexed), table.name
+
+
+def test_a_deletion_searches_every_table(connection: Any, crowded: Path) -> None:
+    """Of a batch of ended tasks and all that belongs to them nothing is looked for by a scan."""
+    made = pruning(f"sqlite:///{crowded}")
+    lines = [
+        row[3] for text, given in made for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)
+    ]
+    assert len(made) > len(retention.PARTS)
+    assert not {match.group(1) for line in lines if (match := SCAN.match(line))} & set(schema.metadata.tables)

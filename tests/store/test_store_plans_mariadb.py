@@ -16,7 +16,7 @@ from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
 from support import crowd, servers
-from support.calls import file, on, values
+from support.calls import file, on, pruning, values
 
 pytestmark = pytest.mark.services
 
@@ -101,6 +101,15 @@ def test_no_statement_scans_a_table(cursor: Any, name: str) -> None:
     cursor.execute("ROLLBACK")
     whole = [line for line in plans if line[3] in ("ALL", "index") and not _made(line)]
     assert not whole
+
+
+def test_a_deletion_searches_every_table(cursor: Any, url: str) -> None:
+    """Of a batch of ended tasks and all that belongs to them nothing is looked for by a scan."""
+    found = []
+    for statement, given in pruning(url):
+        cursor.execute(f"EXPLAIN {statement}", given)
+        found += cursor.fetchall()
+    assert not [line for line in found if line[3] in ("ALL", "index")]
 
 
 def _made(line: tuple[Any, ...]) -> bool:

@@ -19,7 +19,7 @@ from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
 from support import crowd, servers
-from support.calls import CALLS, file, values
+from support.calls import CALLS, file, pruning, values
 
 pytestmark = pytest.mark.services
 
@@ -59,7 +59,16 @@ SHAPES: dict[str, tuple[dict[str, int] | tuple[str, ...], ...]] = {
     "running, analysed when all had ended": (crowd.ENDED, ANALYSE, crowd.RUNNING, REST),
 }
 #: What readers run too, under their own settings.
-READ = ["deliveries_adrift", "delivery_due", "due", "held_by", "orphans", "sending_by", "startable"]
+READ = [
+    "deliveries_adrift",
+    "delivery_due",
+    "due",
+    "expired",
+    "held_by",
+    "orphans",
+    "sending_by",
+    "startable",
+]
 NAMED = re.compile(r"%\((\w+)\)s")
 RUN = [name for name in CALLS if name not in ("blob", "data")]
 #: Read whole where the planner likes: a few pages.
@@ -297,6 +306,13 @@ def test_a_claim_locks_what_it_takes_and_no_more(connection: Any, url: str, name
     assert len(taken) == values(name)["free"]
     assert len(free) == crowd.SIZES["pending"] - len(taken)
     assert not free & {row[1 if name == "take" else 0] for row in taken}
+
+
+def test_a_deletion_searches_every_table(connection: Any, url: str) -> None:
+    """Of a batch of ended tasks and all that belongs to them nothing is looked for by a scan."""
+    made = ran(connection, pruning(url))
+    assert not [one for plan in made for one in nodes(plan) if one["Node Type"] == "Seq Scan"]
+    assert sum(map(pages, made)) <= 3 * PAGES
 
 
 def test_the_measure_sees_a_scan(connection: Any) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import sqlalchemy as sa
+
 from duly.model.state import Status
 from duly.model.task import Submission, Target
-from duly.store import heads, submissions
-from duly.store.transaction import Moment, Terms
+from duly.store import heads, retention, submissions
+from duly.store.database import Database
+from duly.store.transaction import Moment, Terms, Transaction
 from support import crowd
 from support.stores import submission
 
@@ -46,7 +49,12 @@ MORE = {
     "keyed": json.dumps([submissions._keys(one) for one in ACCEPTED[1::2]]),
     "adorned": json.dumps([submissions._adorned(one) for one in ACCEPTED]),
 }
-MOVED = {"ids": json.dumps(ids("running")), "ended": json.dumps(ids("running")), "places": "{}"}
+MOVED = {
+    "retention": 1,
+    "ids": json.dumps(ids("running")),
+    "ended": json.dumps(ids("running")),
+    "places": "{}",
+}
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
 TO_END = [{**row, "status": "completed", "due_at": None, "completed_at": crowd.NOW} for row in TO_RETRY]
@@ -63,7 +71,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
     "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),
     "claim": (ids("pending"), {"session": "w1"}),
-    "complete": (rows("running"), {**MOVED, "expires": crowd.NOW + 1}),
+    "complete": (rows("running"), MOVED),
     "data": (None, {}),
     "deliveries_adrift": (None, {}),
     "deliveries_orphaned": (None, {}),
@@ -75,6 +83,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "delivery_settle": ([{"id": SENDING, "attempt": 0, "status": "delivered"}], {}),
     "due": (None, {"limit": 100}),
     "events": (rows("running", type="log", data="{}"), {}),
+    "expired": (None, {"at": crowd.NOW + 4_000, "id": "completed-004000", "until": 2**62, "limit": BATCH}),
     "facts": (ids("running"), {}),
     "fence": (rows("running"), {}),
     "heads": (None, FRONT),
@@ -145,3 +154,19 @@ def on(dialect: str) -> list[str]:
 def file(name: str) -> str:
     """The file that a call runs."""
     return name.partition("#")[0]
+
+
+def pruning(url: str) -> list[tuple[str, Any]]:
+    """The statements of `prune`, which is plain Core, with their parameters: a batch of ended tasks goes."""
+    database, said = Database(url), list[tuple[str, Any]]()
+    engine = database.engine()
+    sa.event.listen(engine, "before_cursor_execute", lambda *told: said.append((told[2], told[3])))
+    items = [retention.Expired(f"completed-{number:06d}", crowd.NOW + number) for number in range(1000, 1020)]
+    with engine.connect() as core:
+        raw: Any = core.connection.dbapi_connection
+        database.driver.begin(raw)
+        now, dialect = crowd.NOW + 31 * 86_400_000, database.driver.dialect
+        tx = Transaction(raw.cursor(), now, terms=Terms(), dialect=dialect, core=core)
+        assert all(retention.prune(tx, items))
+        raw.cursor().execute("ROLLBACK")
+    return said

@@ -23,7 +23,7 @@ NOW = 1_800_000_000_000
 TASKS = """
 INSERT INTO task (id, task_type, queue, tenant, owner, status, "rank", fair_at, due_at, attempt, max_retries,
   timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at,
-  completed_at)
+  completed_at, expires_at)
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
 SELECT :status || '-' || substr('' || (1000000 + i), 2), 'type' || (i % 5), 'queue' || (i % 3),
   'tenant' || (i % 2), 'owner' || (i % 40), :status, 1 + i % 10, i * 10,
@@ -32,7 +32,7 @@ SELECT :status || '-' || substr('' || (1000000 + i), 2), 'type' || (i % 5), 'que
   CASE WHEN :status IN ('pending', 'scheduled') THEN 0 ELSE 1 END, 3, 600000,
   CASE WHEN :status = 'running' THEN 'w' || (i % 20) END, :status || i, 'h',
   CASE WHEN :status <> 'completed' THEN :status || i END, '{}', 2, :now, :now - i,
-  CASE WHEN :status = 'completed' THEN :now END
+  CASE WHEN :status = 'completed' THEN :now END, CASE WHEN :status = 'completed' THEN :now + i END
 FROM n"""
 
 REST = (

@@ -34,6 +34,14 @@ OFFENDERS = {
         WHERE t.status = 'completed' AND d.task_id IS NULL""",
     "a delivery belongs to a task": """
         SELECT d.id, d.task_id FROM delivery d LEFT JOIN task t ON t.id = d.task_id WHERE t.id IS NULL""",
+    "nothing is left of a task that is gone": """
+        SELECT p.task_id, p.of FROM (SELECT task_id, 'event' AS of FROM event WHERE seq = 1
+          UNION ALL SELECT task_id, 'data' FROM task_data UNION ALL SELECT task_id, 'tag' FROM task_tag
+          UNION ALL SELECT task_id, 'attempt' FROM attempt UNION ALL SELECT task_id, 'step' FROM step
+          UNION ALL SELECT task_id, 'partial' FROM partial) p
+        LEFT JOIN task t ON t.id = p.task_id WHERE t.id IS NULL""",
+    "an ended task says until when it is kept, and no other": """
+        SELECT id, status, expires_at FROM task WHERE (expires_at IS NULL) = (completed_at IS NOT NULL)""",
     "a notification belongs to a delivery of its task": """
         SELECT n.task_id, n.delivery_id FROM notification n
         LEFT JOIN delivery d ON d.id = n.delivery_id AND d.task_id = n.task_id WHERE d.id IS NULL""",

@@ -24,6 +24,7 @@ from duly.runtime.load import load_declared
 from duly.store import lists, migrate, sqlite
 from duly.store.database import Database
 from duly.store.driver import Footing
+from duly.store.reserve import Reserve
 
 State = Literal["ok", "note", "problem"]
 #: A distribution's module, where its name does not say it.
@@ -70,6 +71,7 @@ def examine(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
     for name, check in (
         ("database", _database),
         ("schema", _schema),
+        ("reserve", _reserve),
         ("token file", _token_file),
         ("task types", _task_types),
         ("workers", _workers),
@@ -162,6 +164,19 @@ def _file(report: Report, path: Path, footing: Footing) -> None:
     library = sqlite.driver.__name__.split(".")[0]
     report.add("engine", "ok", f"SQLite {footing.engine} ({library}), {footing.journal} + {care}: {why}")
     report.add("file system", "ok", f"{footing.file_system} under {path.parent.resolve()}")
+
+
+def _reserve(report: Report, settings: Settings) -> None:
+    """What a full disk is cleaned with."""
+    reserve = Reserve(_named(settings), settings.reserve)
+    if reserve.short:
+        report.add("disk", "problem", f"{reserve.free:,} bytes free under {reserve.path.parent}: duly prune")
+    if reserve.size and reserve.kept:
+        report.add("reserve", "ok", f"{reserve.size:,} bytes in {reserve.path}, to clean a full disk with")
+    elif reserve.size:
+        report.add("reserve", "note", f"{reserve.path} is not there; a worker makes it when there is room")
+    elif isinstance(_named(settings).driver, sqlite.Sqlite):
+        report.add("reserve", "note", "none (reserve = 0): a full disk cannot be cleaned by deleting tasks")
 
 
 def _named(settings: Settings) -> Database:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from duly.cli import database, demo, doctor, serve, submit, tasks, token
+from duly.cli import database, demo, doctor, prune, serve, submit, tasks, token
 from duly.cli.shell import Shell
 
 _FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
@@ -33,6 +33,7 @@ tasks.register(app)
 doctor.register(app)
 token.register(app)
 database.register(app)
+prune.register(app, "Installation")
 
 
 def main() -> None:

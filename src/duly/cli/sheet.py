@@ -63,7 +63,7 @@ def _values(task: Json, screen: Screen) -> Iterator[tuple[str, str]]:
     yield "attempt", str(task["attempt"])
     yield "tags", ", ".join(task["tags"])
     yield "created_at", f"{task['created_at']}  ({age(task, screen)})"
-    for name in ("started_at", "completed_at", "due_at", "deadline_at"):
+    for name in ("started_at", "completed_at", "expires_at", "due_at", "deadline_at"):
         yield name, task[name] or ""
     yield "took", took(task, screen)
     yield "metadata", _pairs(task["metadata"])

@@ -63,6 +63,9 @@ class Terms:
     ] = None
     deadline: Annotated[str | None, _option(_TERMS, "Of no use after: as --due.", "WHEN")] = None
     timeout: Annotated[float | None, _option(_TERMS, "Seconds that one attempt may last.", "SECONDS")] = None
+    result_ttl: Annotated[
+        float | None, _option(_TERMS, "Seconds that it is kept once it has ended (at least 60).", "SECONDS")
+    ] = None
     max_retries: Annotated[int | None, _option(_TERMS, "Retries after the first attempt.", "N")] = None
     queue: Annotated[
         str | None, _option(_TERMS, "Where it waits, if not in its handler's queue.", "NAME")

@@ -77,6 +77,17 @@ WORDS = {
     "absent": ("not in the document", "文中未见"),
     "more": ("{count} more", "另有 {count} 项"),
     "step_done": ("step {name}", "步骤 {name}"),
+    "expires_at": ("kept until", "保留至"),
+    "pruned": ("{count} ended tasks deleted", "已删除 {count} 个已结束的任务"),
+    "would_prune": ("{count} ended tasks would be deleted", "将删除 {count} 个已结束的任务"),
+    "prune_kept": (
+        "{count} stay for now: an answer of theirs is still owed or unread, or their idempotency key stands",
+        "{count} 个暂时保留：其结果尚未送达或未读，或其幂等键仍有效",
+    ),
+    "no_reserve": (
+        "the disk has no room yet for the reserve {path}; a worker makes it once there is",
+        "磁盘空间不足，暂无法重建预留文件 {path}；有空间后由工作进程重建",
+    ),
     "total": ("total", "合计"),
 }
 

@@ -38,6 +38,9 @@ class TaskRequest(BaseModel):
     )
     deadline: str | float | None = Field(None, description="Of no use after: as `due`.")
     timeout: float | None = Field(None, description="Seconds that one attempt may last.")
+    result_ttl: float | None = Field(
+        None, description="Seconds that it is kept once it has ended, at least 60; a day with a key."
+    )
     max_retries: int | None = Field(None, description="Retries after the first attempt: 3 are 4 attempts.")
     unique: str | None = Field(None, description="One living task of this type and tenant with this key.")
     tags: list[str] | None = Field(None, description="At most 20.")

@@ -96,6 +96,7 @@ def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
         "completed_at": iso(task.completed_at),
         "due_at": iso(task.due_at),
         "deadline_at": iso(task.deadline_at),
+        "expires_at": iso(task.expires_at),
         "result": task.result,
         "error": error_text(task, language),
         "error_code": task.error_code,

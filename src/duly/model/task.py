@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from duly.model.errors import InvalidInput
 from duly.model.state import Status
 
+MINUTE_MS = 60_000
 DAY_MS = 86_400_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]*")
 _UNKEPT = re.compile("[\x00-\x1f\ud800-\udfff]")
@@ -35,6 +36,13 @@ def check_text(value: str, what: str, limit: int) -> str:
     return value
 
 
+def check_ttl(milliseconds: int) -> int:
+    """How long an ended task is kept: who waits for it asks again within a minute, so that is the least."""
+    if not MINUTE_MS <= milliseconds <= 36_600 * DAY_MS:
+        raise InvalidInput("result_ttl must be 60 seconds to 100 years; leave it out for the default")
+    return milliseconds
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """Where an answer goes: the task carries it, its delivery commits with the result."""
@@ -56,8 +64,8 @@ class Conditions:
     """All that a request to do work says besides its input, already valid for its task type.
 
     Times are milliseconds UTC; `priority` is 1..10, the larger the sooner; `unique` lets one living
-    task with this key exist per tenant and type. Requests that say the same may share one,
-    which is checked once and written once for all of them.
+    task with this key exist per tenant and type; `result_ttl_ms` None: it is kept as long as others.
+    Requests that say the same may share one, which is checked once and written once for all of them.
     """
 
     task_type: str
@@ -69,6 +77,7 @@ class Conditions:
     due_at: int | None = None
     deadline_at: int | None = None
     timeout_ms: int = 600_000
+    result_ttl_ms: int | None = None
     max_retries: int = 3
     idempotency_key: str | None = None
     unique: str | None = None
@@ -83,6 +92,8 @@ class Conditions:
             raise InvalidInput(f"max_retries must be 0..100, not {self.max_retries}")
         if not 1 <= self.timeout_ms <= 366 * DAY_MS:
             raise InvalidInput("timeout must be more than 0 seconds and at most a year")
+        if self.result_ttl_ms is not None:
+            check_ttl(self.result_ttl_ms)
         check_name(self.task_type, "task_type", 100)
         check_name(self.queue, "queue")
         check_text(self.tenant, "tenant", 64)
@@ -182,6 +193,7 @@ class Task:
     created_at: int
     started_at: int | None = None
     completed_at: int | None = None
+    expires_at: int | None = None
     tags: tuple[str, ...] = ()
     result: Any = None
     deduplicated: bool = False

@@ -81,6 +81,14 @@ PHRASES = {
         "已于 {span}前失败（第 {attempt} 次执行）。",
     ),
     "cancelled": ("It was cancelled {span} ago.", "已于 {span}前取消。"),
+    "kept": (
+        "It is kept until {at}, for {span} more.",
+        "保留至 {at}，还有 {span}。",
+    ),
+    "kept_over": (
+        "Its time is over: it is deleted within minutes, once it owes no answer.",
+        "保留期已过：结果全部送达后，将在数分钟内删除。",
+    ),
     "delivery_due": (
         "Its answer to {target} ({channel}) is being sent next.",
         "发往 {target}（{channel}）的结果即将发送。",

@@ -89,6 +89,7 @@ async def why(
     _REASONS[facts.task.status](facts)
     _deadline(facts)
     _deliveries(facts)
+    _kept(facts)
     reasons = tuple(facts.reasons)
     return Why(task_id=task_id, status=facts.task.status, summary=reasons[0].text_en, reasons=reasons)
 
@@ -218,6 +219,13 @@ def _deliveries(facts: _Facts) -> None:
         detail = masked_text(row["last_error"] or "")
         sends = {"sends": row["attempt"], "delivery_id": row["id"], "last_code": row["last_code"]}
         facts.say(code, **_target(row, facts.task), **sends, **wait, detail=detail)
+
+
+def _kept(facts: _Facts) -> None:
+    until = facts.task.expires_at
+    if until is not None:
+        code = "kept" if until > facts.now else "kept_over"
+        facts.say(code, at=iso(until), span_ms=until - facts.now)
 
 
 def _target(row: dict[str, Any], task: Task) -> dict[str, str]:

@@ -49,6 +49,7 @@ class Duly:
         max_retries: int = 3,
         backoff: float = 2,
         isolate: bool = False,
+        result_ttl: float | None = None,
     ) -> Callable[[Handler], Handler]:
         """Declares the handler of a task type and answers it unchanged.
 
@@ -59,6 +60,7 @@ class Duly:
             max_retries: retries after the first attempt (3 retries are 4 attempts).
             backoff: seconds before the first retry; doubled for each further one, ± 20 %, at most 300.
             isolate: run each attempt in a process of its own, which a timeout or a cancel really kills.
+            result_ttl: seconds that an ended task is kept, at least 60; None: `retention_days`.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -70,6 +72,7 @@ class Duly:
                     queue=queue,
                     timeout=timeout,
                     isolate=isolate,
+                    result_ttl=result_ttl,
                     policy=policy,
                 )
             )
@@ -120,7 +123,7 @@ class Duly:
             input: the handler's arguments as a JSON object.
             wait: seconds to wait for the end; the task comes back finished or not.
             **options: see `duly.submit.admit.Options`: owner, tenant, priority 1..10, due, deadline, timeout,
-                max_retries, idempotency_key, unique, tags, metadata, deliver, queue.
+                result_ttl, max_retries, idempotency_key, unique, tags, metadata, deliver, queue.
 
         Raises:
             InvalidInput: an unknown type, an input the handler does not take, an option out of range.

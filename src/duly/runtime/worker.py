@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from duly.claim.poller import Poller, Role
+from duly.claim.pruner import Pruner
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
 from duly.deliver.channel import Channel
@@ -22,11 +23,14 @@ from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
+from duly.store.reserve import Reserve
 from duly.store.submissions import cancel, retry, submit
 from duly.store.writer import Verb
 
 #: How long a drain waits to say that it is one, when the database is busy.
 LEAVE_SECONDS = 1.0
+#: How often it is looked for what has been kept long enough, and the pause between two batches.
+PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
 
 
 class Worker:
@@ -67,10 +71,12 @@ class Worker:
             database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
         )
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
+        self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
         self._sweeps = Loop("sweep", settings.sweep, self.sweep, emit=emit)
+        self._prunes = Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE)
         self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
         self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
         self._supervised = supervised is not None
@@ -78,7 +84,7 @@ class Worker:
         self._tell_suspects = suspects
         self._loops = [self._claims, self._cancels, self._renews, self._beats]
         if role is not Role.QUARANTINE:
-            self._loops += [self._sends, self._sweeps]
+            self._loops += [self._sends, self._sweeps, self._prunes]
         self._forget = contextlib.ExitStack()
         self._stirred = asyncio.Event()
         self._begun_at = 0.0
@@ -163,6 +169,13 @@ class Worker:
         await self.rescuer.tick()
         if self._role is Role.ORDINARY and await self.poller.suspects_wait():
             self._tell_suspects()
+
+    async def prune(self) -> int:
+        """Deletes a few tasks that were kept long enough; again soon while there are more."""
+        gone = await self.pruner.tick()
+        if self.pruner.more:
+            self._prunes.hint()
+        return gone
 
     async def replace_session(self, ended: str) -> None:
         """Gives up all attempts of a session that others ended, and takes a new one."""

@@ -207,7 +207,7 @@ def _complete(tx: Transaction, items: Sequence[Finish]) -> set[tuple[str, int]]:
 def _completed(at: Moment, items: Sequence[Finish]) -> dict[str, Any]:
     """The parameters of `complete.sql`."""
     rows = [{"id": one.id, "attempt": one.attempt, "result": bodies.small(one.result)} for one in items]
-    return {"batch": rows, "expires": at.now + at.terms.retention_ms}
+    return {"batch": rows, "retention": at.terms.retention_ms}
 
 
 def quick_finish(at: Moment, items: Sequence[Finish]) -> Quickly[list[Status | None]]:

@@ -25,12 +25,14 @@ _GOOD = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
 class LoopLine:
-    """As `store.driver.Line` says. `me` is the payload of this process's own hints, not to be heeded."""
+    """As `store.driver.Line` says."""
 
-    def __init__(self, connection: psycopg.Connection[Any], *, me: str, clock: str, hint: str) -> None:
+    #: On the channel of `store.notices`.
+    hint = "NOTIFY duly"
+
+    def __init__(self, connection: psycopg.Connection[Any], *, clock: str) -> None:
+        connection.execute("LISTEN duly")
         self.clock = clock
-        self.hint = hint
-        self._me = me
         self._connection = connection
         self._pgconn = connection.pgconn
         self._pgconn.nonblocking = 1
@@ -135,7 +137,7 @@ class LoopLine:
     def _hear(self) -> None:
         heard = False
         while (notice := self._pgconn.notifies()) is not None:
-            heard = heard or notice.extra.decode() != self._me
+            heard = heard or notice.be_pid != self._pgconn.backend_pid
         if heard:
             self._heard()
 

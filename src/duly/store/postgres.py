@@ -5,7 +5,6 @@ Behind pgbouncer in transaction mode set `DULY_DATABASE_LISTEN_URL`: the way aro
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +13,7 @@ from urllib.parse import urlsplit
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.store.driver import Footing, Hints, Line, Silence, Trouble
 from duly.store.loopline import LoopLine
-from duly.store.notices import CHANNEL, Notices
+from duly.store.notices import Notices
 
 try:
     import psycopg
@@ -154,10 +153,7 @@ class Postgres:
         return None if self._pooled else self._line
 
     def _line(self) -> Line:
-        me = os.urandom(6).hex()
-        connection = self.connect()
-        connection.execute(f"LISTEN {CHANNEL}")
-        return LoopLine(connection, me=me, clock=_CLOCK, hint=f"SELECT pg_notify('{CHANNEL}', '{me}')")
+        return LoopLine(self.connect(), clock=_CLOCK)
 
     def lock_schema(self, cursor: Any) -> None:
         cursor.execute("BEGIN")

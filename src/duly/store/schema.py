@@ -102,6 +102,8 @@ task = Table(
     # How many may share the process of its next attempt, since two died under it; 0: it is no suspect.
     Column("suspect", SmallInteger, nullable=False, server_default="0"),
     Column("timeout_ms", BigInteger, nullable=False),
+    # How long it is kept once it has ended; NULL: as long as the installation says then.
+    Column("result_ttl_ms", BigInteger),
     Column("deadline_at", BigInteger),
     Column("worker_id", _key(36)),
     Column("cancel_requested_at", BigInteger),
@@ -145,6 +147,7 @@ task = Table(
         unique=True,
     ),
     *_index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
+    *_index("task_expiry", "expires_at", "id", where="expires_at IS NOT NULL"),
     **STORAGE,
     **HOT,
 )

@@ -171,6 +171,8 @@ def connect(path: Path, journal: str, *, read_only: bool = False, patience: floa
     _make_private(path)
     timeout = BUSY_TIMEOUT_MS / 1000 if patience is None else patience
     connection = driver.connect(str(path), timeout=timeout, isolation_level=None, check_same_thread=False)
+    if not path.stat().st_size:  # later it would take a VACUUM: free pages can go back to the disk
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     for pragma in _JOURNALS[journal]:
         connection.execute(pragma)
     connection.execute("PRAGMA foreign_keys = ON")

@@ -109,12 +109,20 @@ def _row(at: Moment, conditions: Conditions) -> dict[str, Any]:
         "due_at": conditions.due_at if later else conditions.deadline_at,
         "deadline_at": conditions.deadline_at,
         "timeout_ms": conditions.timeout_ms,
+        "result_ttl_ms": _result_ttl(tx, conditions),
         "max_retries": conditions.max_retries,
         "idempotency_key": conditions.idempotency_key,
         "body_hash": conditions.body_hash,
         "unique_key": conditions.unique_key,
         "metadata": wire.dumps(dict(conditions.metadata)) if conditions.metadata else "{}",
     }
+
+
+def _result_ttl(tx: Transaction, conditions: Conditions) -> int | None:
+    """As asked; but a key must find its task as long as it stands for it."""
+    asked, shortest = conditions.result_ttl_ms, tx.terms.key_ttl_ms
+    until = tx.terms.retention_ms if asked is None else asked
+    return shortest if conditions.idempotency_key is not None and until < shortest else asked
 
 
 def _keys(item: Submission) -> dict[str, Any]:

@@ -81,7 +81,8 @@ def _move(tx: Transaction, changes: Sequence[Change]) -> None:
         ended = [row["id"] for row in rows if row["completed_at"] is not None]
         back = any(change.target is Status.PENDING for change in changes)
         places = tx.heads.known(tx) if back else {}
-        tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places)
+        kept = {"retention": tx.terms.retention_ms}
+        tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places, **kept)
 
 
 def _event(change: Change) -> dict[str, Any]:
@@ -112,7 +113,6 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
         "error_code": change.error_code,
         "error": change.error,
         "completed_at": tx.now if ended else None,
-        "expires_at": tx.now + tx.terms.retention_ms if ended else None,
         "reset": int(change.reset),
     }
 

@@ -29,6 +29,7 @@ class Options:
     """What a caller may say about a task besides its type and input; None takes the handler's default.
 
     `due` and `deadline`: a moment with a zone, ISO 8601 text, a timedelta, or seconds from now.
+    `result_ttl`: seconds that the ended task is kept, at least 60; with an `idempotency_key` at least a day.
     """
 
     tenant: str = ""
@@ -38,6 +39,7 @@ class Options:
     due: Moment = None
     deadline: Moment = None
     timeout: float | None = None
+    result_ttl: float | None = None
     max_retries: int | None = None
     idempotency_key: str | None = None
     unique: str | None = None
@@ -73,15 +75,21 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
 @functools.lru_cache(maxsize=1024, typed=True)
 def _common(kind: TaskType, tenant: Any, owner: Any, queue: Any, *limits: Any) -> Conditions:
     """The conditions of requests that say nothing of their own."""
-    priority, timeout, max_retries = limits
+    priority, timeout, max_retries, ttl = limits
     options = Options(
-        tenant=tenant, owner=owner, queue=queue, priority=priority, timeout=timeout, max_retries=max_retries
+        tenant=tenant,
+        owner=owner,
+        queue=queue,
+        priority=priority,
+        timeout=timeout,
+        max_retries=max_retries,
+        result_ttl=ttl,
     )
     return _conditions(kind, options, 0, "")
 
 
 def _shared(kind: TaskType, options: Options) -> Conditions:
-    limits = (options.priority, options.timeout, options.max_retries)
+    limits = (options.priority, options.timeout, options.max_retries, options.result_ttl)
     try:
         return _common(kind, options.tenant, options.owner, options.queue, *limits)
     except TypeError:  # not even hashable
@@ -100,6 +108,7 @@ def _conditions(kind: TaskType, options: Options, now: int, text: str) -> Condit
         due_at=moment(options.due, now, "due"),
         deadline_at=_deadline(options.deadline, now),
         timeout_ms=_timeout(kind, options),
+        result_ttl_ms=_result_ttl(kind, options),
         max_retries=_integer(
             kind.policy.max_retries if options.max_retries is None else options.max_retries, "max_retries"
         ),
@@ -170,6 +179,16 @@ def _timeout(kind: TaskType, options: Options) -> int:
     if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < 1e9:
         raise InvalidInput(f"timeout must be more than 0 seconds, not {timeout!r}")
     return max(1, round(timeout * 1000))
+
+
+def _result_ttl(kind: TaskType, options: Options) -> int | None:
+    """None: whatever the installation says when the task ends."""
+    ttl = kind.result_ttl if options.result_ttl is None else options.result_ttl
+    if ttl is None:
+        return None
+    if isinstance(ttl, bool) or not isinstance(ttl, int | float) or not abs(ttl) < 1e12:
+        raise InvalidInput(f"result_ttl must be a number of seconds, not {ttl!r}")
+    return round(ttl * 1000)
 
 
 def _integer(value: Any, what: str) -> int:

@@ -28,6 +28,7 @@ FIELDS = [
     "completed_at",
     "due_at",
     "deadline_at",
+    "expires_at",
     "result",
     "error",
     "error_code",

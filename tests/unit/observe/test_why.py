@@ -227,7 +227,7 @@ async def test_a_deadline(world: World) -> None:
     id_ = await world.submit(deadline_at=world.clock.now_ms() + 2 * MINUTE)
     assert the(await ask(world, id_), "deadline").data["span_ms"] == 2 * MINUTE
     await world.finish(await world.claim())
-    assert codes(await ask(world, id_)) == ["completed"]
+    assert codes(await ask(world, id_)) == ["completed", "kept"]
 
 
 @pytest.mark.parametrize(
@@ -249,13 +249,22 @@ async def test_a_task_that_has_ended(
     assert (await ask(world, id_)).summary.endswith(text)
 
 
+async def test_until_when_it_is_kept(world: World) -> None:
+    """Once it has ended; and when that time is over, that it will be deleted."""
+    await world.session()
+    id_ = await world.ended(result_ttl_ms=2 * MINUTE)
+    assert the(await ask(world, id_), "kept").data["span_ms"] == 2 * MINUTE
+    world.clock.advance(120)
+    assert codes(await ask(world, id_)) == ["completed", "kept_over"]
+
+
 async def test_an_answer_that_is_still_owed(world: World) -> None:
     """Each delivery that has not arrived says where it goes (the host only), how often it failed and why."""
     await world.session()
     id_ = await world.ended(Target(channel="webhook", url="https://hooks.example/robot?access_token=s3cret"))
-    assert codes(await ask(world, id_)) == ["completed", "delivery_due"]
+    assert codes(await ask(world, id_)) == ["completed", "delivery_due", "kept"]
     [[delivery]] = await world.database.write_many(deliveries.claim_deliveries, [("w1", 1)])
-    assert codes(await ask(world, id_)) == ["completed", "delivery_sending"]
+    assert codes(await ask(world, id_)) == ["completed", "delivery_sending", "kept"]
     again = Sent(
         id=delivery.id, attempt=1, status="pending", delay_ms=5000, code=500, error="HTTP 500 ?token=s3cret"
     )
@@ -279,7 +288,7 @@ async def test_an_answer_that_arrived_is_not_mentioned(world: World) -> None:
     id_ = await world.ended(Target(channel="inbox"))
     [[delivery]] = await world.database.write_many(deliveries.claim_deliveries, [("w1", 1)])
     await world.database.write(deliveries.settle, Sent(id=delivery.id, attempt=1, status="delivered"))
-    assert codes(await ask(world, id_)) == ["completed"]
+    assert codes(await ask(world, id_)) == ["completed", "kept"]
 
 
 async def test_an_unknown_task(world: World) -> None:

@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 
 from duly import Context, Duly
+from duly.claim import pruner
+from duly.claim.poller import Role
 from duly.model.errors import NotReady, SchemaOutdated
-from duly.runtime import child
+from duly.runtime import child, worker
 from duly.runtime.child import Child, patiently, run_to_end
 from duly.runtime.pulse import Pulse
 from duly.runtime.worker import Worker
-from duly.store import claims
+from duly.store import claims, lists
 from duly.testing import Harness, harness
 from support.cluster import until
 
@@ -55,6 +57,26 @@ async def test_a_worker_that_cannot_claim_is_unready_and_recovers(one: Harness, 
     broken = False
     await until(lambda: one.worker.ready[0])
     assert (await one.app.client.wait(task.id, 5)).status == "completed"
+
+
+async def test_a_worker_deletes_by_itself_what_was_kept_long_enough(
+    one: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batch after batch, without anybody asking; the quarantine child does not."""
+    monkeypatch.setattr(pruner, "BATCH", 2)
+    monkeypatch.setattr(worker, "PRUNE_PAUSE", 0.01)
+    ids = [(await one.submit("quick")).id for _ in range(5)]
+    await one.run_until_idle()
+    one.clock.advance(30 * 86_400)
+    one.worker = Worker(one.app)
+    await one.worker.start()
+
+    async def gone() -> bool:
+        return not await one.app.database.read(lists.page, lists.Filter())
+
+    await until(gone)
+    assert len(ids) == 5
+    assert "prune" not in [loop.name for loop in Worker(one.app, role=Role.QUARANTINE)._loops]
 
 
 async def test_a_stop_does_not_tear_a_claim(one: Harness, monkeypatch: Any) -> None:

@@ -51,6 +51,16 @@ def test_what_is_said_counts() -> None:
     assert one.deliver == (Target(channel="inbox"),)
 
 
+def test_how_long_it_is_kept_is_said_by_the_task_or_its_type() -> None:
+    """Else by nobody: then it is the installation's word when the task ends."""
+    registry = Registry()
+    registry.add(TaskType(name="plain", handler=report))
+    registry.add(TaskType(name="short", handler=report, result_ttl=90))
+    asked = (("plain", None), ("plain", 60), ("short", None), ("short", 60.5))
+    made = [admit(registry, name, {}, Options(result_ttl=ttl, owner="ann"), NOW) for name, ttl in asked]
+    assert [one.conditions.result_ttl_ms for one in made] == [None, 60_000, 90_000, 60_500]
+
+
 def test_ids_ascend() -> None:
     """Later submissions have larger ids: lists and claims rely on it."""
     made = [ask().id for _ in range(200)]
@@ -124,6 +134,13 @@ def test_metadata_has_its_own_limit() -> None:
         {"timeout": "60"},
         {"timeout": True},
         {"timeout": 367 * 86_400},
+        {"result_ttl": 0},
+        {"result_ttl": 59.9},
+        {"result_ttl": math.nan},
+        {"result_ttl": math.inf},
+        {"result_ttl": "60"},
+        {"result_ttl": True},
+        {"result_ttl": 101 * 366 * 86_400},
         {"queue": "a b"},
         {"owner": 7},
         {"tenant": None},

@@ -47,6 +47,19 @@ def table(name: str, *parts: Any, **options: Any) -> None:
     failpoint("migration.table")
 
 
+def add_column(name: str, column: sa.Column[Any]) -> None:
+    """A column of a table; where it is already, nothing."""
+    op.add_column(name, column, **_again())
+
+
+def drop(name: str, *, column: str, indexes: tuple[str, ...] = ()) -> None:
+    """Takes away indexes of a table, then a column; where they are gone already, nothing."""
+    again: dict[str, Any] = {"if_exists": True} if _again() else {}
+    for one in indexes:
+        op.drop_index(one, name, **again)
+    op.drop_column(name, column, **again)
+
+
 def index(name: str, *columns: str, where: str, unique: bool = False) -> None:
     """An index of some tasks; MariaDB has none such: there of all, status in front if that decides."""
     if op.get_bind().dialect.name == "mysql":

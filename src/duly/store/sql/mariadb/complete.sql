@@ -33,8 +33,8 @@ UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE
   attempt INT PATH '$.attempt')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
 STRAIGHT_JOIN attempt a FORCE INDEX (PRIMARY) ON a.task_id = r.id AND a.attempt = r.attempt
-SET t.status = 'completed', t.worker_id = NULL, t.wait_kind = NULL, t.due_at = NULL, t.exhausted = 0,
-  t.error_code = NULL, t.error = NULL, t.completed_at = :now, t.expires_at = :expires, t.seq = t.seq + 1,
-  t.deaths = 0, t.suspect = 0, t.touched_at = greatest(t.touched_at, :now), t.progress = 1.0, t.unique_key = NULL,
-  a.ended_at = :now, a.outcome = 'completed', a.error_code = NULL, a.error = NULL
+SET t.status = 'completed', t.worker_id = NULL, t.wait_kind = NULL, t.due_at = NULL, t.exhausted = 0, t.error = NULL,
+  t.error_code = NULL, t.completed_at = :now, t.expires_at = :now + coalesce(t.result_ttl_ms, :retention),
+  t.seq = t.seq + 1, t.deaths = 0, t.suspect = 0, t.touched_at = greatest(t.touched_at, :now), t.progress = 1.0,
+  t.unique_key = NULL, a.ended_at = :now, a.outcome = 'completed', a.error_code = NULL, a.error = NULL
 WHERE t.attempt = r.attempt AND t.status = 'running';

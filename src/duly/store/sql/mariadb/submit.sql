@@ -10,15 +10,15 @@ UPDATE JSON_TABLE(@stale, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id SET t.idempotency_key = NULL;
 -- The ticket: behind the queue's head and behind the owner's own last ticket, whichever is later.
 INSERT INTO task (id, task_type, queue, tenant, owner, status, `rank`, fair_at, due_at, max_retries,
-  timeout_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
+  timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
 SELECT id, task_type, queue, tenant, owner, status, `rank`,
   CASE WHEN status <> 'pending' THEN 0 ELSE 1000 * place + greatest(
     CAST(JSON_VALUE(:places, CONCAT('$."', queue, '"[', `rank` - 1, ']')) AS SIGNED),
     coalesce((SELECT o.fair_at FROM task o FORCE INDEX (task_ticket) WHERE o.status = 'pending'
       AND o.queue = b.queue AND o.`rank` = b.`rank` AND o.tenant = b.tenant AND o.owner = b.owner
       ORDER BY o.fair_at DESC LIMIT 1), 0)) END,
-  due_at, max_retries, timeout_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, :now, :now
-FROM (SELECT r.*, row_number() OVER (PARTITION BY queue, `rank`, tenant, owner, status ORDER BY id) AS place
+  due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata,
+  :now, :now FROM (SELECT r.*, row_number() OVER (PARTITION BY queue, `rank`, tenant, owner, status ORDER BY id) AS place
   FROM JSON_TABLE(:batch, '$[*]' COLUMNS (due_at BIGINT PATH '$.due_at', `rank` SMALLINT PATH '$.rank',
     queue VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.queue',
     tenant VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.tenant',
@@ -27,8 +27,8 @@ FROM (SELECT r.*, row_number() OVER (PARTITION BY queue, `rank`, tenant, owner, 
     status VARCHAR(36) CHARSET utf8mb4 PATH '$.status', max_retries INT PATH '$.max_retries',
     task_type VARCHAR(100) CHARSET utf8mb4 PATH '$.task_type', timeout_ms BIGINT PATH '$.timeout_ms',
     idempotency_key VARCHAR(200) CHARSET utf8mb4 PATH '$.idempotency_key', deadline_at BIGINT PATH '$.deadline_at',
-    body_hash VARCHAR(64) CHARSET utf8mb4 PATH '$.body_hash', metadata LONGTEXT CHARSET utf8mb4 PATH '$.metadata',
-    unique_key VARCHAR(400) CHARSET utf8mb4 PATH '$.unique_key')) r) b
+    result_ttl_ms BIGINT PATH '$.result_ttl_ms', body_hash VARCHAR(64) CHARSET utf8mb4 PATH '$.body_hash',
+    metadata LONGTEXT CHARSET utf8mb4 PATH '$.metadata', unique_key VARCHAR(400) CHARSET utf8mb4 PATH '$.unique_key')) r) b
 ON DUPLICATE KEY UPDATE id = task.id;
 INSERT INTO event (task_id, seq, at, type, data)
 SELECT t.id, 1, :now, 'accepted', JSON_OBJECT('status', t.status) FROM JSON_TABLE(:ids, '$[*]'

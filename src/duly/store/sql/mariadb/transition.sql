@@ -11,14 +11,14 @@ UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE
   status VARCHAR(36) CHARSET utf8mb4 PATH '$.status', due_at BIGINT PATH '$.due_at', seq INT PATH '$.seq',
   wait_kind VARCHAR(36) CHARSET utf8mb4 PATH '$.wait_kind', error LONGTEXT CHARSET utf8mb4 PATH '$.error',
   error_code VARCHAR(100) CHARSET utf8mb4 PATH '$.error_code', completed_at BIGINT PATH '$.completed_at',
-  expires_at BIGINT PATH '$.expires_at', exhausted INT PATH '$.exhausted', suspect INT PATH '$.suspect',
+  exhausted INT PATH '$.exhausted', suspect INT PATH '$.suspect',
   loss_count INT PATH '$.loss_count', deaths INT PATH '$.deaths', retry_count INT PATH '$.retry_count',
   reset INT PATH '$.reset')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
 SET t.status = r.status, t.worker_id = NULL, t.wait_kind = r.wait_kind, t.due_at = r.due_at,
   t.retry_count = r.retry_count, t.exhausted = r.exhausted, t.error_code = r.error_code, t.error = r.error,
-  t.completed_at = r.completed_at, t.expires_at = r.expires_at, t.seq = r.seq, t.loss_count = r.loss_count,
-  t.deaths = r.deaths, t.suspect = r.suspect, t.touched_at = greatest(t.touched_at, :now),
+  t.completed_at = r.completed_at, t.expires_at = r.completed_at + coalesce(t.result_ttl_ms, :retention), t.seq = r.seq,
+  t.loss_count = r.loss_count, t.deaths = r.deaths, t.suspect = r.suspect, t.touched_at = greatest(t.touched_at, :now),
   t.progress = CASE WHEN r.status = 'completed' THEN 1.0 WHEN r.reset = 1 THEN NULL ELSE t.progress END,
   t.cancel_requested_at = if(r.reset = 1, NULL, t.cancel_requested_at),
   t.started_at = if(r.reset = 1, NULL, t.started_at), t.deadline_at = if(r.reset = 1, NULL, t.deadline_at),

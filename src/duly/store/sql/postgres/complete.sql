@@ -2,8 +2,9 @@
 -- What nearly every finish is, in one statement: all that is written comes from the rows that the update took.
 WITH moved AS (
   UPDATE task t SET status = 'completed', worker_id = NULL, wait_kind = NULL, due_at = NULL, exhausted = 0,
-    error_code = NULL, error = NULL, completed_at = :now, expires_at = :expires, seq = t.seq + 1, deaths = 0,
-    suspect = 0, touched_at = greatest(t.touched_at, :now), progress = 1.0, unique_key = NULL
+    error_code = NULL, error = NULL, completed_at = :now, expires_at = :now + coalesce(result_ttl_ms, :retention),
+    seq = t.seq + 1, deaths = 0, suspect = 0, touched_at = greatest(t.touched_at, :now), progress = 1.0,
+    unique_key = NULL
   FROM jsonb_to_recordset(:batch::jsonb) AS r(id text, attempt int, result text)
   WHERE t.id = ANY(ARRAY[r.id]) AND t.attempt = r.attempt AND t.status || '' = 'running'
   RETURNING t.id, t.attempt, t.seq, t.touched_at, r.result),

@@ -21,7 +21,7 @@ UPDATE attempt SET ended_at = :now, outcome = 'completed', error_code = NULL, er
 FROM b WHERE attempt.task_id = r->>'id' AND attempt.attempt = r->>'attempt' AND attempt.ended_at IS NULL;
 WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
 UPDATE task SET status = 'completed', worker_id = NULL, wait_kind = NULL, due_at = NULL, exhausted = 0,
-  error_code = NULL, error = NULL, completed_at = :now, expires_at = :expires, seq = seq + 1, deaths = 0,
-  suspect = 0, touched_at = max(touched_at, :now), progress = 1.0, unique_key = NULL
+  error_code = NULL, error = NULL, completed_at = :now, expires_at = :now + coalesce(result_ttl_ms, :retention),
+  seq = seq + 1, deaths = 0, suspect = 0, touched_at = max(touched_at, :now), progress = 1.0, unique_key = NULL
 FROM b WHERE task.id = r->>'id' AND task.attempt = r->>'attempt' AND +task.status = 'running'
 RETURNING task.id;

@@ -3,8 +3,8 @@
 WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
 UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_kind', due_at = r->>'due_at',
   retry_count = r->>'retry_count', exhausted = r->>'exhausted', error_code = r->>'error_code', error = r->>'error',
-  completed_at = r->>'completed_at', expires_at = r->>'expires_at', seq = r->>'seq',
-  loss_count = r->>'loss_count', deaths = r->>'deaths', suspect = r->>'suspect',
+  completed_at = r->>'completed_at', expires_at = r->>'completed_at' + coalesce(result_ttl_ms, :retention),
+  seq = r->>'seq', loss_count = r->>'loss_count', deaths = r->>'deaths', suspect = r->>'suspect',
   touched_at = max(touched_at, :now),
   progress = CASE WHEN r->>'status' = 'completed' THEN 1.0 WHEN r->>'reset' THEN NULL ELSE progress END,
   cancel_requested_at = CASE WHEN r->>'reset' THEN NULL ELSE cancel_requested_at END,

@@ -1,7 +1,7 @@
 """When a schedule's ticks fall: a cron line in a time zone, or an interval from an anchor.
 
 A line that names its hours is read on the wall clock: a moment that the clocks leave out comes when they go
-on, one that they show twice comes once. A line for every hour runs in real time: each hour that passes counts.
+on, one that they show twice comes once. A line for every hour runs in real time: each hour that passes.
 Cron lines are parsed by `cronsim`, imported on first use.
 """
 

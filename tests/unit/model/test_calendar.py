@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -66,7 +67,7 @@ def test_every_hour_means_each_hour_that_passes(line: str) -> None:
         ticks = upcoming(beat, int(first.timestamp() * 1000) - 1, hours + 1)
         days = [datetime.fromtimestamp(tick / 1000, first.tzinfo).date() for tick in ticks]
         assert days.count(first.date()) == hours
-        assert {later - earlier for earlier, later in zip(ticks, ticks[1:], strict=False)} == {3_600_000}
+        assert {later - earlier for earlier, later in itertools.pairwise(ticks)} == {3_600_000}
 
 
 def test_a_day_that_a_zone_left_out_is_made_up_for() -> None:

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from duly import Context, Duly, InvalidInput
-from duly.clock import iso, parse_iso
+from duly.clock import iso
 from duly.model.schedule import Schedule
 from duly.model.task import Task
 from duly.store import lists
-from duly.testing import FakeClock, Harness, harness, harness_fixture
+from duly.testing import Harness, harness_fixture
 
 duly = Duly()
 

@@ -97,9 +97,11 @@ async def test_what_cannot_be_a_schedule_is_422(site: Site, change: dict[str, An
 @pytest.mark.parametrize("name", ["a b", "ä", "x" * 101, "%00"])
 async def test_a_name_that_cannot_be_one_is_422_to_make_and_404_to_look_at(site: Site, name: str) -> None:
     """Never an error of ours."""
-    async with site.user("ann") as ann:
-        assert (await ann.put(f"/api/schedules/{name}", json=DAILY)).status_code == 422
-        assert (await ann.get(f"/api/schedules/{name}")).status_code == 404
+    async with site.admin as admin:
+        assert (await admin.put(f"/api/schedules/{name}", json=DAILY)).status_code == 422
+        assert (await admin.get(f"/api/schedules/{name}")).status_code == 404
+        for path in ("?tenant=%00", "?owner=%00", "/pulse?tenant=%00", "/pulse?tenant=" + "x" * 65):
+            assert (await admin.get(f"/api/schedules{path}")).status_code == 422
 
 
 ONE = (

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 import uuid_utils
 
-from duly.model.errors import DulyError
+from duly.model.errors import NotReady
 from duly.model.events import Emit
 from duly.model.schedule import Schedule
 from duly.store import schedules
@@ -54,7 +54,7 @@ class Ticker:
         """Together, or if that fails one by one: a schedule that cannot be submitted holds up no other."""
         try:
             answers = await self._database.write_many(schedules.tick, ticks)
-        except DulyError:
+        except NotReady:
             raise
         except Exception as error:  # noqa: BLE001 - told; one schedule stops no other
             if len(ticks) == 1:

@@ -15,6 +15,7 @@ from duly.http.identity import Principal, PrincipalDep
 from duly.http.parts import Parts, PartsDep
 from duly.http.tasks import TaskRequest
 from duly.model.schedule import Schedule, schedule_wire
+from duly.model.task import check_text
 
 router = APIRouter(prefix="/api/schedules", tags=["schedules"])
 
@@ -77,6 +78,7 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
 async def list_(principal: PrincipalDep, parts: PartsDep, wanted: WhoseDep) -> Response:
     """The caller's schedules, by name."""
     tenant, owner = wanted.tenant, wanted.owner
+    _check(tenant, owner)
     if not principal.admin:
         tenant, owner = principal.acting(tenant, owner)
     found = await parts.app.schedules.page(tenant, owner)
@@ -121,8 +123,15 @@ def _answer(parts: Parts, schedule: Schedule, status: int = 200) -> Response:
     return JSONResponse(schedule_wire(schedule, parts.app.clock.now_ms()), status)
 
 
+def _check(*words: str | None) -> None:
+    """What no tenant and no owner can be called is not asked of a database."""
+    for word in words:
+        check_text(word or "", "tenant and owner", 64)
+
+
 async def _known(principal: Principal, parts: Parts, name: str, wanted: Tenant) -> Schedule:
     """A schedule that the caller may see; for all others there is none."""
+    _check(wanted.tenant)
     tenant, owner = principal.acting(wanted.tenant, None)
     return await parts.app.schedules.get((tenant, name), owner=None if principal.admin else owner)
 

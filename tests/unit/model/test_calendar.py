@@ -51,6 +51,7 @@ def test_an_hour_that_the_clocks_show_twice_ticks_once() -> None:
     beat = Cron(line="30 2 * * *", zone="Europe/Berlin")
     assert shown(beat, "2026-10-24T12:00:00Z", 2) == ["10-25 02:30 CEST", "10-26 02:30 CET"]
     assert shown(beat, "2026-10-25T00:45:00Z", 1) == ["10-26 02:30 CET"]
+    assert shown(beat, "2026-10-25T01:10:00Z", 1) == ["10-26 02:30 CET"]
     assert shown(Cron(line="*/30 1-3 * * *", zone="Europe/Berlin"), "2026-10-25T00:10:00Z", 3) == [
         "10-25 02:30 CEST",
         "10-25 03:00 CET",

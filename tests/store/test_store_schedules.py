@@ -6,6 +6,7 @@ import dataclasses
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from duly.claim.ticker import plan
 from duly.clock import iso
@@ -13,7 +14,8 @@ from duly.model.calendar import Cron, Every
 from duly.model.schedule import CatchUp, Schedule
 from duly.model.state import Status
 from duly.model.task import Conditions, Target
-from duly.store import lists, schedules
+from duly.store import lists, migrate, schedules
+from duly.store.migrations.versions import r0004_schedules
 from duly.store.schedules import Declared, Kept, Wish
 from support.stores import Store, new_id
 
@@ -60,6 +62,20 @@ def ticks(store: Store) -> list[str]:
 def at(store: Store, seconds: float) -> str | None:
     """A moment, in seconds from now, as a task's metadata says it."""
     return iso(store.clock.now_ms() + round(seconds * 1000))
+
+
+def test_the_table_comes_and_goes(store: Store) -> None:
+    """An older database gets it, and loses only it on the way back; up twice is up once."""
+    database = store.database
+    task = store.submit()
+    migrate.downgrade(database, r0004_schedules.down_revision)
+    with database.engine().connect() as connection:
+        assert not sa.inspect(connection).has_table("schedule")
+    for _ in range(2):
+        migrate.upgrade(database)
+    assert migrate.differences(database) == []
+    kept(store)
+    assert store.status(task) is Status.PENDING
 
 
 FULL = Conditions(

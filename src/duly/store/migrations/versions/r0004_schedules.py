@@ -49,4 +49,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Drops it, with its rows."""
-    op.drop_table("schedule")
+    op.drop_table("schedule", if_exists=True)

@@ -43,7 +43,7 @@ def test_a_wrong_schedule_is_one_line_of_its_program(tmp_path: Path, monkeypatch
 
 
 async def test_one_name_is_one_schedule(tmp_path: Path) -> None:
-    """Two of one name in one tenant are a mistake, wherever they are declared; other tenants have their own."""
+    """Two of a name in one tenant are a mistake, wherever they are declared; other tenants have their own."""
     one, two = Duly("one"), Duly("two")
     for duly, tenants in ((one, ("", "acme")), (two, ("",))):
         for tenant in tenants:

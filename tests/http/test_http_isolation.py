@@ -29,6 +29,18 @@ OTHERS = {
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
 }
+#: Routes of schedules; who sees what is tested in test_http_schedules.
+SCHEDULES = {
+    ("GET", "/api/schedules"),
+    ("POST", "/api/schedules"),
+    ("GET", "/api/schedules/{name}"),
+    ("PUT", "/api/schedules/{name}"),
+    ("DELETE", "/api/schedules/{name}"),
+    ("POST", "/api/schedules/{name}/pause"),
+    ("POST", "/api/schedules/{name}/resume"),
+    ("POST", "/api/schedules/{name}/run"),
+    ("GET", "/api/schedules/{name}/next"),
+}
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 
 
@@ -43,7 +55,7 @@ def operations(site: Site) -> set[tuple[str, str]]:
 
 async def test_every_operation_is_in_the_table(site: Site) -> None:
     """A new route must be put to the test here: the tables and OpenAPI name the same operations."""
-    assert operations(site) == {*ONE_TASK, *OTHERS}
+    assert operations(site) == {*ONE_TASK, *OTHERS, *SCHEDULES}
 
 
 @pytest.mark.parametrize(("method", "path"), ONE_TASK)

@@ -12,20 +12,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from duly.cli.shell import problems
 from duly.clock import SystemClock, iso
 from duly.config import Settings, SettingsError, load_with_sources
+from duly.model.schedule import GRACE_MS
 from duly.observe.masking import masked_text
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
-from duly.store import lists, migrate, sqlite
+from duly.store import lists, migrate, schedules, sqlite
 from duly.store.database import Database
 from duly.store.driver import Footing
 from duly.store.reserve import Reserve
+from duly.store.transaction import Transaction
 
+T = TypeVar("T")
 State = Literal["ok", "note", "problem"]
 #: A distribution's module, where its name does not say it.
 MODULES = {"python-docx": "docx"}
@@ -75,6 +78,7 @@ def examine(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         ("token file", _token_file),
         ("task types", _task_types),
         ("workers", _workers),
+        ("schedules", _schedules),
     ):
         _try(report, name, check, settings)
     _extras(report)
@@ -234,11 +238,7 @@ def _workers(report: Report, settings: Settings) -> None:
         report.add("workers", "note", "none has ever run on this database")
         return
     now = SystemClock().now_ms()
-    database.open()
-    try:
-        rows = database.read_blocking(lists.living_workers)
-    finally:
-        database.close()
+    rows = _read(database, lists.living_workers)
     for row in (row for row in rows if row["lease_until"] > now):
         known = {name: row[name] for name in ("id", "host", "pid", "queues")}
         report.workers.append(
@@ -248,6 +248,29 @@ def _workers(report: Report, settings: Settings) -> None:
         report.add("workers", "ok", f"{len(report.workers)} living")
     else:
         report.add("workers", "note", "none is running: duly serve, or duly worker")
+
+
+def _schedules(report: Report, settings: Settings) -> None:
+    database = _named(settings)
+    if not database.driver.exists() or migrate.current(database) != migrate.HEAD:
+        return
+    found = _read(database, schedules.page)
+    overdue = SystemClock().now_ms() - GRACE_MS
+    for one in found:
+        if one.next_at is not None and one.next_at < overdue:
+            said = f"{one.name} is overdue since {iso(one.next_at)}: is a worker running?"
+            report.add("schedules", "note", said)
+    if found:
+        paused = sum(one.paused_at is not None for one in found)
+        report.add("schedules", "ok", f"{len(found)}, {paused} of them paused")
+
+
+def _read(database: Database, query: Callable[[Transaction], T]) -> T:
+    database.open()
+    try:
+        return database.read_blocking(query)
+    finally:
+        database.close()
 
 
 def _extras(report: Report) -> None:

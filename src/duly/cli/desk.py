@@ -12,11 +12,46 @@ from duly.cli.options import Place
 from duly.cli.shell import Refusal
 
 Json = dict[str, Any]
+Key = tuple[str, str]
 
 #: How many of the newest tasks are searched for an id that was given by its end.
 SEARCHED = 200
 SHORTEST_END = 6
 FULL_ID = 36
+
+
+class ScheduleDesk(Protocol):
+    """What is asked of schedules; a key is (tenant, name)."""
+
+    async def page(self) -> list[Json]:
+        """Schedules by name."""
+        ...
+
+    async def keep(
+        self, name: str, task_type: str, input_: Json, options: Mapping[str, Any], *, replaces: bool
+    ) -> Json:
+        """Makes a schedule, or replaces what it says; `options` are the API's request fields."""
+        ...
+
+    async def get(self, key: Key) -> Json:
+        """What it says, and how it stands."""
+        ...
+
+    async def steer(self, key: Key, word: str) -> Json:
+        """`pause` or `resume`; the schedule from then on."""
+        ...
+
+    async def run(self, key: Key) -> Json:
+        """Submits its task now; the task."""
+        ...
+
+    async def remove(self, key: Key) -> None:
+        """Forgets it."""
+        ...
+
+    async def coming(self, key: Key, count: int) -> list[str]:
+        """Its next ticks."""
+        ...
 
 
 class Desk(Protocol):
@@ -60,6 +95,11 @@ class Desk(Protocol):
 
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
+        ...
+
+    @property
+    def schedules(self) -> ScheduleDesk:
+        """What is asked of schedules."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

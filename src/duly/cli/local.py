@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duly.cli.desk import Json
+from duly.cli.desk import Json, Key
 from duly.cli.footing import database_at
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
@@ -17,6 +17,7 @@ from duly.config import load
 from duly.deliver import live
 from duly.model.errors import InvalidInput, TooLarge
 from duly.model.render import task_wire
+from duly.model.schedule import Schedule, schedule_wire
 from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
@@ -121,6 +122,11 @@ class LocalDesk:
         """Gives a failed or cancelled task another run."""
         return self._wire(await self._app.client.retry(id_))
 
+    @property
+    def schedules(self) -> LocalSchedules:
+        """What is asked of schedules."""
+        return LocalSchedules(self._app, self._language)
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
         async with aclosing(live.follow(self._database, id_)) as events:
@@ -130,6 +136,51 @@ class LocalDesk:
 
     def _wire(self, task: Task) -> Json:
         return task_wire(task, language=self._language)
+
+
+class LocalSchedules:
+    """Answers about schedules from the store."""
+
+    def __init__(self, app: App, language: str) -> None:
+        self._schedules = app.schedules
+        self._clock = app.clock
+        self._language = language
+
+    async def page(self) -> list[Json]:
+        """All schedules, by name."""
+        return [self._wire(one) for one in await self._schedules.page()]
+
+    async def keep(
+        self, name: str, task_type: str, input_: Json, options: Mapping[str, Any], *, replaces: bool
+    ) -> Json:
+        """Makes a schedule, or replaces what it says."""
+        return self._wire(
+            (await self._schedules.keep(name, task_type, input_, options, replaces=replaces))[0]
+        )
+
+    async def get(self, key: Key) -> Json:
+        """What it says, and how it stands."""
+        return self._wire(await self._schedules.get(key))
+
+    async def steer(self, key: Key, word: str) -> Json:
+        """`pause` or `resume`."""
+        return self._wire(await getattr(self._schedules, word)(key))
+
+    async def run(self, key: Key) -> Json:
+        """Submits its task now."""
+        return task_wire(await self._schedules.run(key), language=self._language)
+
+    async def remove(self, key: Key) -> None:
+        """Forgets it."""
+        await self._schedules.remove(key)
+
+    async def coming(self, key: Key, count: int) -> list[str]:
+        """Its next ticks."""
+        ticks = self._schedules.upcoming(await self._schedules.get(key), count)
+        return [iso(tick) or "" for tick in ticks]
+
+    def _wire(self, schedule: Schedule) -> Json:
+        return schedule_wire(schedule, self._clock.now_ms())
 
 
 async def _chunks(file: Path) -> AsyncIterator[bytes]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx2
 
 from duly.cli import sse
-from duly.cli.desk import Json
+from duly.cli.desk import Json, Key
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
 from duly.config import SettingsError, load
@@ -112,6 +113,11 @@ class HttpDesk:
         """Gives a failed or cancelled task another run."""
         return await self._ask("POST", f"/api/tasks/{id_}/retry")
 
+    @property
+    def schedules(self) -> HttpSchedules:
+        """What is asked of schedules."""
+        return HttpSchedules(self._ask)
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
         after, left = 0, RECONNECTS
@@ -156,6 +162,8 @@ class HttpDesk:
         response = await self._client.request(method, path, **sent)
         if response.status_code >= 400:
             raise self._refused(response)
+        if response.status_code == httpx2.codes.NO_CONTENT:
+            return {}
         try:
             answer = response.json()
         except ValueError:
@@ -181,6 +189,51 @@ class HttpDesk:
         except (ValueError, KeyError, TypeError):
             said = f"{self._url} answered {response.status_code} {response.reason_phrase}"
         return Refusal(said)
+
+
+class HttpSchedules:
+    """Answers about schedules what the server answers."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Json]]) -> None:
+        self._ask = ask
+
+    async def page(self) -> list[Json]:
+        """The caller's schedules, by name."""
+        return cast("list[Json]", (await self._ask("GET", "/api/schedules"))["schedules"])
+
+    async def keep(
+        self, name: str, task_type: str, input_: Json, options: Mapping[str, Any], *, replaces: bool
+    ) -> Json:
+        """Makes a schedule, or replaces what it says."""
+        body = {"task_type": task_type, "input": input_, **options}
+        if replaces:
+            return await self._ask("PUT", f"/api/schedules/{quote(name, safe='')}", body)
+        return await self._ask("POST", "/api/schedules", {"name": name, **body})
+
+    async def get(self, key: Key) -> Json:
+        """What it says, and how it stands."""
+        return await self._of("GET", key)
+
+    async def steer(self, key: Key, word: str) -> Json:
+        """`pause` or `resume`."""
+        return await self._of("POST", key, f"/{word}")
+
+    async def run(self, key: Key) -> Json:
+        """Submits its task now."""
+        return await self._of("POST", key, "/run")
+
+    async def remove(self, key: Key) -> None:
+        """Forgets it."""
+        await self._of("DELETE", key)
+
+    async def coming(self, key: Key, count: int) -> list[str]:
+        """Its next ticks."""
+        return cast("list[str]", (await self._of("GET", key, "/next", count=str(count)))["next"])
+
+    async def _of(self, method: str, key: Key, path: str = "", **query: str) -> Json:
+        tenant, name = key
+        query |= {"tenant": tenant} if tenant else {}
+        return await self._ask(method, f"/api/schedules/{quote(name, safe='')}{path}", query=query)
 
 
 def _event(event: sse.ServerEvent) -> Json:

@@ -126,7 +126,7 @@ def submit(
     ] = None,
 ) -> None:
     """Hand in a task; the answer means that it is on stable storage."""
-    input_, options = _input(given, pairs or []), terms.options()
+    input_, options = input_of(given, pairs or []), terms.options()
     with detaching("", shown) as interrupt:
 
         async def asked(desk: Desk, screen: Screen) -> None:
@@ -155,7 +155,12 @@ async def _answer(desk: Desk, task: Json, screen: Screen, wait: float | None) ->
         raise Refusal(screen.say("not_ended", seconds=wait, id=task["id"]), code=NOT_ENDED)
 
 
-def _input(given: Given, pairs: list[str]) -> Json:
+def input_of(given: Given, pairs: list[str]) -> Json:
+    """The input that the options and the pairs add up to.
+
+    Raises:
+        Refusal: one that cannot be read, or given twice.
+    """
     value = {} if given.input is None else json_object(given.input, "--input")
     if given.text is not None:
         _add(value, "text", given.text)

@@ -1,4 +1,4 @@
-"""`Duly`: what a user's module declares (tasks, routes) and, once opened, how it submits."""
+"""`Duly`: what a user's module declares (tasks, schedules, routes) and, once opened, how it submits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ from duly.registry import Registry, TaskType
 if TYPE_CHECKING:
     from duly.config import Settings
     from duly.runtime.app import App
+    from duly.submit.schedules import Planned
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+NAMELESS = "app"
 
 
 class Duly:
-    """A set of task types and routes, and a client for them.
+    """A set of task types, schedules and routes, and a client for them.
 
     ```python
     duly = Duly()
@@ -33,9 +35,11 @@ class Duly:
     Workers run what it declares: `duly worker --app module:duly`.
     """
 
-    def __init__(self, name: str = "app", *, database_url: str | None = None) -> None:
+    def __init__(self, name: str = NAMELESS, *, database_url: str | None = None) -> None:
         self.name = name
         self.registry = Registry()
+        #: What is declared to tick, by the program that declares it.
+        self.schedules: dict[str, list[Planned]] = {name: []}
         self.route_specs: list[str] = []
         self._flags = {"database_url": database_url}
         self._app: App | None = None
@@ -80,14 +84,57 @@ class Duly:
 
         return declare
 
+    def schedule(
+        self,
+        name: str,
+        when: str | float,
+        task_type: str,
+        input: Any = None,  # noqa: A002 - the word of `submit`
+        **options: Any,
+    ) -> None:
+        """Declares a task that is submitted at each tick, once however many workers run.
+
+        ```python
+        duly.schedule("morning", "0 8 * * 1-5", "company.report", {"company": "ACME"}, zone="Asia/Shanghai")
+        duly.schedule("pulse", 300, "probe", catch_up="skip")
+        ```
+
+        Workers write it down when they start: what changed here is changed there, what is no longer here is
+        removed, and a pause stays. Its name is one schedule in its tenant.
+
+        Args:
+            name: letters, digits, `_ . : -`.
+            when: a cron line (minute hour day month weekday), or seconds from tick to tick.
+            task_type: a task type of this program.
+            input: the handler's arguments as a JSON object.
+            **options: zone (an IANA name; UTC), catch_up ("one", "skip" or "all": what becomes of ticks that
+                fell while no worker ran), catch_up_most (100), and those of `submit`; there due and deadline
+                are seconds after the tick.
+
+        Raises:
+            InvalidInput: a cron line, a zone, an interval or an option that is none.
+        """
+        from duly.submit.schedules import declared
+
+        beat = {"cron" if isinstance(when, str) else "every": when}
+        self.schedules[self.name].append(declared(name, task_type, input or {}, {**options, **beat}))
+
     def routes(self, spec: str) -> None:
         """Adds HTTP routes by import string (`module:router`); loaded only where the API runs."""
         self.route_specs.append(spec)
 
     def include(self, other: Duly) -> None:
-        """Takes over the tasks and routes of another set."""
+        """Takes over the tasks, schedules and routes of another set."""
         self.registry.include(other.registry)
+        for source, planned in other.schedules.items():
+            self.schedules.setdefault(source, []).extend(planned)
         self.route_specs += [spec for spec in other.route_specs if spec not in self.route_specs]
+
+    def named(self, source: str) -> None:
+        """Takes the name under which it was loaded, unless it was given one of its own."""
+        if self.name == NAMELESS:
+            self.schedules[source] = self.schedules.pop(self.name)
+            self.name = source
 
     async def open(self, settings: Settings | None = None) -> App:
         """Opens the database for submitting; done once, on first use."""

@@ -65,14 +65,16 @@ def _include(together: Duly, module: str, name: str, problems: list[str]) -> Non
     except (Exception, SystemExit) as error:  # noqa: BLE001 - a user's module can fail in any way
         problems.append(f"app {module}:{name}: importing it failed: {type(error).__name__}: {error}")
     else:
-        _join(together, found, f"app {module}:{name}", problems)
+        _join(together, found, f"{module}:{name}", problems)
 
 
-def _join(together: Duly, found: Any, what: str, problems: list[str]) -> None:
+def _join(together: Duly, found: Any, source: str, problems: list[str]) -> None:
+    what = f"app {source}"
     if not isinstance(found, Duly):
         problems.append(f"{what} is a {type(found).__name__}, not a Duly object")
         return
     try:
+        found.named(source)
         together.include(found)
     except ValueError as error:
         problems.append(f"{what}: {error}")

@@ -10,6 +10,7 @@ from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
+from duly.claim.ticker import Ticker
 from duly.deliver.channel import Channel
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
@@ -24,6 +25,7 @@ from duly.runtime.pulse import Pulse
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
 from duly.store.reserve import Reserve
+from duly.store.schedules import run, tick
 from duly.store.submissions import cancel, retry, submit
 from duly.store.writer import Verb
 
@@ -72,11 +74,13 @@ class Worker:
         )
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
+        self.ticker = Ticker(database, emit=emit, sync=self._write_down)
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
         self._sweeps = Loop("sweep", settings.sweep, self.sweep, emit=emit)
         self._prunes = Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE)
+        self._ticks = Loop("schedule", settings.poll, self.ticker.tick, emit=emit)
         self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
         self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
         self._supervised = supervised is not None
@@ -84,7 +88,7 @@ class Worker:
         self._tell_suspects = suspects
         self._loops = [self._claims, self._cancels, self._renews, self._beats]
         if role is not Role.QUARANTINE:
-            self._loops += [self._sends, self._sweeps, self._prunes]
+            self._loops += [self._sends, self._sweeps, self._prunes, self._ticks]
         self._forget = contextlib.ExitStack()
         self._stirred = asyncio.Event()
         self._begun_at = 0.0
@@ -104,6 +108,8 @@ class Worker:
 
     async def start(self) -> None:
         """Opens a session and starts the loops."""
+        if self._role is not Role.QUARANTINE:
+            await self.ticker.sync()
         await self.session.current()
         loop = asyncio.get_running_loop()
         for hint, verbs in self._hints.items():
@@ -121,7 +127,7 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, promote, rescue}),
+            self._work_may_wait: frozenset({submit, retry, promote, rescue, tick, run}),
             lambda _: self._cancels.hint(): frozenset({cancel}),
             lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle}),
         }
@@ -151,6 +157,9 @@ class Worker:
         """Whether the worker is well, and if not, which loop fails."""
         sick = [one.name for one in self._loops if one.unready]
         return not sick, f"failing: {', '.join(sick)}" if sick else "ok"
+
+    async def _write_down(self) -> None:
+        await self._app.schedules.sync(self._app.declared.schedules)
 
     async def claim(self) -> int:
         """One round of the poller; a session that was ended is replaced."""
@@ -214,7 +223,9 @@ class Worker:
         self._emit("worker.stopped", worker_id=self.session.id)
 
     async def until_idle(self) -> None:
-        """Returns when nothing is due, nothing runs and nothing is being sent."""
+        """Returns when nothing is due, nothing runs and nothing is being sent. Schedules tick once, before:
+        one that is quicker than its tasks would never let it return."""
+        await self.ticker.tick()
         while True:
             self._stirred.clear()
             if not await self.claim() and not self.runner.busy and not await self.outbox.tick():

@@ -177,13 +177,14 @@ def ahead_of(tx: Transaction, id_: str, most: int = 1000) -> int:
 
 
 def next_due(tx: Transaction) -> int | None:
-    """When the clock must act next: the earliest due time of a task or a delivery."""
+    """When the clock must act next: the earliest due time of a task, a delivery or a schedule."""
     table, delivery = schema.task.c, schema.delivery.c
     earliest = [
         sa.select(sa.func.min(table.due_at)).where(table.status == status)
         for status in ("scheduled", "retry", "waiting", "pending")
     ]
     earliest.append(sa.select(sa.func.min(delivery.due_at)).where(delivery.status == "pending"))
+    earliest.append(sa.select(sa.func.min(schema.schedule.c.next_at)))
     times = [tx.core.execute(query).scalar() for query in earliest]
     return min((time for time in times if time is not None), default=None)
 

@@ -299,3 +299,43 @@ notification = Table(
     Index("notification_task", "task_id"),
     **STORAGE,
 )
+
+# What is submitted at each tick. A name is one schedule in its tenant.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("tenant", _key(64), primary_key=True),
+    Column("name", _key(100), primary_key=True),
+    Column("owner", _key(64), nullable=False),
+    Column("task_type", _key(100), nullable=False),
+    Column("input", LongText, nullable=False),
+    # All else that a submit can be given, as JSON.
+    Column("conditions", LongText, nullable=False),
+    Column("cron", _key(100)),
+    Column("zone", _key(64)),
+    Column("every_ms", BigInteger),
+    Column("anchor_at", BigInteger, nullable=False),
+    Column("catch_up", _key(36), nullable=False),
+    Column("catch_up_most", Integer, nullable=False),
+    # The program that declares it in its code; empty: made by hand.
+    Column("source", _key(200), nullable=False),
+    # The first tick that was not yet submitted.
+    Column("next_at", BigInteger),
+    Column("last_at", BigInteger),
+    Column("last_task_id", _key(36)),
+    Column("paused_at", BigInteger),
+    # Counts every change: a tick is submitted only over what it was worked out from.
+    Column("version", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    # It ticks by a cron line in a zone, or by an interval.
+    CheckConstraint(
+        "(cron IS NULL) = (zone IS NULL) AND (cron IS NULL) <> (every_ms IS NULL)", name="schedule_has_rhythm"
+    ),
+    CheckConstraint("catch_up IN ('skip', 'one', 'all')", name="schedule_catch_up_known"),
+    # A paused schedule has no next tick, and any other has one.
+    CheckConstraint("(paused_at IS NULL) = (next_at IS NOT NULL)", name="schedule_pause_stops"),
+    Index("schedule_clock", "next_at"),
+    Index("schedule_source", "source"),
+    **STORAGE,
+)

@@ -109,7 +109,7 @@ def _row(at: Moment, conditions: Conditions) -> dict[str, Any]:
         "due_at": conditions.due_at if later else conditions.deadline_at,
         "deadline_at": conditions.deadline_at,
         "timeout_ms": conditions.timeout_ms,
-        "result_ttl_ms": _result_ttl(tx, conditions),
+        "result_ttl_ms": _result_ttl(at, conditions),
         "max_retries": conditions.max_retries,
         "idempotency_key": conditions.idempotency_key,
         "body_hash": conditions.body_hash,
@@ -118,10 +118,10 @@ def _row(at: Moment, conditions: Conditions) -> dict[str, Any]:
     }
 
 
-def _result_ttl(tx: Transaction, conditions: Conditions) -> int | None:
+def _result_ttl(at: Moment, conditions: Conditions) -> int | None:
     """As asked; but a key must find its task as long as it stands for it."""
-    asked, shortest = conditions.result_ttl_ms, tx.terms.key_ttl_ms
-    until = tx.terms.retention_ms if asked is None else asked
+    asked, shortest = conditions.result_ttl_ms, at.terms.key_ttl_ms
+    until = at.terms.retention_ms if asked is None else asked
     return shortest if conditions.idempotency_key is not None and until < shortest else asked
 
 

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from duly.store.migrations.ddl import add_column, drop, index
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

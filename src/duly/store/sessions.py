@@ -21,6 +21,7 @@ class Session:
 def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
     """Opens sessions with a full lease."""
     for item in items:
+        tx.run("queue_known", item.queues)  # and then, in a later statement, which of them are paused
         tx.run(
             "session_start",
             session=item.id,

@@ -24,6 +24,7 @@ def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
         tx.run("queue_known", item.queues)  # and then, in a later statement, which of them are paused
         tx.run(
             "session_start",
+            item.queues,
             session=item.id,
             host=item.host,
             pid=item.pid,

@@ -3,4 +3,4 @@
 INSERT INTO worker (id, host, pid, queues, started_at, lease_until, paused)
 VALUES (:session, :host, :pid, :queues, :now, :now + :lease,
   (SELECT ',' || string_agg(name, ',') || ',' FROM queue
-   WHERE paused_at IS NOT NULL AND name = ANY(string_to_array(:queues, ',')))) ON CONFLICT DO NOTHING;
+   WHERE paused_at IS NOT NULL AND name = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb))))) ON CONFLICT DO NOTHING;

@@ -27,6 +27,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "not_found": {"en": "There is nothing at this address", "zh": "该地址不存在"},
     "not_json": {"en": "The input holds what JSON cannot keep", "zh": "输入中含有 JSON 无法保存的内容"},
     "not_ready": {"en": "Not ready", "zh": "服务暂不可用"},
+    "queue_not_found": {"en": "There is no such queue", "zh": "队列不存在"},
     "state_conflict": {"en": "The task's state does not allow this", "zh": "任务当前状态不允许此操作"},
     "task_not_found": {"en": "There is no such task", "zh": "任务不存在"},
     "too_large": {"en": "Too large", "zh": "内容过大"},

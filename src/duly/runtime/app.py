@@ -11,6 +11,7 @@ from duly.store import migrate
 from duly.store.database import Database
 from duly.store.transaction import Terms
 from duly.submit.client import Client
+from duly.submit.operator import Operator
 
 
 class App:
@@ -34,6 +35,7 @@ class App:
             listen_url=settings.database_listen_url or None,
         )
         self.client = Client(self.database, self.registry, emit=self.emit)
+        self.operator = Operator(self.database, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

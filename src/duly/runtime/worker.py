@@ -20,6 +20,7 @@ from duly.registry import LANES
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
+from duly.store import bulk, pauses
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
 from duly.store.submissions import cancel, retry, submit
@@ -27,6 +28,8 @@ from duly.store.writer import Verb
 
 #: How long a drain waits to say that it is one, when the database is busy.
 LEAVE_SECONDS = 1.0
+#: What an operator does that may give workers something to do.
+OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
 
 class Worker:
@@ -115,9 +118,9 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, promote, rescue}),
+            self._work_may_wait: frozenset({submit, retry, promote, rescue, *OPENING}),
             lambda _: self._cancels.hint(): frozenset({cancel}),
-            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle}),
+            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle, bulk.purge}),
         }
 
     def _listen(

@@ -1,8 +1,8 @@
 """Pause and resume. A pause is exact: it stands in each worker session's row, which every claim locks anyway.
 
-So a claim that has begun makes the pause wait for its commit, and one that comes later waits for the pause's and
-reads the row as it is then; neither costs it a statement. A session that starts meanwhile meets the pause at the
-queue's own row.
+So a claim that has begun makes the pause wait for its commit, and one that comes later waits for the pause's
+and reads the row as it is then; neither costs it a statement. A session that starts meanwhile meets the pause
+at the queue's own row.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from duly.model.task import check_name, check_text
 from duly.store import schema
 from duly.store.transaction import Transaction
 
@@ -23,6 +24,11 @@ class Pause:
     queue: str
     by: str | None = None
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        check_name(self.queue, "queue")
+        check_text(self.by or "", "by", 64)
+        check_text(self.reason or "", "reason", 500)
 
 
 def open_of(queues: Sequence[str], paused: str | None) -> list[str]:

@@ -135,6 +135,8 @@ class Operator:
 
 def _within(wanted: Filter, possible: frozenset[Status], usual: tuple[Status, ...], done: str) -> Filter:
     """The filter with the states that it means, all of which must be possible."""
+    if wanted == Filter():
+        raise InvalidInput("say which tasks: a status, type, queue, owner, tag, error code, time, or ids")
     asked = wanted.statuses if wanted.status is None else (wanted.status,)
     if wrong := [status for status in asked if status not in possible]:
         can = ", ".join(status for status in Status if status in possible)

@@ -21,7 +21,7 @@ from duly.observe.masking import masked_text
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
-from duly.store import lists, migrate, sqlite
+from duly.store import lists, migrate, queues, sqlite
 from duly.store.database import Database
 from duly.store.driver import Footing
 
@@ -221,7 +221,7 @@ def _workers(report: Report, settings: Settings) -> None:
     now = SystemClock().now_ms()
     database.open()
     try:
-        rows = database.read_blocking(lists.living_workers)
+        rows, resting = database.read_blocking(lambda tx: (lists.living_workers(tx), queues.paused(tx)))
     finally:
         database.close()
     for row in (row for row in rows if row["lease_until"] > now):
@@ -233,6 +233,9 @@ def _workers(report: Report, settings: Settings) -> None:
         report.add("workers", "ok", f"{len(report.workers)} living")
     else:
         report.add("workers", "note", "none is running: duly serve, or duly worker")
+    if resting:
+        names = ", ".join(one.name for one in resting)
+        report.add("queues", "note", f"paused: {names}; to open one: duly queue resume NAME")
 
 
 def _extras(report: Report) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from duly.cli import database, demo, doctor, serve, submit, tasks, token
+from duly.cli import database, demo, doctor, failed, queue, serve, submit, tasks, token
 from duly.cli.shell import Shell
 
 _FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
@@ -30,6 +30,8 @@ demo.register(app, START)
 serve.register(app, START)
 submit.register(app, tasks.PANEL)
 tasks.register(app)
+failed.register(app)
+queue.register(app)
 doctor.register(app)
 token.register(app)
 database.register(app)

@@ -15,6 +15,7 @@ from duly.http.queues import MOST, USUAL, json_body
 from duly.http.tasks import Name, Selection
 from duly.model.errors import InvalidInput
 from duly.store.lists import Filter
+from duly.submit.operator import NOTHING_CHOSEN
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
@@ -35,7 +36,7 @@ class RetryRequest(BaseModel):
             InvalidInput: nothing is said of which tasks: all of them are never meant.
         """
         if not self.ids and not any(self.where.model_dump(exclude_none=True)):
-            raise InvalidInput("say which tasks: at least one word in `where`, or `ids`")
+            raise InvalidInput(NOTHING_CHOSEN)
         return replace(self.where.filter(principal), ids=tuple(self.ids))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -45,14 +46,16 @@ def paused(tx: Transaction, queue: str) -> bool:
 def pause(tx: Transaction, items: Sequence[Pause]) -> list[bool]:
     """From the commit on no claim starts a task of these queues; what runs goes on.
 
-    The answers say which were open until now; a second pause only renews the words.
+    The answers say which were open until now; a second pause only renews the words that it has.
     """
     were_open = _locked(tx, [item.queue for item in items], paused=False)
     for item in items:
-        said = {"paused_at": tx.now, "paused_by": item.by, "reason": item.reason, "updated_at": tx.now}
-        if item.queue not in were_open:
-            del said["paused_at"]
-        tx.core.execute(_row(item.queue).values(**said))
+        said: dict[str, Any] = {"paused_by": item.by, "reason": item.reason}
+        if item.queue in were_open:
+            said["paused_at"] = tx.now
+        else:
+            said = {word: value for word, value in said.items() if value is not None}
+        tx.core.execute(_row(item.queue).values(**said, updated_at=tx.now))
     _tell(tx, were_open, paused=True)
     return [item.queue in were_open for item in items]
 

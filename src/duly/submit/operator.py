@@ -22,6 +22,8 @@ BATCH = 100
 #: What a purge takes when nothing is said: not what is suspended, for that has done work already.
 PURGED = (Status.SCHEDULED, Status.PENDING, Status.BLOCKED, Status.RETRY)
 MOVED = tuple(status for status in Status if status in IDLE)
+#: All tasks of an installation are never meant by saying nothing.
+NOTHING_CHOSEN = "say which tasks: by status, type, queue, owner, tag, error code, time, or id"
 RETRIED = (Status.FAILED, Status.CANCELLED)
 
 
@@ -136,7 +138,7 @@ class Operator:
 def _within(wanted: Filter, possible: frozenset[Status], usual: tuple[Status, ...], done: str) -> Filter:
     """The filter with the states that it means, all of which must be possible."""
     if wanted == Filter():
-        raise InvalidInput("say which tasks: a status, type, queue, owner, tag, error code, time, or ids")
+        raise InvalidInput(NOTHING_CHOSEN)
     asked = wanted.statuses if wanted.status is None else (wanted.status,)
     if wrong := [status for status in asked if status not in possible]:
         can = ", ".join(status for status in Status if status in possible)

@@ -213,6 +213,7 @@ def test_a_claim_waits_for_a_pause_that_has_begun(store: Store) -> None:
 @pytest.mark.only("postgres", "mariadb")
 def test_a_session_and_a_pause_that_begin_together_see_each_other(store: Store) -> None:
     """The session waits and begins with the pause, or the pause waits and finds the session."""
+    store.session("w0", queues=("default", "other"))
     started = At(store, sessions.start, sessions.Session(id="w9", host="h", pid=1, queues=("default",)))
     store.write(then(pauses.pause, started), Pause(queue="default"))
     paused = At(store, pauses.pause, Pause(queue="other"))

@@ -95,6 +95,7 @@ WORDS = {
     "still_running": ("{count} still run", "仍有 {count} 个任务在执行"),
     "drained": ("{queue} is paused, and nothing of it runs", "队列 {queue} 已暂停，且没有任务在执行"),
     "purged_count": ("cancelled: {count}", "已取消：{count} 个"),
+    "moved": ("moved to", "已移至"),
     "moved_count": ("moved: {count}", "已移动：{count} 个"),
     "retried_count": ("run again: {count}", "重新执行：{count} 个"),
     "more_fit": ("more fit; --limit takes more", "还有符合条件的任务；用 --limit 处理更多"),

@@ -26,6 +26,7 @@ OTHERS = {
     ("GET", "/api/tasks"),
     ("POST", "/api/tasks"),
     ("GET", "/api/tasks/stats"),
+    ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
 }
@@ -41,6 +42,15 @@ SCHEDULES = {
     ("POST", "/api/schedules/{name}/run"),
     ("GET", "/api/schedules/{name}/next"),
 }
+#: Operations of administrators.
+ADMINS = {
+    ("POST", "/api/tasks/move"),
+    ("GET", "/api/queues"),
+    ("GET", "/api/queues/{name}"),
+    ("POST", "/api/queues/{name}/pause"),
+    ("POST", "/api/queues/{name}/resume"),
+    ("POST", "/api/queues/{name}/purge"),
+}
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 
 
@@ -55,7 +65,15 @@ def operations(site: Site) -> set[tuple[str, str]]:
 
 async def test_every_operation_is_in_the_table(site: Site) -> None:
     """A new route must be put to the test here: the tables and OpenAPI name the same operations."""
-    assert operations(site) == {*ONE_TASK, *OTHERS, *SCHEDULES}
+    assert operations(site) == {*ONE_TASK, *OTHERS, *ADMINS, *SCHEDULES}
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ADMINS))
+async def test_a_user_is_no_administrator(site: Site, method: str, path: str) -> None:
+    """Whatever he sends, before anything is read of it: 403."""
+    async with site.user("ann") as ann:
+        answer = await ann.request(method, path.format(name="default"), content=b"{")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
 @pytest.mark.parametrize(("method", "path"), ONE_TASK)
@@ -123,7 +141,8 @@ async def test_no_operation_answers_without_credentials(site: Site) -> None:
 
 def test_every_route_is_known_to_openapi() -> None:
     """No route of ours is hidden from the schema that the tables above are checked against."""
-    from duly.http import health, inbox, tasks, timeline, uploads
+    from duly.http import bulk, health, inbox, queues, tasks, timeline, uploads
 
-    routes = [route for part in (health, inbox, tasks, timeline, uploads) for route in part.router.routes]
+    parts = (bulk, health, inbox, queues, tasks, timeline, uploads)
+    routes = [route for part in parts for route in part.router.routes]
     assert all(isinstance(route, APIRoute) and route.include_in_schema for route in routes)

@@ -56,6 +56,9 @@ REST = (
     """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
     SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now
     FROM delivery WHERE status = 'delivered'""",
+    """INSERT INTO queue (name, paused_at, updated_at)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
+    SELECT 'queue' || i, CASE WHEN i % 5 = 0 THEN :now END, :now FROM n""",
     """INSERT INTO worker (id, host, pid, queues, started_at, lease_until, ended_at)
     WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 300)
     SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",

@@ -22,7 +22,7 @@ from duly.observe.masking import masked_text
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
-from duly.store import lists, migrate, schedules, sqlite
+from duly.store import lists, migrate, queues, schedules, sqlite
 from duly.store.database import Database
 from duly.store.driver import Footing
 from duly.store.reserve import Reserve
@@ -238,7 +238,7 @@ def _workers(report: Report, settings: Settings) -> None:
         report.add("workers", "note", "none has ever run on this database")
         return
     now = SystemClock().now_ms()
-    rows = _read(database, lists.living_workers)
+    rows, resting = _read(database, lambda tx: (lists.living_workers(tx), queues.paused(tx)))
     for row in (row for row in rows if row["lease_until"] > now):
         known = {name: row[name] for name in ("id", "host", "pid", "queues")}
         report.workers.append(
@@ -248,6 +248,9 @@ def _workers(report: Report, settings: Settings) -> None:
         report.add("workers", "ok", f"{len(report.workers)} living")
     else:
         report.add("workers", "note", "none is running: duly serve, or duly worker")
+    if resting:
+        names = ", ".join(one.name for one in resting)
+        report.add("queues", "note", f"paused: {names}; to open one: duly queue resume NAME")
 
 
 def _schedules(report: Report, settings: Settings) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,14 @@ Key = tuple[str, str]
 SEARCHED = 200
 SHORTEST_END = 6
 FULL_ID = 36
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Which tasks: all that fit the words, of these ids only if there are any."""
+
+    where: Mapping[str, str]
+    ids: Sequence[str] = ()
 
 
 class ScheduleDesk(Protocol):
@@ -100,6 +109,34 @@ class Desk(Protocol):
     @property
     def schedules(self) -> ScheduleDesk:
         """What is asked of schedules."""
+        ...
+
+    async def queues(self) -> list[Json]:
+        """All queues by name: name, paused, paused_at, paused_by, reason, tasks (a count per state)."""
+        ...
+
+    async def queue(self, name: str) -> Json:
+        """One of them."""
+        ...
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue and answers it; `words` are `by` and `reason`."""
+        ...
+
+    async def resume(self, name: str) -> Json:
+        """Opens a queue and answers it."""
+        ...
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it: {cancelled, more}."""
+        ...
+
+    async def retry_many(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones: {retried, more}."""
+        ...
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere, `to` a queue, a priority, or both: {moved, more}."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

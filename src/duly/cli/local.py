@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import mimetypes
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from duly.cli.desk import Json, Key
+from duly.cli.desk import Choice, Json, Key
 from duly.cli.footing import database_at
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
@@ -21,12 +22,13 @@ from duly.model.schedule import Schedule, schedule_wire
 from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
+from duly.observe.queues import queue_wire
 from duly.observe.why import why
 from duly.runtime.app import App
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
 from duly.store import blobs, lists
-from duly.submit.admit import Options
+from duly.submit.admit import Options, moment
 
 if TYPE_CHECKING:
     from duly.model.events import Event
@@ -127,6 +129,38 @@ class LocalDesk:
         """What is asked of schedules."""
         return LocalSchedules(self._app, self._language)
 
+    async def queues(self) -> list[Json]:
+        """All queues by name."""
+        return [queue_wire(one) for one in await self._app.operator.queues()]
+
+    async def queue(self, name: str) -> Json:
+        """One of them."""
+        return queue_wire(await self._app.operator.queue(name))
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue; workers of other processes heed it from the commit on."""
+        return queue_wire(await self._app.operator.pause(name, **words))
+
+    async def resume(self, name: str) -> Json:
+        """Opens a queue."""
+        return queue_wire(await self._app.operator.resume(name))
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it."""
+        tally = await self._app.operator.purge(name, tuple(map(_status, statuses)), limit=limit)
+        return {"cancelled": tally.count, "more": tally.more}
+
+    async def retry_many(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones."""
+        tally = await self._app.operator.retry(_chosen(chosen), limit=limit)
+        return {"retried": tally.count, "more": tally.more}
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere."""
+        place = {"to": to.get("queue"), "priority": to.get("priority")}
+        tally = await self._app.operator.move(_chosen(chosen), **place, limit=limit)
+        return {"moved": tally.count, "more": tally.more}
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
         async with aclosing(live.follow(self._database, id_)) as events:
@@ -193,7 +227,13 @@ def _filter(wanted: Mapping[str, str]) -> lists.Filter:
     words: dict[str, Any] = dict(wanted)
     if "status" in words:
         words["status"] = _status(words["status"])
+    if "since" in words:
+        words["ended_since"] = moment(words.pop("since"), 0, "since")
     return lists.Filter(**words)
+
+
+def _chosen(chosen: Choice) -> lists.Filter:
+    return replace(_filter(chosen.where), ids=tuple(chosen.ids))
 
 
 def _status(text: str) -> Status:

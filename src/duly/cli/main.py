@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from duly.cli import database, demo, doctor, prune, schedule, serve, submit, tasks, token
+from duly.cli import database, demo, doctor, failed, prune, queue, schedule, serve, submit, tasks, token
 from duly.cli.shell import Shell
 
 _FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
@@ -31,6 +31,8 @@ serve.register(app, START)
 submit.register(app, tasks.PANEL)
 tasks.register(app)
 schedule.register(app, tasks.PANEL)
+failed.register(app)
+queue.register(app)
 doctor.register(app)
 token.register(app)
 database.register(app)

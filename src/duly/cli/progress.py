@@ -22,7 +22,7 @@ BAR_COLUMNS = 24
 #: A task that has not begun by then is explained.
 PATIENCE_SECONDS = 2.0
 #: Events that are told as a line of their own.
-TOLD = ("retry", "lost", "handed_back", "waiting", "cancel_requested", "retried")
+TOLD = ("retry", "lost", "handed_back", "waiting", "cancel_requested", "retried", "moved")
 
 
 class Progress:
@@ -68,7 +68,7 @@ class Progress:
             case "started":
                 self.started, self._streamed = True, ""
             case kind if kind in TOLD:
-                reason = data.get("error") or data.get("reason") or ""
+                reason = data.get("error") or data.get("reason") or data.get("queue") or ""
                 self.tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
 
     def tell(self, line: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -13,7 +13,7 @@ from urllib.parse import quote
 import httpx2
 
 from duly.cli import sse
-from duly.cli.desk import Json, Key
+from duly.cli.desk import Choice, Json, Key
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
 from duly.config import SettingsError, load
@@ -117,6 +117,35 @@ class HttpDesk:
     def schedules(self) -> HttpSchedules:
         """What is asked of schedules."""
         return HttpSchedules(self._ask)
+
+    async def queues(self) -> list[Json]:
+        """All queues by name."""
+        return cast("list[Json]", (await self._ask("GET", "/api/queues"))["queues"])
+
+    async def queue(self, name: str) -> Json:
+        """One of them."""
+        return await self._ask("GET", _queue(name))
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue of the server's."""
+        return await self._ask("POST", _queue(name, "/pause"), words)
+
+    async def resume(self, name: str) -> Json:
+        """Opens it again."""
+        return await self._ask("POST", _queue(name, "/resume"))
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it."""
+        body = {"confirm": name, "statuses": list(statuses), "limit": limit}
+        return await self._ask("POST", _queue(name, "/purge"), body)
+
+    async def retry_many(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones."""
+        return await self._ask("POST", "/api/tasks/retry", _choice(chosen, limit))
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere."""
+        return await self._ask("POST", "/api/tasks/move", {**_choice(chosen, limit), **to})
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
@@ -234,6 +263,14 @@ class HttpSchedules:
         tenant, name = key
         query |= {"tenant": tenant} if tenant else {}
         return await self._ask(method, f"/api/schedules/{quote(name, safe='')}{path}", query=query)
+
+
+def _queue(name: str, verb: str = "") -> str:
+    return f"/api/queues/{quote(name, safe='')}{verb}"
+
+
+def _choice(chosen: Choice, limit: int) -> Json:
+    return {"where": dict(chosen.where), "ids": list(chosen.ids), "limit": limit}
 
 
 def _event(event: sse.ServerEvent) -> Json:

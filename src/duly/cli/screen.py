@@ -32,6 +32,8 @@ COLOURS = {
     "delivered": "green",
     "dead": "bold red",
     "lost": "red",
+    "paused": "bold yellow",
+    "open": "green",
     "handed_back": "blue",
 }
 

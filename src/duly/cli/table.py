@@ -42,6 +42,23 @@ def task_table(tasks: Sequence[Json], screen: Screen) -> Table:
     return table
 
 
+def queue_table(queues: Sequence[Json], screen: Screen) -> Table:
+    """One row per queue; states in which no task stands have no column."""
+    table = plain_table()
+    states = [word for word in queues[0]["tasks"] if any(one["tasks"].get(word) for one in queues)]
+    table.add_column(screen.say("queue"), no_wrap=True)
+    table.add_column(screen.say("state"), no_wrap=True)
+    for word in states:
+        table.add_column(screen.say(word), no_wrap=True, justify="right")
+    table.add_column(screen.say("note"), no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in queues:
+        about = [one["paused_by"], one["reason"]]
+        note_ = one_line(": ".join(word for word in about if word))
+        counts = [str(one["tasks"].get(word, 0)) for word in states]
+        table.add_row(one["name"], screen.status("paused" if one["paused"] else "open"), *counts, note_)
+    return table
+
+
 def plain_table(*, header: bool = True, expand: bool = False) -> Table:
     """A table without lines, its columns two apart; `expand` takes the whole width."""
     from rich.table import Table

@@ -11,6 +11,7 @@ import typer
 from duly.cli.grouped import grouped
 from duly.cli.options import Place, Shown
 from duly.cli.shell import INTERRUPTED, TASK_FAILED, Refusal
+from duly.cli.words import moment_ago
 
 if TYPE_CHECKING:
     from duly.cli.desk import Desk, Json
@@ -33,12 +34,23 @@ class Wanted:
     owner: Annotated[str | None, typer.Option(help="Of this owner.", rich_help_panel=_FILTER)] = None
     tag: Annotated[str | None, typer.Option(help="With this tag.", rich_help_panel=_FILTER)] = None
 
+    error: Annotated[
+        str | None, typer.Option(help="Failed with this error code.", rich_help_panel=_FILTER)
+    ] = None
+    since: Annotated[
+        str | None,
+        typer.Option(
+            help="Ended since: 90s, 30min, 2h, 7d ago, or ISO 8601 with a zone.", rich_help_panel=_FILTER
+        ),
+    ] = None
+
     def filter(self) -> dict[str, str]:
         """The words that were given, as the API names them."""
         words = {name: value for name, value in asdict(self).items() if value is not None}
-        if "type" in words:
-            words["task_type"] = words.pop("type")
-        return words
+        if self.since is not None:
+            words["since"] = moment_ago(self.since)
+        named = {"type": "task_type", "error": "error_code"}
+        return {named.get(name, name): value for name, value in words.items()}
 
 
 def register(app: typer.Typer) -> None:

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+
+from duly.clock import SystemClock, iso
+
+_UNITS = {"s": 1000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_AGO = re.compile(r"(\d{1,6})(s|min|h|d)")
 
 #: key: (English, Chinese); names in braces are filled in.
 WORDS = {
@@ -117,6 +123,25 @@ WORDS = {
         "磁盘空间不足，暂无法重建预留文件 {path}；有空间后由工作进程重建",
     ),
     "total": ("total", "合计"),
+    "state": ("state", "状态"),
+    "open": ("open", "开放"),
+    "paused_now": (
+        "{queue} is paused: no task of it starts; {count} still run",
+        "队列 {queue} 已暂停，不再开始新任务；仍有 {count} 个任务在执行",
+    ),
+    "queue_opened": ("{queue} is open: workers look at once", "队列 {queue} 已恢复，工作进程会立即取任务"),
+    "still_running": ("{count} still run", "仍有 {count} 个任务在执行"),
+    "drained": ("{queue} is paused, and nothing of it runs", "队列 {queue} 已暂停，且没有任务在执行"),
+    "purged_count": ("cancelled: {count}", "已取消：{count} 个"),
+    "moved": ("moved to", "已移至"),
+    "moved_count": ("moved: {count}", "已移动：{count} 个"),
+    "retried_count": ("run again: {count}", "重新执行：{count} 个"),
+    "more_fit": ("more fit; --limit takes more", "还有符合条件的任务；用 --limit 处理更多"),
+    "no_queues": (
+        "No queue yet: no worker has run and no task is here.",
+        "还没有队列：没有工作进程运行过，也没有任务。",
+    ),
+    "none_failed": ("No task has failed that fits this.", "没有符合条件的失败任务。"),
 }
 
 
@@ -131,6 +156,14 @@ def say(key: str, lang: str, **fields: object) -> str:
     """The words for `key`; a key that has none is its own word."""
     texts = WORDS.get(key)
     return key if texts is None else texts[lang == "zh"].format(**fields)
+
+
+def moment_ago(text: str) -> str:
+    """ISO 8601 of so long ago: `90s`, `30min`, `2h`, `7d`; any other text is left as it is."""
+    found = _AGO.fullmatch(text)
+    if found is None:
+        return text
+    return str(iso(SystemClock().now_ms() - int(found[1]) * _UNITS[found[2]]))
 
 
 def span(milliseconds: float, lang: str) -> str:

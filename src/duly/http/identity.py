@@ -84,6 +84,17 @@ authenticate = Bearer()
 PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
 
+async def _administrator(principal: PrincipalDep) -> Principal:
+    if not principal.admin:
+        raise Forbidden("only an administrator may do this")
+    return principal
+
+
+#: A route with this parameter, or a router that depends on it, is for administrators.
+AdminDep = Annotated[Principal, Depends(_administrator)]
+only_administrators = Depends(_administrator)
+
+
 def identify(connection: HTTPConnection) -> Principal:
     """Who calls.
 

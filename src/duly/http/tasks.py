@@ -19,6 +19,7 @@ from duly.model.render import task_wire
 from duly.model.state import Status
 from duly.observe.why import why
 from duly.store import lists
+from duly.submit.admit import moment
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 
@@ -63,6 +64,10 @@ class Selection(BaseModel):
     task_type: Name | None = None
     queue: Name | None = None
     tag: Name | None = None
+    error_code: Name | None = Field(default=None, description="The code that a failed task ended with.")
+    since: Name | None = Field(
+        default=None, description="Ended at this moment or later: ISO 8601 with a zone."
+    )
     owner: Name | None = None
     tenant: Name | None = None
 
@@ -78,6 +83,8 @@ class Selection(BaseModel):
             task_type=self.task_type,
             queue=self.queue,
             tag=self.tag,
+            error_code=self.error_code,
+            ended_since=moment(self.since, 0, "since"),
         )
 
 

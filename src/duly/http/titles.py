@@ -27,6 +27,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "not_found": {"en": "There is nothing at this address", "zh": "该地址不存在"},
     "not_json": {"en": "The input holds what JSON cannot keep", "zh": "输入中含有 JSON 无法保存的内容"},
     "not_ready": {"en": "Not ready", "zh": "服务暂不可用"},
+    "queue_not_found": {"en": "There is no such queue", "zh": "队列不存在"},
     "schedule_declared": {"en": "The code declares this schedule", "zh": "该计划由代码声明"},
     "schedule_not_found": {"en": "There is no such schedule", "zh": "计划不存在"},
     "schedule_taken": {"en": "This name is another schedule's", "zh": "该名称已被其他计划占用"},

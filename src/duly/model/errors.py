@@ -9,6 +9,7 @@
     ├── NotAllowed                   no or wrong credentials (401 / 403)
     ├── TaskNotFound                 no such task, or not yours (404)
     ├── ScheduleNotFound             no such schedule, or not yours (404)
+    ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── NotReady                     the database cannot be used now (503)
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
@@ -93,6 +94,13 @@ class ScheduleNotFound(DulyError):
     """There is no such schedule."""
 
     code = "schedule_not_found"
+    http_status = 404
+
+
+class QueueNotFound(DulyError):
+    """There is no such queue: no worker has served it and no task is in it."""
+
+    code = "queue_not_found"
     http_status = 404
 
 

@@ -33,6 +33,7 @@ class EventType(StrEnum):
     FAILED = "failed"  #: {attempt, error_code, error}
     CANCELLED = "cancelled"  #: {}
     RETRIED = "retried"  #: {} an operator asked for another run
+    MOVED = "moved"  #: {queue, priority} an operator put it into another queue, or to another priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

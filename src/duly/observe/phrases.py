@@ -17,6 +17,14 @@ PHRASES = {
         "No worker is running. Start one: duly worker.",
         "没有正在运行的工作进程。请启动：duly worker。",
     ),
+    "queue_paused": (
+        "The queue {queue} has been paused for {span} (to open it: duly queue resume {queue}).",
+        "队列 {queue} 已暂停 {span}（恢复：duly queue resume {queue}）。",
+    ),
+    "queue_paused_by": (
+        "The queue {queue} was paused by {by} {span} ago (to open it: duly queue resume {queue}).",
+        "队列 {queue} 已由 {by} 暂停 {span}（恢复：duly queue resume {queue}）。",
+    ),
     "queue_not_served": (
         "No running worker serves the queue {queue} (running: {workers}).",
         "没有工作进程处理队列 {queue}（正在运行：{workers} 个）。",

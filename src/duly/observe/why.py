@@ -17,8 +17,9 @@ from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import lists
+from duly.store import lists, queues
 from duly.store.database import Database
+from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
 
 AHEAD_MOST = 1000
@@ -53,6 +54,7 @@ class _Facts:
     known: Container[str] | None
     ahead: int = 0
     last: Event | None = None
+    pause: QueueState | None = None
     workers: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
@@ -105,6 +107,7 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         known=known,
         ahead=lists.ahead_of(tx, id_, AHEAD_MOST) if task.status is Status.PENDING else 0,
         last=events[-1] if events else None,
+        pause=next((one for one in queues.paused(tx) if one.name == task.queue), None),
         workers=lists.living_workers(tx),
         attempts=lists.rows_of(tx, "attempt", id_),
         deliveries=lists.rows_of(tx, "delivery", id_),
@@ -138,12 +141,21 @@ def _apart(facts: _Facts) -> None:
 def _nobody(facts: _Facts) -> None:
     """Says what keeps every worker from taking the task."""
     task = facts.task
+    if facts.pause is not None:
+        _paused(facts, facts.pause)
     if facts.known is not None and task.task_type not in facts.known:
         facts.say("type_unknown", task_type=task.task_type)
     if not facts.living:
         facts.say("no_worker")
     elif not any(task.queue in one["queues"].split(",") for one in facts.living):
         facts.say("queue_not_served", queue=task.queue, workers=len(facts.living))
+
+
+def _paused(facts: _Facts, pause: QueueState) -> None:
+    at = pause.paused_at or facts.now
+    said = {"by": pause.paused_by, "detail": pause.reason}
+    code = "queue_paused_by" if pause.paused_by else "queue_paused"
+    facts.say(code, queue=pause.name, at=iso(at), span_ms=facts.now - at, **said)
 
 
 def _blocked(facts: _Facts) -> None:

@@ -11,6 +11,7 @@ from duly.store import migrate
 from duly.store.database import Database
 from duly.store.transaction import Terms
 from duly.submit.client import Client
+from duly.submit.operator import Operator
 from duly.submit.schedules import Schedules
 
 
@@ -36,6 +37,7 @@ class App:
         )
         self.client = Client(self.database, self.registry, emit=self.emit)
         self.schedules = Schedules(self.database, self.registry, emit=self.emit)
+        self.operator = Operator(self.database, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

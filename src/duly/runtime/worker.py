@@ -22,6 +22,7 @@ from duly.registry import LANES
 from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
+from duly.store import bulk, pauses
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
 from duly.store.reserve import Reserve
@@ -33,6 +34,8 @@ from duly.store.writer import Verb
 LEAVE_SECONDS = 1.0
 #: How often it is looked for what has been kept long enough, and the pause between two batches.
 PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
+#: What an operator does that may give workers something to do.
+OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
 
 class Worker:
@@ -78,17 +81,10 @@ class Worker:
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
-        self._sweeps = Loop("sweep", settings.sweep, self.sweep, emit=emit)
-        self._prunes = Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE)
-        self._ticks = Loop("schedule", settings.poll, self.ticker.tick, emit=emit)
-        self._renews = Loop("renew", settings.renew, self.renew, emit=emit)
-        self._beats = Loop("beat", settings.renew, self.pulse.tick, emit=emit)
         self._supervised = supervised is not None
         self._role = role
         self._tell_suspects = suspects
-        self._loops = [self._claims, self._cancels, self._renews, self._beats]
-        if role is not Role.QUARANTINE:
-            self._loops += [self._sends, self._sweeps, self._prunes, self._ticks]
+        self._loops = self._make_loops()
         self._forget = contextlib.ExitStack()
         self._stirred = asyncio.Event()
         self._begun_at = 0.0
@@ -105,6 +101,24 @@ class Worker:
             freed=self.look,
             replace=replace,
         )
+
+    def _make_loops(self) -> list[Loop]:
+        settings, emit = self._app.settings, self._emit
+        loops = [
+            self._claims,
+            self._cancels,
+            Loop("renew", settings.renew, self.renew, emit=emit),
+            Loop("beat", settings.renew, self.pulse.tick, emit=emit),
+        ]
+        if self._role is Role.QUARANTINE:
+            return loops
+        return [
+            *loops,
+            self._sends,
+            Loop("sweep", settings.sweep, self.sweep, emit=emit),
+            Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE),
+            Loop("schedule", settings.poll, self.ticker.tick, emit=emit),
+        ]
 
     async def start(self) -> None:
         """Opens a session and starts the loops."""
@@ -127,9 +141,9 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, promote, rescue, tick, run}),
+            self._work_may_wait: frozenset({submit, retry, promote, rescue, tick, run, *OPENING}),
             lambda _: self._cancels.hint(): frozenset({cancel}),
-            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle}),
+            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle, bulk.purge}),
         }
 
     def _listen(

@@ -13,7 +13,7 @@ from duly.model.events import EventType
 from duly.model.policy import DEATHS_OF_A_SUSPECT, MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import bodies, sessions
+from duly.store import bodies, pauses, sessions
 from duly.store.quick import Asked, Quickly
 from duly.store.transaction import Moment, Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
@@ -43,7 +43,10 @@ class ClaimRequest:
 def startable(tx: Transaction, item: ClaimRequest) -> bool:
     """Whether a claim would find a task: the look before it, without a lock; an empty queue is one probe."""
     types = [type_ for lane in item.lanes for type_ in lane.types]
-    return bool(types) and any(_startable(tx, item, types, queue) for queue in dict.fromkeys(item.queues))
+    return bool(types) and any(
+        _startable(tx, item, types, queue) and not pauses.paused(tx, queue)
+        for queue in dict.fromkeys(item.queues)
+    )
 
 
 def _startable(tx: Transaction, item: ClaimRequest, types: Sequence[str], queue: str) -> bool:
@@ -67,17 +70,19 @@ def claim(tx: Transaction, items: Sequence[ClaimRequest]) -> list[list[Claimed]]
 
 
 def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
-    if not tx.run("session_alive", session=item.session):
+    alive = tx.run("session_alive", session=item.session)
+    if not alive:
         raise SessionEnded
-    found = [row for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane)]
+    queues = pauses.open_of(item.queues, alive[0][0])
+    found = [row for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane, queues)]
     ids = [row[0] for row in found] if item.beside is None else _group(found, item.beside)
     if not ids:
         return []
     return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session)]
 
 
-def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane) -> list[Row]:
-    found = [row for queue in dict.fromkeys(item.queues) for row in _look(tx, item, lane, queue)]
+def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane, queues: Sequence[str]) -> list[Row]:
+    found = [row for queue in queues for row in _look(tx, item, lane, queue)]
     return sorted(found, key=_place)[: lane.free]
 
 

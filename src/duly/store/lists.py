@@ -28,7 +28,10 @@ _COLUMNS = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which tasks a list or a count means. None leaves a word open; tenant and owner None mean all."""
+    """Which tasks a list or a count means. None leaves a word open; tenant and owner None mean all.
+
+    `statuses` and `ids` are several to choose from, all if empty; `ended_since` is milliseconds UTC.
+    """
 
     tenant: str | None = None
     owner: str | None = None
@@ -36,15 +39,25 @@ class Filter:
     task_type: str | None = None
     queue: str | None = None
     tag: str | None = None
+    error_code: str | None = None
+    ended_since: int | None = None
+    statuses: tuple[Status, ...] = ()
+    ids: tuple[str, ...] = ()
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """The conditions, for the task table."""
         table = schema.task.c
-        words = ("tenant", "owner", "status", "task_type", "queue")
+        words = ("tenant", "owner", "status", "task_type", "queue", "error_code")
         conditions = [table[word] == getattr(self, word) for word in words if getattr(self, word) is not None]
         if self.tag is not None:
             tagged = sa.select(schema.task_tag.c.task_id).where(schema.task_tag.c.tag == self.tag)
             conditions.append(table.id.in_(tagged))
+        if self.ended_since is not None:
+            conditions.append(table.completed_at >= self.ended_since)
+        if self.statuses:
+            conditions.append(table.status.in_(self.statuses))
+        if self.ids:
+            conditions.append(table.id.in_(self.ids))
         return conditions
 
 
@@ -72,6 +85,13 @@ def page(
     rows = tx.core.execute(query.limit(limit).offset(offset)).mappings().all()
     tags = _tags(tx, [row["id"] for row in rows])
     return [_task(row, tags.get(row["id"], ()), None) for row in rows]
+
+
+def chosen(tx: Transaction, wanted: Filter, *, after: str = "", limit: int = 100) -> list[str]:
+    """The ids of such tasks behind `after`, in ascending order."""
+    table = schema.task.c
+    query = sa.select(table.id).where(*wanted.where(), table.id > after).order_by(table.id)
+    return list(tx.core.execute(query.limit(limit)).scalars())
 
 
 def stats(tx: Transaction, wanted: Filter) -> dict[str, int]:

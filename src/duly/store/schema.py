@@ -243,7 +243,25 @@ worker = Table(
     Column("ended_at", BigInteger),
     # How many tasks it held when it died; 0: none of them can have been the cause.
     Column("held", Integer),
+    # The paused queues, each between commas: what its claims must leave alone (store.pauses).
+    Column("paused", LongText),
     Index("worker_living", "ended_at", "lease_until"),
+    **STORAGE,
+)
+
+# A queue that some worker has served or somebody has paused; one that is not here is open.
+queue = Table(
+    "queue",
+    metadata,
+    Column("name", _key(64), primary_key=True),
+    Column("paused_at", BigInteger),
+    Column("paused_by", _key(64)),
+    Column("reason", LongText),
+    Column("updated_at", BigInteger, nullable=False),
+    # Who paused it, and why, is told of a paused queue only.
+    CheckConstraint(
+        "paused_at IS NOT NULL OR (paused_by IS NULL AND reason IS NULL)", name="queue_open_says_nothing"
+    ),
     **STORAGE,
 )
 

@@ -21,8 +21,10 @@ class Session:
 def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
     """Opens sessions with a full lease."""
     for item in items:
+        tx.run("queue_known", item.queues)  # and then, in a later statement, which of them are paused
         tx.run(
             "session_start",
+            item.queues,
             session=item.id,
             host=item.host,
             pid=item.pid,

@@ -14,8 +14,9 @@ from duly.model.state import Status
 from duly.model.task import Target
 from duly.observe.phrases import PHRASES, one_line, phrase, span
 from duly.observe.why import Reason, Why, why
-from duly.store import deliveries, journal, submissions
+from duly.store import deliveries, journal, pauses, submissions
 from duly.store.deliveries import Sent
+from duly.store.pauses import Pause
 from duly.store.transaction import Transaction
 from support.world import World
 
@@ -49,6 +50,24 @@ async def test_nobody_works(world: World) -> None:
     assert codes(said) == ["no_worker"]
     assert said.summary == "No worker is running. Start one: duly worker."
     assert said.status is Status.PENDING
+
+
+async def test_a_paused_queue_says_so_first(world: World) -> None:
+    """With who paused it, since when and why; nothing is said of a queue that is open again."""
+    await world.session()
+    id_ = await world.submit()
+    await world.database.write(pauses.pause, Pause(queue="default"))
+    assert codes(await ask(world, id_))[0] == "queue_paused"
+    await world.database.write(pauses.pause, Pause(queue="default", by="ann", reason="the model is down"))
+    world.clock.advance(20)
+    said = await ask(world, id_)
+    assert codes(said) == ["queue_paused_by"]
+    assert said.summary == (
+        "The queue default was paused by ann 20 s ago (to open it: duly queue resume default): "
+        "the model is down."
+    )
+    await world.database.write(pauses.resume, "default")
+    assert codes(await ask(world, id_)) == ["next"]
 
 
 async def test_a_worker_whose_lease_ran_out_does_not_count(world: World) -> None:

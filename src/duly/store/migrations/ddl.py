@@ -36,6 +36,11 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, **_again(), **options)
 
 
+def column(table: str, column: sa.Column[Any]) -> None:
+    """A further column; where it is already, nothing."""
+    op.add_column(table, column, **_again())
+
+
 def table(name: str, *parts: Any, **options: Any) -> None:
     """A table; where it is already, nothing."""
     mysql: dict[str, Any] = {

@@ -5,7 +5,8 @@ SELECT t.id, c.rank, c.fair_at, t.suspect FROM (
   WHERE status = 'pending' AND queue = :queue AND suspect > 0
   ORDER BY suspect DESC, rank, fair_at, id LIMIT 1000) c
 CROSS JOIN LATERAL (SELECT id, suspect FROM task
-  WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 > 0 FOR UPDATE SKIP LOCKED) t
+  WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 > 0 AND queue || '' = :queue
+  FOR UPDATE SKIP LOCKED) t
 WHERE c.task_type = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
   AND (c.due_at IS NULL OR c.due_at > :now)
 LIMIT :free;

@@ -8,17 +8,18 @@ WITH seen AS MATERIALIZED (SELECT t.id FROM (
     WHERE status = 'pending' AND queue = :queue AND suspect = 0 AND rank = r.rank AND fair_at >= r.place::bigint
     ORDER BY fair_at, id LIMIT 1000) p LIMIT 1000) c
   CROSS JOIN LATERAL (SELECT id FROM task
-    WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 FOR UPDATE SKIP LOCKED) t
+    WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 AND queue || '' = :queue FOR UPDATE SKIP LOCKED) t
   WHERE c.task_type = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
     AND (c.due_at IS NULL OR c.due_at > :now)
   LIMIT :free),
-live AS MATERIALIZED (SELECT FROM worker
+live AS MATERIALIZED (SELECT paused FROM worker
   WHERE id = :session AND ended_at IS NULL AND EXISTS (SELECT FROM seen) FOR SHARE),
 mine AS (
   UPDATE task t SET status = 'running', attempt = t.attempt + 1, worker_id = :session, due_at = NULL,
     wait_kind = NULL, started_at = coalesce(t.started_at, :now), seq = t.seq + 1,
     touched_at = greatest(t.touched_at, :now)
-  FROM (SELECT id, row_number() OVER () AS place FROM seen WHERE EXISTS (SELECT FROM live)) b
+  FROM (SELECT id, row_number() OVER () AS place FROM seen
+    WHERE EXISTS (SELECT FROM live WHERE strpos(coalesce(paused, ''), ',' || :queue || ',') = 0)) b
   WHERE t.id = ANY(ARRAY[b.id]) AND t.status || '' = 'pending'
   RETURNING b.place, t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at,
     t.retry_count, t.max_retries, t.metadata, t.suspect, t.seq, t.touched_at, t.rank),

@@ -58,6 +58,10 @@ class Desk(Protocol):
         """Cancels at once, or asks the running attempt to stop."""
         ...
 
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something; the same key again is the same signal."""
+        ...
+
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
         ...

@@ -117,6 +117,10 @@ class LocalDesk:
         """Cancels at once, or asks the running attempt to stop."""
         return self._wire(await self._app.client.cancel(id_))
 
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something."""
+        return self._wire(await self._app.client.signal(id_, name, data, key=key))
+
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
         return self._wire(await self._app.client.retry(id_))

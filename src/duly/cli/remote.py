@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 import httpx2
 
@@ -107,6 +108,11 @@ class HttpDesk:
     async def cancel(self, id_: str) -> Json:
         """Cancels at once, or asks the running attempt to stop."""
         return await self._ask("POST", f"/api/tasks/{id_}/cancel")
+
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something."""
+        body = {"data": data} if key is None else {"data": data, "id": key}
+        return await self._ask("POST", f"/api/tasks/{id_}/signals/{quote(name, safe='')}", body)
 
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""

@@ -61,6 +61,7 @@ WORDS = {
     "accepted": ("accepted", "已受理"),
     "known": ("already known under this key", "该键对应的任务已存在"),
     "cancel_asked": ("asked to stop; it is cancelled once it has", "已请求停止；停止后即为已取消"),
+    "signalled": ("told; its next wait for this signal takes it", "已告知；下一次等待该信号时取用"),
     "again": ("runs again; recorded steps are kept", "重新执行；已记录的步骤会保留"),
     "already": ("had ended before", "此前已结束"),
     "detached": (

@@ -22,6 +22,7 @@ from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
+from duly.store.signals import signal
 from duly.store.submissions import cancel, retry, submit
 from duly.store.writer import Verb
 
@@ -115,7 +116,7 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, promote, rescue}),
+            self._work_may_wait: frozenset({submit, retry, signal, promote, rescue}),
             lambda _: self._cancels.hint(): frozenset({cancel}),
             lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle}),
         }

@@ -36,6 +36,16 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, **_again(), **options)
 
 
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """A column; where it is already, nothing."""
+    op.add_column(table, column, **_again())
+
+
+def drop_column(table: str, name: str) -> None:
+    """Takes a column away; where it is gone already, nothing."""
+    op.drop_column(table, name, if_exists=bool(_again()) or None)
+
+
 def table(name: str, *parts: Any, **options: Any) -> None:
     """A table; where it is already, nothing."""
     mysql: dict[str, Any] = {

@@ -58,6 +58,7 @@ INTENDED = {
     "notify": {"delivery"},
     "orphans": {"task_clock", "worker"},
     "partials": set(),
+    "rounds": {"attempt"},
     "renew": {"worker"},
     "sending_by": {"delivery_clock"},
     "session_alive": {"worker"},

@@ -94,6 +94,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     ),
     "orphans": (None, {}),
     "partials": (rows("running", part=1, text="x"), {}),
+    "rounds": (rows("running"), {}),
     "renew": (None, {"session": "w1", "lease": 30_000}),
     "sending_by": (None, {"session": "w1"}),
     "session_alive": (None, {"session": "w1"}),

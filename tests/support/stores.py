@@ -12,7 +12,7 @@ import uuid_utils
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission, Target, Task
-from duly.store import claims, journal, lists, schema, sessions, submissions
+from duly.store import claims, journal, lists, schema, sessions, signals, submissions, waits
 from duly.store.database import Database
 from duly.testing import FakeClock
 
@@ -54,6 +54,20 @@ def step(claimed: Claimed, name: str = "facts", n: int = 1, value: str = '"v"') 
     """A step that the attempt wants remembered."""
     one = Step(name=name, n=n, digest="d", value=value, attempt=claimed.attempt, duration_ms=5)
     return journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=one)
+
+
+def wait(claimed: Claimed, signal: str = "", n: int = 1, delay: int | None = None) -> waits.WaitRecord:
+    """A wait that the attempt has come to: for a signal, or a sleep; over after `delay` milliseconds."""
+    name = signal or "nap"
+    one = Step(name=name, n=n, digest="d", value="null", attempt=claimed.attempt, waits_for=signal)
+    return waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=one, delay_ms=delay)
+
+
+def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:
+    """The attempt can go no further than these waits."""
+    kind = "signal" if any(step.waits_for for step in open_) else "sleep"
+    more = {"delay_ms": None, "wait_kind": kind, "waits": open_}
+    return ending(claimed, Status.WAITING, **more)
 
 
 def lines(claimed: Claimed, *messages: str, **overrides: Any) -> journal.Lines:
@@ -123,6 +137,25 @@ class Store:
         if status is Status.RUNNING:
             return self.running(*deliver).id
         return self.ended(status, *deliver)
+
+    def wait(self, claimed: Claimed, signal: str = "", **more: Any) -> Step | None:
+        """How a wait of the attempt stands; None means lease lost."""
+        return self.write(waits.wait, wait(claimed, signal, **more))[0]  # type: ignore[no-any-return]
+
+    def suspend(self, claimed: Claimed, *open_: Step | None) -> Status | None:
+        """The attempt waits."""
+        return self.write(claims.finish, suspension(claimed, *filter(None, open_)))[0]  # type: ignore[no-any-return]
+
+    def waiting(self, signal: str = "", *, delay: int | None = None, **overrides: Any) -> str:
+        """A task that waits for a signal or, without one, sleeps."""
+        claimed = self.running(**overrides)
+        assert self.suspend(claimed, self.wait(claimed, signal, delay=delay)) is Status.WAITING
+        return claimed.id
+
+    def signal(self, id_: str, name: str, data: str = "1", key: str | None = None) -> signals.Signalled:
+        """Tells the task something."""
+        said = signals.Signal(id_, name, key or new_id(), data)
+        return self.write(signals.signal, said)[0]  # type: ignore[no-any-return]
 
     def cancel(self, id_: str) -> Status | None:
         """Asks for a cancel; the status from then on."""

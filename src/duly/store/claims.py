@@ -200,7 +200,7 @@ def _recorded(item: Finish, one: Facts | None, change: Change | None) -> Status 
         return None
     status = one.status if change is None else change.target
     overruled = status.terminal and not item.target.terminal  # by a cancel or the deadline
-    woken = status is Status.PENDING and bool(item.waits)  # by a signal that has come meanwhile
+    woken = change is not None and bool(item.waits)  # by a signal that has come meanwhile
     return status if overruled or woken or status is item.target else None
 
 

@@ -26,7 +26,20 @@ HEAVY = (
     "uvicorn",
 )
 COMMANDS = (
-    *("demo", "serve", "worker", "submit", "ls", "show", "watch", "why", "cancel", "retry", "stats"),
+    *(
+        "demo",
+        "serve",
+        "worker",
+        "submit",
+        "ls",
+        "show",
+        "watch",
+        "why",
+        "cancel",
+        "retry",
+        "signal",
+        "stats",
+    ),
     *("doctor", "version", "token", "db"),
 )
 

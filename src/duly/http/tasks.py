@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from duly.http.caller import CallerDep
-from duly.http.gate import JsonBody, shaped
+from duly.http.gate import JsonBody, read_object, shaped
 from duly.http.identity import Principal
 from duly.http.parts import PartsDep
 from duly.http.prefer import idempotency_key
@@ -99,7 +99,7 @@ class SignalRequest(BaseModel):
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:
     schema = {"application/json": {"schema": model.model_json_schema()}}
-    return {"requestBody": {"required": True, "content": schema}}
+    return {"requestBody": {"required": model is TaskRequest, "content": schema}}
 
 
 _BODY, _SIGNAL_BODY = _body(TaskRequest), _body(SignalRequest)
@@ -161,9 +161,10 @@ async def cancel(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
 
 
 @router.post("/{task_id}/signals/{name}", openapi_extra=_SIGNAL_BODY)
-async def signal(caller: CallerDep, parts: PartsDep, body: JsonBody, task_id: str, name: str) -> Response:
+async def signal(caller: CallerDep, parts: PartsDep, task_id: str, name: str) -> Response:
     """Tell a task what it waits for, or will; kept until a wait of this name takes it, and taken once."""
     await caller.task(task_id, result=False)
+    body = await read_object(caller.request) if await caller.request.body() else {}
     said = shaped(SignalRequest, body)
     header = idempotency_key(caller.request)
     if None not in (header, said.id) and header != said.id:

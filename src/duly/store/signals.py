@@ -121,10 +121,11 @@ def _tell(tx: Transaction, known: dict[str, Facts], new: Sequence[dict[str, Any]
 
 
 def _awaited(tx: Transaction, ids: Sequence[str]) -> set[tuple[str, str]]:
-    """(task, signal's name) of the open waits of these tasks."""
+    """(task, signal's name) of the open waits of those of these tasks that wait for a signal."""
     if not ids:
         return set()
-    query = sa.select(_STEP.task_id, _STEP.waits_for).where(_STEP.task_id.in_(ids), _STEP.taken.is_(None))
+    query = sa.select(_STEP.task_id, _STEP.waits_for).join(schema.task, _TASK.id == _STEP.task_id)
+    query = query.where(_TASK.id.in_(ids), _TASK.wait_kind == "signal", _STEP.taken.is_(None))
     return {(id_, name) for id_, name in tx.core.execute(query.where(_STEP.waits_for != ""))}
 
 

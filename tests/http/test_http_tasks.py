@@ -220,7 +220,9 @@ async def test_a_task_that_has_ended_takes_no_signal(site: Site) -> None:
         ("go", [1], 422),
     ],
 )
-async def test_a_signal_that_cannot_be_kept_is_refused(site: Site, name: str, body: object, status: int) -> None:
+async def test_a_signal_that_cannot_be_kept_is_refused(
+    site: Site, name: str, body: object, status: int
+) -> None:
     """Each with its problem, none with a 500."""
     async with site.user("ann") as ann:
         id_ = (await site.submitted(ann))["id"]

@@ -62,6 +62,13 @@ async def waits_in_a_step(ctx: Context, name: str) -> None:
     await ctx.step(name, waiting)
 
 
+@duly.task("leaves.behind")
+async def leaves_behind(ctx: Context) -> str:
+    calls.append(asyncio.ensure_future(ctx.sleep("nap", hours=1)))
+    await ctx.step("work", _slowly, "work", 1)
+    return "done"
+
+
 async def _slowly(name: str, number: int) -> str:
     await asyncio.sleep(0)
     return str(note(f"{name}{number}"))
@@ -101,6 +108,14 @@ async def test_a_handler_is_left_as_by_a_cancel(harness: Harness) -> None:
     assert calls == ["tidied"]
     await harness.advance(60)
     await harness.assert_completed(task.id)
+
+
+async def test_a_branch_that_is_left_behind_holds_nothing(harness: Harness) -> None:
+    """The handler returned: its result counts, and the wait for which nobody asks is over."""
+    task = await harness.submit("leaves.behind")
+    await harness.run_until_idle()
+    assert await harness.assert_completed(task.id) == "done"
+    assert calls[0].cancelled()
 
 
 async def test_a_step_cannot_wait(harness: Harness) -> None:

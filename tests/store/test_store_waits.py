@@ -238,8 +238,8 @@ def test_a_round_that_ended_otherwise_stays_in_the_timeline(store: Store) -> Non
     store.finish(claimed)
 
 
-def test_a_thousand_suspensions_write_little(store: Store) -> None:
-    """What they leave behind: a remembered wait each, and no more."""
+def test_many_suspensions_write_little(store: Store) -> None:
+    """What they leave behind: a remembered wait each, and nothing more that grows with them."""
     claimed = store.running()
     for n in range(1, 101):
         store.suspend(claimed, store.wait(claimed, n=n, delay=0 if n % 2 else 10))

@@ -162,7 +162,7 @@ def signal(
 
     async def asked(desk: Desk, screen: Screen) -> None:
         said = wire.loads(data)
-        _steered(await desk.signal(await _resolved(desk, id_), name, said, key), screen, "signalled")
+        _steered(await desk.signal(await _resolved(desk, id_), name, said, key), screen, "said")
 
     ask(place, shown, asked)
 

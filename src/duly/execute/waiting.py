@@ -31,7 +31,7 @@ class Parking:
     """The open waits of one attempt's handler."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, int], Step] = {}
+        self._open: dict[asyncio.Future[None], Step] = {}
         self._busy = 0
         self._moves = 0
         self._cancel: Callable[[], object] = lambda: None
@@ -57,6 +57,8 @@ class Parking:
             raise Suspend(self.left_for) from None
         finally:
             self._cancel = lambda: None
+            for branch in list(self._open):  # that the handler left behind
+                branch.cancel()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -78,13 +80,14 @@ class Parking:
         """
         if self.blocks:
             raise Suspend((step,))
-        self._open[step.name, step.n] = step
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open[never] = step
         self._moved()
         try:
-            while True:
-                await asyncio.get_running_loop().create_future()
+            await never
         finally:
-            self._open.pop((step.name, step.n), None)
+            del self._open[never]
+        raise asyncio.CancelledError
 
     def _moved(self) -> None:
         self._moves += 1

@@ -43,13 +43,12 @@ def wait(tx: Transaction, items: Sequence[WaitRecord]) -> list[Step | None]:
     *lease lost*.
     """
     _, owned = fence(tx, items)
-    mine = {(item.id, item.step.name, item.step.n): item for item, is_mine in zip(items, owned, strict=True)
-            if is_mine}  # fmt: skip
+    keys = [(item.id, item.step.name, item.step.n) for item in items]
+    mine = {key: item for key, item, is_mine in zip(keys, items, owned, strict=True) if is_mine}
     if mine:
         tx.run("steps", [_row(tx, item) for item in mine.values()])
     stand = {key: _standing(tx, item) for key, item in mine.items()}
-    return [stand.get((item.id, item.step.name, item.step.n)) if is_mine else None
-            for item, is_mine in zip(items, owned, strict=True)]  # fmt: skip
+    return [stand[key] if is_mine else None for key, is_mine in zip(keys, owned, strict=True)]
 
 
 def _row(tx: Transaction, item: WaitRecord) -> dict[str, Any]:

@@ -194,8 +194,8 @@ async def test_a_signal_that_came_first_is_kept(harness: Harness) -> None:
 async def test_signals_of_a_name_are_taken_in_order_each_once(harness: Harness) -> None:
     """Also when some came before, some after, and one twice."""
     task = await harness.submit("collects")
-    await harness.signal(task.id, "item", 1, key="first")
-    await harness.signal(task.id, "item", 1, key="first")
+    await harness.signal(task.id, "item", 1, id="first")
+    await harness.signal(task.id, "item", 1, id="first")
     await harness.run_until_idle()
     await harness.signal(task.id, "item", 2)
     await harness.signal(task.id, "item", 3)
@@ -206,11 +206,11 @@ async def test_signals_of_a_name_are_taken_in_order_each_once(harness: Harness) 
 async def test_a_signals_id_means_one_signal(harness: Harness) -> None:
     """The same again is known, also after the end; the same id with other words is refused."""
     task = await harness.submit("asks")
-    await harness.signal(task.id, "answer", 1, key="k")
+    await harness.signal(task.id, "answer", 1, id="k")
     with pytest.raises(IdempotencyConflict):
-        await harness.signal(task.id, "answer", 2, key="k")
+        await harness.signal(task.id, "answer", 2, id="k")
     await harness.run_until_idle()
-    assert (await harness.signal(task.id, "answer", 1, key="k")).status is Status.COMPLETED
+    assert (await harness.signal(task.id, "answer", 1, id="k")).status is Status.COMPLETED
     with pytest.raises(StateConflict):
         await harness.signal(task.id, "answer", 1)
 

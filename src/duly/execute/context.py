@@ -301,7 +301,10 @@ class BlockingContext:
         return self._run(self._context._remember(place, value, time.monotonic() - start))  # noqa: SLF001
 
     def sleep(self, name: str, /, **how: Any) -> None:
-        """See `Context.sleep`; here the handler is left by an exception that is no `Exception`."""
+        """See `Context.sleep`; here the handler is left by an exception that is no `Exception`.
+
+        Threads that it started itself must not run steps meanwhile.
+        """
         self._run(self._context.sleep(name, **how))
 
     def wait_for(self, signal: str, /, **how: Any) -> Any:

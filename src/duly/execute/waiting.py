@@ -30,15 +30,17 @@ _in_a_step: ContextVar[bool] = ContextVar("duly_in_a_step", default=False)
 class Parking:
     """The open waits of one attempt's handler."""
 
+    # Most attempts never wait: what they do not change is not made for each.
+    _busy = 0
+    _moves = 0
+    _handler: asyncio.Task[Any] | None = None
+    #: Whether the handler is a plain one, in a thread of its own.
+    blocks = False
+    #: What the handler waits for, once it was asked to leave.
+    left_for: tuple[Step, ...] = ()
+
     def __init__(self) -> None:
         self._open: dict[asyncio.Future[None], Step] = {}
-        self._busy = 0
-        self._moves = 0
-        self._cancel: Callable[[], object] = lambda: None
-        #: Whether the handler is a plain one, in a thread of its own.
-        self.blocks = False
-        #: What the handler waits for, once it was asked to leave.
-        self.left_for: tuple[Step, ...] = ()
 
     async def leavable(self, handler: Coroutine[Any, Any, Any], stopping: Callable[[], bool]) -> Any:
         """Runs an async handler to its end.
@@ -46,9 +48,7 @@ class Parking:
         Raises:
             Suspend: it can go no further.
         """
-        task = asyncio.current_task()
-        if task is not None:
-            self._cancel = task.cancel
+        self._handler = asyncio.current_task()
         try:
             return await handler
         except asyncio.CancelledError:
@@ -56,7 +56,7 @@ class Parking:
                 raise
             raise Suspend(self.left_for) from None
         finally:
-            self._cancel = lambda: None
+            self._handler = None
             for branch in list(self._open):  # that the handler left behind
                 branch.cancel()
 
@@ -99,9 +99,9 @@ class Parking:
             return
         if turns:
             asyncio.get_running_loop().call_soon(self._look, turns - 1, moves)
-        else:
+        elif self._handler is not None:
             self.left_for = tuple(self._open.values())
-            self._cancel()
+            self._handler.cancel()
 
 
 @contextlib.contextmanager

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duly import BlockingContext, Context, Duly, DulyError, Retry, Status, WaitTimeout
+from duly import BlockingContext, Context, Duly, DulyError, Retry, Status, WaitTimeout, testing
 from duly.model.errors import IdempotencyConflict, StateConflict
 from duly.observe.why import why
 from duly.testing import START_MS, Harness, harness_fixture
@@ -130,6 +131,19 @@ async def test_a_sleep_holds_no_worker(harness: Harness) -> None:
     assert calls == ["before", "after"]
     types = [event.type for event in await harness.events(task.id)]
     assert types == ["accepted", "started", "step", "waiting", "due", "started", "step", "completed"]
+
+
+async def test_a_sleep_outlives_its_worker(tmp_path: Path) -> None:
+    """Another process goes on where the first one left off, and computes no step again."""
+    async with testing.harness(duly, tmp_path) as first:
+        task = await first.submit("naps")
+        await first.run_until_idle()
+    async with testing.harness(duly, tmp_path) as second:
+        await second.run_until_idle()
+        await second.assert_status(task.id, Status.WAITING)
+        await second.advance(60)
+        await second.assert_completed(task.id)
+    assert calls == ["before", "after"]
 
 
 async def test_a_suspension_is_no_attempt_and_no_retry(harness: Harness) -> None:

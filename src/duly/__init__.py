@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duly.execute.context import BlockingContext, Context
-    from duly.model.errors import DulyError, InvalidInput, TaskNotFound
+    from duly.model.errors import DulyError, InvalidInput, TaskNotFound, WaitTimeout
     from duly.model.outcome import Fail, Retry, Snooze
     from duly.model.state import Status
     from duly.model.task import Task
@@ -34,6 +34,7 @@ __all__ = [
     "Status",
     "Task",
     "TaskNotFound",
+    "WaitTimeout",
 ]
 
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "Status": "duly.model.state",
     "Task": "duly.model.task",
     "TaskNotFound": "duly.model.errors",
+    "WaitTimeout": "duly.model.errors",
 }
 
 

@@ -62,6 +62,10 @@ class Harness:
         """Accepts a task, as `Duly.submit` does."""
         return await self.app.client.submit(task_type, input or {}, Options(**options), wait=wait)
 
+    async def signal(self, task_id: str, name: str, data: Any = None, *, id: str | None = None) -> Task:  # noqa: A002
+        """Tells a task something, as `Duly.signal` does."""
+        return await self.app.client.signal(task_id, name, data, key=id)
+
     async def run_until_idle(self) -> None:
         """Does all that is due now, deliveries too, and returns when nothing runs any more."""
         await self.worker.until_idle()

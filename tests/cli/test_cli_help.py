@@ -37,6 +37,7 @@ COMMANDS = (
         "why",
         "cancel",
         "retry",
+        "signal",
         "stats",
         "schedule",
     ),

@@ -49,6 +49,20 @@ def test_show_reads_well(shell: Shell, submit: Submit, work: Callable[[], None])
     assert places == sorted(places)
 
 
+def test_a_task_is_told_what_it_waits_for(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:
+    """The same --id is the same signal; what is no JSON, or is for a task that has ended, is refused."""
+    id_ = submit("greet", "name=Ann")["id"]
+    assert shell("signal", id_, "approve", "--data", '{"by": "ann"}', "--id", "k", "--json").json["id"] == id_
+    assert "told" in shell("signal", id_, "approve", "--data", '{"by": "ann"}', "--id", "k").out
+    assert "已告知" in shell("signal", id_, "approve", "--lang", "zh").out
+    events = shell("show", id_, "--json").json["events"]
+    assert [event["data"]["name"] for event in events if event["type"] == "signalled"] == ["approve"] * 2
+    for wrong in (("approve", "--data", "{"), ("a b",), ("approve", "--data", "2", "--id", "k")):
+        assert shell("signal", id_, *wrong).code == 2
+    work()
+    assert shell("signal", id_, "approve").code == 2
+
+
 def test_a_failed_task_says_why_and_can_be_retried(
     shell: Shell, submit: Submit, work: Callable[[], None]
 ) -> None:

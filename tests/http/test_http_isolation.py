@@ -14,6 +14,7 @@ ONE_TASK = [
     ("DELETE", "/api/tasks/{task_id}"),
     ("POST", "/api/tasks/{task_id}/cancel"),
     ("POST", "/api/tasks/{task_id}/retry"),
+    ("POST", "/api/tasks/{task_id}/signals/{name}"),
     ("GET", "/api/tasks/{task_id}/why"),
     ("GET", "/api/tasks/{task_id}/events"),
     ("GET", "/api/tasks/{task_id}/deliveries"),
@@ -84,7 +85,10 @@ async def test_another_users_task_is_not_there(site: Site, method: str, path: st
         absent = real[:-1] + ("0" if real[-1] != "0" else "1")
         for name, tenant in STRANGERS:
             async with site.user(name, tenant) as stranger:
-                answers = [await stranger.request(method, path.format(task_id=id_)) for id_ in (real, absent)]
+                answers = [
+                    await stranger.request(method, path.format(task_id=id_, name="go"))
+                    for id_ in (real, absent)
+                ]
             assert [answer.status_code for answer in answers] == [404, 404]
             assert answers[0].text.replace(real, "ID") == answers[1].text.replace(absent, "ID")
         assert (await ann.get(f"/api/tasks/{real}")).json()["status"] == "pending"

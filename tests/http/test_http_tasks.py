@@ -185,6 +185,51 @@ async def test_retry_of_any_other_task_is_a_conflict(site: Site) -> None:
     assert answer.json()["code"] == "state_conflict"
 
 
+async def test_a_signal_is_kept_once(site: Site) -> None:
+    """The same id, as header or in the body, is the same signal; with other data it is a conflict."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}/signals/approve"
+        first = await ann.post(path, json={"data": {"by": "ann"}, "id": "k"})
+        again = await ann.post(path, json={"data": {"by": "ann"}}, headers={"Idempotency-Key": "k"})
+        other = await ann.post(path, json={"data": 2, "id": "k"})
+        both = await ann.post(path, json={"id": "k"}, headers={"Idempotency-Key": "other"})
+        bare = await ann.post(path)
+    assert (first.status_code, again.status_code, bare.status_code) == (200, 200, 200)
+    assert (other.status_code, other.json()["code"], both.status_code) == (422, "idempotency_conflict", 422)
+
+
+async def test_a_task_that_has_ended_takes_no_signal(site: Site) -> None:
+    """409, and it stays as it is."""
+    async with site.user("ann") as ann:
+        path = f"/api/tasks/{(await site.submitted(ann))['id']}"
+        await site.finish(1)
+        answer = await ann.post(f"{path}/signals/approve", json={})
+    assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [
+        ("a%20b", {}, 422),
+        ("x" * 61, {}, 422),
+        ("go", {"data": "x" * 70_000}, 413),
+        ("go", {"id": ""}, 422),
+        ("go", {"id": "x" * 201}, 422),
+        ("go", {"id": 1}, 422),
+        ("go", {"more": 1}, 422),
+        ("go", [1], 422),
+    ],
+)
+async def test_a_signal_that_cannot_be_kept_is_refused(
+    site: Site, name: str, body: object, status: int
+) -> None:
+    """Each with its problem, none with a 500."""
+    async with site.user("ann") as ann:
+        id_ = (await site.submitted(ann))["id"]
+        answer = await ann.post(f"/api/tasks/{id_}/signals/{name}", json=body)
+    assert answer.status_code == status, answer.text
+
+
 async def test_why_says_why_in_the_callers_language(site: Site) -> None:
     """The first reason is the summary; without a worker it says so."""
     async with site.user("ann") as ann:

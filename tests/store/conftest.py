@@ -68,7 +68,7 @@ def store(
     """An open store without a row."""
     one = BACKENDS[request.param](blank, tmp_path, monkeypatch)
     yield one
-    one.close()
+    one.database.close()
     if request.param in servers.KINDS:
         invariants.check(one.database)
 

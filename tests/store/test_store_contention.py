@@ -62,7 +62,7 @@ class Fleet:
 
     def close(self) -> None:
         for one in self._stores:
-            one.close()
+            one.database.close()
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def fleet(store: Store) -> Iterator[Fleet]:
     """Six processes on the store's database, none of whose calls may fail."""
     one = Fleet(store, PROCESSES)
     yield one
-    one.close()
+    one.database.close()
     assert not one.failures
 
 

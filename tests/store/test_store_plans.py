@@ -61,6 +61,7 @@ INTENDED = {
     "partials": set(),
     "paused": {"queue"},
     "queue_known": set(),
+    "rounds": {"attempt"},
     "renew": {"worker"},
     "sending_by": {"delivery_clock"},
     "session_alive": {"worker"},

@@ -87,7 +87,7 @@ def store(pooled: str, request: pytest.FixtureRequest) -> Iterator[Store]:
     servers.clear(servers.database_url("postgres"))
     one = opened_store(pooled, listen_url="none")
     yield one
-    one.close()
+    one.database.close()
     invariants.check(one.database)
 
 
@@ -107,7 +107,7 @@ def test_two_processes_share_one_connection(store: Store, pooled: str) -> None:
             writer.write(submissions.submit, *[submission() for _ in range(30)])
         assert len(other.claim(free=200)) == len(store.rows("SELECT id FROM task")) == 120
     finally:
-        other.close()
+        other.database.close()
 
 
 def test_a_session_leaves_nothing_behind(store: Store, pooled: str) -> None:
@@ -135,5 +135,5 @@ def test_hints_come_by_the_way_around_it(pooled: str) -> None:
                 break
         assert heard.is_set()
     finally:
-        one.close()
-        other.close()
+        one.database.close()
+        other.database.close()

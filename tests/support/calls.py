@@ -106,6 +106,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "paused": (None, {"queue": "queue1"}),
     "partials": (rows("running", part=1, text="x"), {}),
     "queue_known": (["queue1", "new"], {}),
+    "rounds": (rows("running"), {}),
     "renew": (None, {"session": "w1", "lease": 30_000}),
     "sending_by": (None, {"session": "w1"}),
     "session_alive": (None, {"session": "w1"}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from duly.model.state import TERMINAL, Status
 
@@ -26,6 +26,11 @@ class Fate:
     losses: int = 0
     deaths: int = 0
     suspect: int = 0
+    #: Signals of the one name: how many were kept and how many taken. Open waits for them: number to end.
+    said: int = 0
+    taken: int = 0
+    open: dict[int, int | None] = field(default_factory=dict)
+    waits_for_signal: bool = False
 
     def startable(self, now: int) -> bool:
         """Whether some claim may take it: one of suspects, or an ordinary one."""
@@ -54,6 +59,45 @@ class Fate:
             self._move(target)
             self.due_at = None if delay is None else now + delay
             self.retries += target is Status.RETRY
+        return self.status
+
+    def signal(self) -> bool:
+        """Whether it is kept; wakes the task if that waits for it."""
+        if self.status in TERMINAL:
+            return False
+        self.said += 1
+        if self.status is Status.WAITING and self.waits_for_signal and self.open:
+            self._move(Status.PENDING)
+        return True
+
+    def wait(self, n: int, due_at: int | None, now: int) -> int | None:
+        """What the wait of this number has taken, if it is over; its first end stands."""
+        due_at = self.open.setdefault(n, due_at)
+        if self.said > self.taken:
+            self.taken += 1
+            taken = self.taken
+        elif due_at is not None and due_at <= now:
+            taken = 0
+        else:
+            return None
+        del self.open[n]
+        return taken
+
+    def suspend(self, attempt: int, signal: bool, due_at: int | None) -> Status | None:
+        """What the store answers to this suspension, for a signal or a sleep."""
+        if attempt != self.attempt:
+            return None
+        if self.status is not Status.RUNNING:
+            return self.status if self.status in TERMINAL or self.status is Status.WAITING else None
+        if self.stop:
+            self._move(Status.CANCELLED)
+        elif signal and self.said > self.taken:
+            self._move(Status.PENDING)
+            self.suspect = self.deaths = 0
+        else:
+            self._move(Status.WAITING)
+            self.waits_for_signal = signal
+            self.due_at = min((at for at in (due_at, self.deadline_at) if at is not None), default=None)
         return self.status
 
     def cancel(self) -> Status:
@@ -87,7 +131,10 @@ class Fate:
     def tick(self, now: int) -> bool:
         """One move of the clock; whether there was one to make."""
         waits = self.status in (Status.SCHEDULED, Status.RETRY, Status.WAITING)
-        if waits and self.due_at is not None and self.due_at <= now:
+        late = self.deadline_at is not None and self.deadline_at <= now
+        if self.status is Status.WAITING and late and self.due_at is not None:
+            self._move(Status.FAILED)
+        elif waits and self.due_at is not None and self.due_at <= now:
             self._move(Status.PENDING)
         elif self.status is Status.PENDING and not self.startable(now):
             self._move(Status.FAILED)
@@ -96,7 +143,7 @@ class Fate:
         return True
 
     def _move(self, status: Status) -> None:
-        self.status, self.session, self.due_at = status, None, None
+        self.status, self.session, self.due_at, self.waits_for_signal = status, None, None, False
         if status is not Status.PENDING:
             self.suspect = self.deaths = 0
 

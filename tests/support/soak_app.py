@@ -86,3 +86,24 @@ async def flaky(ctx: Context, n: int, pause: float) -> dict[str, Any]:
         raise RuntimeError("not this time")
     note("completed", ctx.task_id, ctx.attempt)
     return result(ctx.attempt, values)
+
+
+@duly.task("soak.sleep", timeout=120, max_retries=3)
+async def sleeper(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Is suspended after its steps, several times, and replays them."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+    for _ in range(n):
+        await ctx.sleep("nap", seconds=pause)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)
+
+
+@duly.task("soak.signal", timeout=120, max_retries=3)
+async def listener(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Waits for a signal that most clients send, and goes on without it."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+    await ctx.wait_for("go", timeout=5, default=None)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)

@@ -22,7 +22,7 @@ YOUTH = 5.0
 SUBMITTERS, OBSERVERS = 3, 3
 #: How many tries a submission with a lost answer is worth.
 TRIES = 20
-KINDS = ("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky")
+KINDS = ("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky", "soak.sleep", "soak.signal")
 
 
 @dataclass(slots=True)
@@ -80,6 +80,8 @@ class Crowd:
                     self.owed.add(id_)
                 if self.die.random() < 0.05:
                     await self._cancel(http, proc, id_)
+                elif body["task_type"] == "soak.signal" and self.die.random() < 0.8:
+                    await self._signal(http, proc, id_)
                 return
             await asyncio.sleep(self.die.uniform(0.1, 1))
 
@@ -104,6 +106,14 @@ class Crowd:
         begin = time.monotonic()
         phase, task = await self._ask(http, "POST", f"/api/tasks/{id_}/cancel")
         self._note(proc, "cancel", phase, begin, task=id_)
+        if phase is Phase.OK:
+            self._saw(proc, begin, task)
+
+    async def _signal(self, http: httpx2.AsyncClient, proc: str, id_: str) -> None:
+        """Early, in time or too late; a task that has ended refuses it."""
+        await asyncio.sleep(self.die.uniform(0, 3))
+        begin = time.monotonic()
+        phase, task = await self._ask(http, "POST", f"/api/tasks/{id_}/signals/go", json={"data": proc})
         if phase is Phase.OK:
             self._saw(proc, begin, task)
 
@@ -140,6 +150,8 @@ class Crowd:
             return Phase.INFO, {}
         if response.status_code >= 500:
             return Phase.INFO, {}
+        if response.status_code == 409 and "/signals/" in path:
+            return Phase.FAIL, {}
         if response.is_error:
             self.refusals.append(f"{method} {path}: {response.status_code} {response.text[:200]}")
             return Phase.FAIL, {}

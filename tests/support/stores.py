@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import uuid_utils
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission, Target, Task
-from duly.store import claims, journal, lists, schema, sessions, submissions
+from duly.store import claims, journal, lists, schema, sessions, signals, submissions, waits
 from duly.store.database import Database
 from duly.store.express import FORMS
 from duly.store.quick import Quick
@@ -59,6 +60,20 @@ def step(claimed: Claimed, name: str = "facts", n: int = 1, value: str = '"v"') 
     return journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=one)
 
 
+def wait(claimed: Claimed, signal: str = "", n: int = 1, delay: int | None = None) -> waits.WaitRecord:
+    """A wait that the attempt has come to: for a signal, or a sleep; over after `delay` milliseconds."""
+    name = signal or "nap"
+    one = Step(name=name, n=n, digest="d", value="null", attempt=claimed.attempt, waits_for=signal)
+    return waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=one, delay_ms=delay)
+
+
+def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:
+    """The attempt can go no further than these waits."""
+    kind = "signal" if any(step.waits_for for step in open_) else "sleep"
+    more = {"delay_ms": None, "wait_kind": kind, "waits": open_}
+    return ending(claimed, Status.WAITING, **more)
+
+
 def lines(claimed: Claimed, *messages: str, **overrides: Any) -> journal.Lines:
     """Log lines of the attempt."""
     events = tuple((EventType.LOG, {"message": message}) for message in messages)
@@ -75,10 +90,6 @@ class Store:
     def write(self, verb: Callable[..., Sequence[Any]], *items: Any) -> list[Any]:
         """One call of a verb with these items, committed."""
         return list(self.database.write_blocking(verb, items))
-
-    def close(self) -> None:
-        """Closes the database."""
-        self.database.close()
 
     def read(self, query: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """What a reader sees."""
@@ -130,6 +141,25 @@ class Store:
         if status is Status.RUNNING:
             return self.running(*deliver).id
         return self.ended(status, *deliver)
+
+    def wait(self, claimed: Claimed, signal: str = "", **more: Any) -> Step | None:
+        """How a wait of the attempt stands; None means lease lost."""
+        return self.write(waits.wait, wait(claimed, signal, **more))[0]  # type: ignore[no-any-return]
+
+    def suspend(self, claimed: Claimed, *open_: Step | None) -> Status | None:
+        """The attempt waits."""
+        return self.write(claims.finish, suspension(claimed, *filter(None, open_)))[0]  # type: ignore[no-any-return]
+
+    def waiting(self, signal: str = "", *, delay: int | None = None, **overrides: Any) -> str:
+        """A task that waits for a signal or, without one, sleeps."""
+        claimed = self.running(**overrides)
+        assert self.suspend(claimed, self.wait(claimed, signal, delay=delay)) is Status.WAITING
+        return claimed.id
+
+    def signal(self, id_: str, name: str, data: str = "1", key: str | None = None) -> signals.Signalled:
+        """Tells the task something."""
+        said = signals.Signal(id_, name, key or new_id(), data)
+        return self.write(signals.signal, said)[0]  # type: ignore[no-any-return]
 
     def cancel(self, id_: str) -> Status | None:
         """Asks for a cancel; the status from then on."""
@@ -183,6 +213,7 @@ class QuickStore(Store):
     def __init__(self, database: Database, clock: FakeClock) -> None:
         super().__init__(database, clock)
         self._connection = database.driver.connect()
+        weakref.finalize(self, self._connection.close)
 
     def write(self, verb: Callable[..., Sequence[Any]], *items: Any) -> list[Any]:
         """One call of a verb with these items, committed."""
@@ -200,11 +231,6 @@ class QuickStore(Store):
                 asked = steps.send(rows)
         except StopIteration as end:
             return end.value  # type: ignore[no-any-return]
-
-    def close(self) -> None:
-        """Closes its own connection too."""
-        self._connection.close()
-        super().close()
 
 
 def opened_store(url: str, clock: FakeClock | None = None, *, listen_url: str | None = None) -> Store:

@@ -63,6 +63,38 @@ class ScheduleDesk(Protocol):
         ...
 
 
+class QueueDesk(Protocol):
+    """What an operator does with queues, and with many tasks at once."""
+
+    async def page(self) -> list[Json]:
+        """All queues by name: name, paused, paused_at, paused_by, reason, tasks (a count per state)."""
+        ...
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        ...
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue and answers it; `words` are `by` and `reason`."""
+        ...
+
+    async def resume(self, name: str) -> Json:
+        """Opens a queue and answers it."""
+        ...
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it: {cancelled, more}."""
+        ...
+
+    async def retry(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones: {retried, more}."""
+        ...
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere, `to` a queue, a priority, or both: {moved, more}."""
+        ...
+
+
 class Desk(Protocol):
     """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
 
@@ -102,6 +134,10 @@ class Desk(Protocol):
         """Cancels at once, or asks the running attempt to stop."""
         ...
 
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something; the same key again is the same signal."""
+        ...
+
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
         ...
@@ -111,32 +147,9 @@ class Desk(Protocol):
         """What is asked of schedules."""
         ...
 
-    async def queues(self) -> list[Json]:
-        """All queues by name: name, paused, paused_at, paused_by, reason, tasks (a count per state)."""
-        ...
-
-    async def queue(self, name: str) -> Json:
-        """One of them."""
-        ...
-
-    async def pause(self, name: str, words: Json) -> Json:
-        """Pauses a queue and answers it; `words` are `by` and `reason`."""
-        ...
-
-    async def resume(self, name: str) -> Json:
-        """Opens a queue and answers it."""
-        ...
-
-    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
-        """Cancels what waits in it: {cancelled, more}."""
-        ...
-
-    async def retry_many(self, chosen: Choice, limit: int) -> Json:
-        """Another run for the chosen ones: {retried, more}."""
-        ...
-
-    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
-        """Puts the chosen ones elsewhere, `to` a queue, a priority, or both: {moved, more}."""
+    @property
+    def queues(self) -> QueueDesk:
+        """What an operator does with queues, and with many tasks at once."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

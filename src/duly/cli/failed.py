@@ -75,7 +75,7 @@ def retry(
 
     async def asked(desk: Desk, screen: Screen) -> None:
         chosen = await choice(desk, _failed(wanted), ids)
-        said = await in_parts(lambda part: desk.retry_many(chosen, part), "retried", limit)
+        said = await in_parts(lambda part: desk.queues.retry(chosen, part), "retried", limit)
         counted(said, screen, "retried", "retried_count")
 
     ask(place, shown, asked)

@@ -8,8 +8,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
-#: The events that end an attempt, and the outcome that each means.
-ENDS = ("completed", "failed", "cancelled", "retry", "waiting", "lost", "handed_back")
+#: The events that end an attempt, and the outcome that each means; one that was to wait may be woken at once.
+ENDS = ("completed", "failed", "cancelled", "retry", "waiting", "woken", "lost", "handed_back")
 
 
 def attempts(events: Iterable[Json]) -> list[Json]:
@@ -21,7 +21,8 @@ def attempts(events: Iterable[Json]) -> list[Json]:
         elif event["type"] in ENDS and found and found[-1]["outcome"] is None:
             data = event["data"]
             reason = data.get("error") or data.get("reason")
-            found[-1] |= {"ended_at": event["at"], "outcome": event["type"], "error": reason}
+            outcome = "waiting" if event["type"] == "woken" else event["type"]
+            found[-1] |= {"ended_at": event["at"], "outcome": outcome, "error": reason}
             found[-1]["error_code"] = data.get("error_code")
     return found
 

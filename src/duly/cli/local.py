@@ -120,6 +120,10 @@ class LocalDesk:
         """Cancels at once, or asks the running attempt to stop."""
         return self._wire(await self._app.client.cancel(id_))
 
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something."""
+        return self._wire(await self._app.client.signal(id_, name, data, key=key))
+
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
         return self._wire(await self._app.client.retry(id_))
@@ -129,37 +133,10 @@ class LocalDesk:
         """What is asked of schedules."""
         return LocalSchedules(self._app, self._language)
 
-    async def queues(self) -> list[Json]:
-        """All queues by name."""
-        return [queue_wire(one) for one in await self._app.operator.queues()]
-
-    async def queue(self, name: str) -> Json:
-        """One of them."""
-        return queue_wire(await self._app.operator.queue(name))
-
-    async def pause(self, name: str, words: Json) -> Json:
-        """Pauses a queue; workers of other processes heed it from the commit on."""
-        return queue_wire(await self._app.operator.pause(name, **words))
-
-    async def resume(self, name: str) -> Json:
-        """Opens a queue."""
-        return queue_wire(await self._app.operator.resume(name))
-
-    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
-        """Cancels what waits in it."""
-        tally = await self._app.operator.purge(name, tuple(map(_status, statuses)), limit=limit)
-        return {"cancelled": tally.count, "more": tally.more}
-
-    async def retry_many(self, chosen: Choice, limit: int) -> Json:
-        """Another run for the chosen ones."""
-        tally = await self._app.operator.retry(_chosen(chosen), limit=limit)
-        return {"retried": tally.count, "more": tally.more}
-
-    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
-        """Puts the chosen ones elsewhere."""
-        place = {"to": to.get("queue"), "priority": to.get("priority")}
-        tally = await self._app.operator.move(_chosen(chosen), **place, limit=limit)
-        return {"moved": tally.count, "more": tally.more}
+    @property
+    def queues(self) -> LocalQueues:
+        """What an operator does with queues."""
+        return LocalQueues(self._app)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
@@ -170,6 +147,45 @@ class LocalDesk:
 
     def _wire(self, task: Task) -> Json:
         return task_wire(task, language=self._language)
+
+
+class LocalQueues:
+    """Steers queues in the store."""
+
+    def __init__(self, app: App) -> None:
+        self._operator = app.operator
+
+    async def page(self) -> list[Json]:
+        """All queues by name."""
+        return [queue_wire(one) for one in await self._operator.queues()]
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        return queue_wire(await self._operator.queue(name))
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue; workers of other processes heed it from the commit on."""
+        return queue_wire(await self._operator.pause(name, **words))
+
+    async def resume(self, name: str) -> Json:
+        """Opens a queue."""
+        return queue_wire(await self._operator.resume(name))
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it."""
+        tally = await self._operator.purge(name, tuple(map(_status, statuses)), limit=limit)
+        return {"cancelled": tally.count, "more": tally.more}
+
+    async def retry(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones."""
+        tally = await self._operator.retry(_chosen(chosen), limit=limit)
+        return {"retried": tally.count, "more": tally.more}
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere."""
+        place = {"to": to.get("queue"), "priority": to.get("priority")}
+        tally = await self._operator.move(_chosen(chosen), **place, limit=limit)
+        return {"moved": tally.count, "more": tally.more}
 
 
 class LocalSchedules:

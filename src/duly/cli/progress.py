@@ -21,8 +21,12 @@ TAIL_LINES = 6
 BAR_COLUMNS = 24
 #: A task that has not begun by then is explained.
 PATIENCE_SECONDS = 2.0
-#: Events that are told as a line of their own.
-TOLD = ("retry", "lost", "handed_back", "waiting", "cancel_requested", "retried", "moved")
+#: Where events say why or what for, and those that are told as a line of their own.
+REASONS = ("error", "reason", "signal", "name", "queue")
+TOLD = (
+    *("retry", "lost", "handed_back", "waiting", "signalled", "woken"),
+    *("cancel_requested", "retried", "moved"),
+)
 
 
 class Progress:
@@ -68,7 +72,7 @@ class Progress:
             case "started":
                 self.started, self._streamed = True, ""
             case kind if kind in TOLD:
-                reason = data.get("error") or data.get("reason") or data.get("queue") or ""
+                reason = next((data[key] for key in REASONS if data.get(key)), "")
                 self.tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
 
     def tell(self, line: str) -> None:

@@ -59,7 +59,7 @@ def ls(place: Place, shown: Shown) -> None:
     from duly.cli.table import queue_table
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        found = await desk.queues()
+        found = await desk.queues.page()
         if screen.json:
             screen.write({"queues": found})
         else:
@@ -72,7 +72,7 @@ def pause(name: Name, place: Place, shown: Shown, reason: Reason = None, by: By 
     """Start no task of the queue from now on, in any process; what runs goes on."""
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        _told(await desk.pause(name, {"by": by, "reason": reason}), screen, "paused_now")
+        _told(await desk.queues.pause(name, {"by": by, "reason": reason}), screen, "paused_now")
 
     ask(place, shown, asked)
 
@@ -81,7 +81,7 @@ def resume(name: Name, place: Place, shown: Shown) -> None:
     """Open the queue again; workers look at once."""
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        _told(await desk.resume(name), screen, "queue_opened")
+        _told(await desk.queues.resume(name), screen, "queue_opened")
 
     ask(place, shown, asked)
 
@@ -97,7 +97,7 @@ def drain(
     """Pause the queue and wait until nothing of it runs."""
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        state = await desk.pause(name, {"by": by, "reason": reason})
+        state = await desk.queues.pause(name, {"by": by, "reason": reason})
         state = await _drained(desk, state, screen, timeout)
         _told(state, screen, "paused_now" if _running(state) else "drained")
         if _running(state):
@@ -116,7 +116,7 @@ async def _drained(desk: Desk, state: Json, screen: Screen, timeout: float) -> J
             said = _running(state)
             screen.show(screen.say("still_running", count=said))
         await asyncio.sleep(min(LOOK_SECONDS, timeout))
-        state = await desk.queue(state["name"])
+        state = await desk.queues.get(state["name"])
     return state
 
 
@@ -136,10 +136,10 @@ def purge(
 
     async def asked(desk: Desk, screen: Screen) -> None:
         if not yes:
-            tasks = (await desk.queue(name))["tasks"]
+            tasks = (await desk.queues.get(name))["tasks"]
             held = ", ".join(f"{tasks.get(one, 0)} {one}" for one in statuses or PURGED)
             raise Refusal(f"purge cancels what waits in {name} for good ({held}); to do it, add --yes")
-        said = await in_parts(lambda part: desk.purge(name, statuses, part), "cancelled", limit)
+        said = await in_parts(lambda part: desk.queues.purge(name, statuses, part), "cancelled", limit)
         counted(said, screen, "cancelled", "purged_count")
 
     ask(place, shown, asked)
@@ -172,7 +172,7 @@ def priority(
 def _moved(to: Json, wanted: Wanted, ids: list[str] | None, limit: int, place: Place, shown: Shown) -> None:
     async def asked(desk: Desk, screen: Screen) -> None:
         chosen = await choice(desk, wanted, ids)
-        said = await in_parts(lambda part: desk.move(chosen, to, part), "moved", limit)
+        said = await in_parts(lambda part: desk.queues.move(chosen, to, part), "moved", limit)
         counted(said, screen, "moved", "moved_count")
 
     ask(place, shown, asked)

@@ -109,6 +109,11 @@ class HttpDesk:
         """Cancels at once, or asks the running attempt to stop."""
         return await self._ask("POST", f"/api/tasks/{id_}/cancel")
 
+    async def signal(self, id_: str, name: str, data: Any, key: str | None) -> Json:
+        """Tells the task something."""
+        body = {"data": data} if key is None else {"data": data, "id": key}
+        return await self._ask("POST", f"/api/tasks/{id_}/signals/{quote(name, safe='')}", body)
+
     async def retry(self, id_: str) -> Json:
         """Gives a failed or cancelled task another run."""
         return await self._ask("POST", f"/api/tasks/{id_}/retry")
@@ -118,34 +123,10 @@ class HttpDesk:
         """What is asked of schedules."""
         return HttpSchedules(self._ask)
 
-    async def queues(self) -> list[Json]:
-        """All queues by name."""
-        return cast("list[Json]", (await self._ask("GET", "/api/queues"))["queues"])
-
-    async def queue(self, name: str) -> Json:
-        """One of them."""
-        return await self._ask("GET", _queue(name))
-
-    async def pause(self, name: str, words: Json) -> Json:
-        """Pauses a queue of the server's."""
-        return await self._ask("POST", _queue(name, "/pause"), words)
-
-    async def resume(self, name: str) -> Json:
-        """Opens it again."""
-        return await self._ask("POST", _queue(name, "/resume"))
-
-    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
-        """Cancels what waits in it."""
-        body = {"confirm": name, "statuses": list(statuses), "limit": limit}
-        return await self._ask("POST", _queue(name, "/purge"), body)
-
-    async def retry_many(self, chosen: Choice, limit: int) -> Json:
-        """Another run for the chosen ones."""
-        return await self._ask("POST", "/api/tasks/retry", _choice(chosen, limit))
-
-    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
-        """Puts the chosen ones elsewhere."""
-        return await self._ask("POST", "/api/tasks/move", {**_choice(chosen, limit), **to})
+    @property
+    def queues(self) -> HttpQueues:
+        """What an operator does with queues."""
+        return HttpQueues(self._ask)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
@@ -263,6 +244,42 @@ class HttpSchedules:
         tenant, name = key
         query |= {"tenant": tenant} if tenant else {}
         return await self._ask(method, f"/api/schedules/{quote(name, safe='')}{path}", query=query)
+
+
+class HttpQueues:
+    """Answers about queues what the server answers."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Json]]) -> None:
+        self._ask = ask
+
+    async def page(self) -> list[Json]:
+        """All queues by name."""
+        return cast("list[Json]", (await self._ask("GET", "/api/queues"))["queues"])
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        return await self._ask("GET", _queue(name))
+
+    async def pause(self, name: str, words: Json) -> Json:
+        """Pauses a queue of the server's."""
+        return await self._ask("POST", _queue(name, "/pause"), words)
+
+    async def resume(self, name: str) -> Json:
+        """Opens it again."""
+        return await self._ask("POST", _queue(name, "/resume"))
+
+    async def purge(self, name: str, statuses: Sequence[str], limit: int) -> Json:
+        """Cancels what waits in it."""
+        body = {"confirm": name, "statuses": list(statuses), "limit": limit}
+        return await self._ask("POST", _queue(name, "/purge"), body)
+
+    async def retry(self, chosen: Choice, limit: int) -> Json:
+        """Another run for the chosen ones."""
+        return await self._ask("POST", "/api/tasks/retry", _choice(chosen, limit))
+
+    async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
+        """Puts the chosen ones elsewhere."""
+        return await self._ask("POST", "/api/tasks/move", {**_choice(chosen, limit), **to})
 
 
 def _queue(name: str, verb: str = "") -> str:

@@ -1,4 +1,4 @@
-"""Commands on tasks that exist: ls, show, watch, cancel, retry, why, stats."""
+"""Commands on tasks that exist: ls, show, watch, cancel, retry, signal, why, stats."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def register(app: typer.Typer) -> None:
         (why, "Try it first when a task does not move. Example: duly why 3f9a61c2"),
         (cancel, "Example: duly cancel 3f9a61c2"),
         (retry, "Example: duly retry 3f9a61c2"),
+        (signal, 'Example: duly signal 3f9a61c2 approve --data \'{"by": "ann"}\''),
         (stats, "Example: duly stats --owner alice --json"),
     ):
         app.command(rich_help_panel=PANEL, epilog=epilog)(grouped(command))
@@ -152,6 +153,28 @@ def retry(id_: Id, place: Place, shown: Shown) -> None:
 
     async def asked(desk: Desk, screen: Screen) -> None:
         _steered(await desk.retry(await _resolved(desk, id_)), screen, "again")
+
+    ask(place, shown, asked)
+
+
+def signal(
+    id_: Id,
+    name: Annotated[
+        str, typer.Argument(help="What its handler waits for: ctx.wait_for(NAME).", metavar="NAME")
+    ],
+    place: Place,
+    shown: Shown,
+    data: Annotated[str, typer.Option(help="A JSON value: what the wait answers.", metavar="JSON")] = "null",
+    key: Annotated[
+        str | None, typer.Option("--id", help="The same again is the same signal, not another one.")
+    ] = None,
+) -> None:
+    """Tell a task what it waits for, or will wait for: it is kept until then, and taken once."""
+    from duly.model import wire
+
+    async def asked(desk: Desk, screen: Screen) -> None:
+        said = wire.loads(data)
+        _steered(await desk.signal(await _resolved(desk, id_), name, said, key), screen, "said")
 
     ask(place, shown, asked)
 

@@ -28,6 +28,8 @@ WORDS = {
     "dead": ("dead", "已放弃"),
     "lost": ("worker lost", "工作进程丢失"),
     "handed_back": ("handed back", "已退回"),
+    "signalled": ("signal", "收到信号"),
+    "woken": ("woken by a signal", "被信号唤醒"),
     "id": ("id", "编号"),
     "status": ("status", "状态"),
     "type": ("type", "类型"),
@@ -67,6 +69,7 @@ WORDS = {
     "accepted": ("accepted", "已受理"),
     "known": ("already known under this key", "该键对应的任务已存在"),
     "cancel_asked": ("asked to stop; it is cancelled once it has", "已请求停止；停止后即为已取消"),
+    "said": ("told; its next wait for this signal takes it", "已告知；下一次等待该信号时取用"),
     "again": ("runs again; recorded steps are kept", "重新执行；已记录的步骤会保留"),
     "already": ("had ended before", "此前已结束"),
     "detached": (

@@ -28,8 +28,8 @@ PING = "ping"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveEvent:
-    """A timeline line (`seq` ascends without a gap), or without a seq: `partial` with data
-    {attempt, part, text}, and `ping` when nothing happened for a while."""
+    """A timeline line (`seq` ascends, without a gap but before a `compacted` one), or without a seq:
+    `partial` with data {attempt, part, text}, and `ping` when nothing happened for a while."""
 
     type: str
     seq: int | None = None

@@ -8,7 +8,7 @@ from typing import Any
 from duly.clock import Clock
 from duly.model.errors import DulyError
 from duly.model.events import EventType
-from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped
+from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped, Suspended
 from duly.model.policy import RetryPolicy
 from duly.model.state import Status
 from duly.model.task import Claimed
@@ -29,6 +29,9 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
                 wait_kind="snooze",
                 reason=reason,
             )
+        case Suspended(waits):
+            kind = "signal" if any(step.waits_for for step in waits) else "sleep"
+            return _finish(claimed, Status.WAITING, EventType.WAITING, wait_kind=kind, waits=waits)
         case Stopped():
             return _finish(claimed, Status.CANCELLED, EventType.CANCELLED)
         case HandedBack(reason):

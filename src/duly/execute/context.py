@@ -11,10 +11,12 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
+from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, span_to
 from duly.model import wire
 from duly.model.errors import InvalidInput
 from duly.model.events import EventType
@@ -27,6 +29,8 @@ class Pen(Protocol):
     """Where a context writes: the worker's journal, or a pipe to it from an isolated process."""
 
     async def record(self, step: Step) -> None: ...
+
+    async def wait(self, step: Step, delay_ms: int | None) -> Step: ...
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None: ...
 
@@ -63,6 +67,7 @@ class Context:
         self._pen = pen
         self._book = book
         self._threads = threads
+        self.parking = Parking()
         #: Whether a stop was asked for, and whether the handler has seen that.
         self.stopping = False
         self.heeded = False
@@ -136,52 +141,110 @@ class Context:
         if place.recorded is not None:
             return place.value()
         start = time.monotonic()
-        try:
-            value = await self._value(work)
-        except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the worker's loop
-            raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
-        return await self._remember(place, value, time.monotonic() - start)
+        with self.parking.active():
+            try:
+                value = await self._value(work)
+            except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the loop
+                raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
+            return await self._remember(place, value, time.monotonic() - start)
 
     async def _value(self, work: functools.partial[Any]) -> Any:
-        if _is_async(work):
-            return await work()
-        value = await asyncio.wrap_future(self._threads.start(work))
-        return await value if inspect.isawaitable(value) else value
+        with in_a_step():
+            if _is_async(work):
+                return await work()
+            value = await asyncio.wrap_future(self._threads.start(work))
+            return await value if inspect.isawaitable(value) else value
 
     async def _remember(self, place: Place, value: Any, seconds: float) -> Any:
         text = wire.dumps(value, what=f"the value of step {place.name!r}")
-        step = Step(
-            name=place.name,
-            n=place.n,
-            digest=place.digest,
-            value=text,
-            attempt=self.attempt,
-            duration_ms=round(seconds * 1000),
-        )
-        await self._pen.record(step)
+        await self._pen.record(place.step(self.attempt, value=text, duration_ms=round(seconds * 1000)))
         return json.loads(text)
+
+    def sleep(
+        self,
+        name: str,
+        /,
+        *,
+        seconds: float | timedelta = 0,
+        minutes: float = 0,
+        hours: float = 0,
+        until: datetime | None = None,
+        key: str | None = None,
+    ) -> Coroutine[Any, Any, None]:
+        """Sleeps for that long, or until a moment with a time zone, and holds no worker meanwhile.
+
+        It is a remembered step whose first recorded end stands, whatever a later attempt asks for. The
+        handler is left as by a cancel, and when the time has come it runs again from its top: what is in no
+        step is done again. Other branches' steps end before it leaves.
+
+        Raises:
+            ReplayMismatch: something else than a sleep was recorded here.
+        """
+        end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
+        return self._waited(self._book.take_wait(name, key, ""), end, None)
+
+    def wait_for(
+        self,
+        signal: str,
+        /,
+        *,
+        timeout: float | timedelta | None = None,
+        until: datetime | None = None,
+        default: Any = NOTHING,
+        key: str | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """The data of the oldest signal of this name that no wait has taken yet; see `Duly.signal`.
+
+        As `sleep` it holds no worker meanwhile and is a remembered step; a signal that came before is taken
+        at once. After `timeout` seconds, or from `until` on, it answers `default`.
+
+        Raises:
+            WaitTimeout: no signal came in time, and there is no `default`.
+            ReplayMismatch: something else than a wait for this signal was recorded here.
+        """
+        end = (
+            FOR_EVER
+            if timeout is None and until is None
+            else span_to(until, "a timeout", seconds=timeout or 0)
+        )
+        return self._waited(self._book.take_wait(signal, key, signal), end, default)
+
+    async def _waited(self, place: Place, end: End, default: Any) -> Any:
+        step = place.recorded
+        if step is None or step.taken is None:
+            asked = place.step(self.attempt, value="null", due_at=end.due_at)
+            with self.parking.active():
+                step = await self._pen.wait(asked, end.delay_ms)
+        if step.taken is None:
+            await self.parking.park(step)
+        return received(step, default)
 
     async def progress(self, value: float, message: str | None = None) -> None:
         """Says how far the task is (0..1) and what it does; written at most four times a second."""
         if isinstance(value, bool) or not 0 <= value <= 1:
             raise InvalidInput(f"progress must be 0..1, not {value!r}")
-        await self._pen.progress(float(value), None if message is None else str(message)[:500])
+        with self.parking.active():
+            await self._pen.progress(float(value), None if message is None else str(message)[:500])
 
     async def emit(self, text: str) -> None:
         """Streams partial output to whoever watches; deleted when the task ends."""
-        await self._pen.text(wire.checked_text(text, "emitted text"))
+        with self.parking.active():
+            await self._pen.text(wire.checked_text(text, "emitted text"))
 
     async def log(self, message: str, *, level: str = "info", **fields: Any) -> None:
         """Adds a line to the task's timeline."""
-        await self._pen.line(EventType.LOG, check_line({**fields, "level": level, "message": message}))
+        with self.parking.active():
+            await self._pen.line(EventType.LOG, check_line({**fields, "level": level, "message": message}))
 
     async def usage(self, **numbers: float) -> None:
         """Notes what was used (tokens, pages, cost …) in the task's timeline."""
-        await self._pen.line(EventType.USAGE, check_line(numbers))
+        with self.parking.active():
+            await self._pen.line(EventType.USAGE, check_line(numbers))
 
     async def blob(self, sha256: str) -> bytes:
         """The bytes of an upload by its SHA-256, as the file input `{"blob": …}` names it."""
-        return await self._pen.blob(sha256)
+        with self.parking.active():
+            return await self._pen.blob(sha256)
 
 
 class BlockingContext:
@@ -190,6 +253,7 @@ class BlockingContext:
     def __init__(self, context: Context, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
         self._context = context
         self._run = run
+        context.parking.blocks = True
 
     @property
     def cancelled(self) -> bool:
@@ -232,8 +296,20 @@ class BlockingContext:
         if place.recorded is not None:
             return place.value()
         start = time.monotonic()
-        value = fn(*args, **kwargs)
+        with in_a_step():
+            value = fn(*args, **kwargs)
         return self._run(self._context._remember(place, value, time.monotonic() - start))  # noqa: SLF001
+
+    def sleep(self, name: str, /, **how: Any) -> None:
+        """See `Context.sleep`; here the handler is left by an exception that is no `Exception`.
+
+        Threads that it started itself must not run steps meanwhile.
+        """
+        self._run(self._context.sleep(name, **how))
+
+    def wait_for(self, signal: str, /, **how: Any) -> Any:
+        """See `Context.wait_for` and `sleep`."""
+        return self._run(self._context.wait_for(signal, **how))
 
     def progress(self, value: float, message: str | None = None) -> None:
         """See `Context.progress`."""

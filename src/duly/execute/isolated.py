@@ -117,6 +117,10 @@ class _Pipe:
     async def record(self, step: Step) -> None:
         await asyncio.to_thread(self._ask, "record", step)
 
+    async def wait(self, step: Step, delay_ms: int | None) -> Step:
+        found: Step = await asyncio.to_thread(self._ask, "wait", step, delay_ms)
+        return found
+
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))
 
@@ -162,7 +166,7 @@ def _end_with_worker() -> None:
 
 def _call(handler: Callable[..., Any], context: Context, arguments: dict[str, Any]) -> Any:
     if inspect.iscoroutinefunction(handler):
-        return asyncio.run(handler(context, **arguments))
+        return asyncio.run(context.parking.leavable(handler(context, **arguments), stopping=lambda: False))
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, daemon=True).start()
 

@@ -14,8 +14,9 @@ from duly.failpoints import failpoint
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
 from duly.model.task import Claimed, Step
-from duly.store import blobs, journal
+from duly.store import blobs, journal, waits
 from duly.store.database import Database
+from duly.store.writer import Verb
 
 GATHER_SECONDS = 0.25
 GATHER_CHARACTERS = 2048
@@ -49,20 +50,36 @@ class Journal:
             LeaseLost: another attempt owns the task; the step was not kept.
         """
         failpoint("step.before_record")
-        self._check(not self._is_lost)
         item = journal.StepRecord(id=self._claimed.id, attempt=self._claimed.attempt, step=step)
-        while True:
-            try:
-                owned = await self._database.write(journal.record_steps, item)
-                break
-            except NotReady as error:
-                self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
-                await asyncio.sleep(RETRY_SECONDS)
-        self._check(owned)
+        self._check(await self._surely(journal.record_steps, item))
         self._emit(
             "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms
         )
         failpoint("step.recorded")
+
+    async def wait(self, step: Step, delay_ms: int | None) -> Step:
+        """Remembers a wait and answers how it stands.
+
+        Raises:
+            LeaseLost: another attempt owns the task.
+        """
+        claimed = self._claimed
+        item = waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=step, delay_ms=delay_ms)
+        found: Step | None = await self._surely(waits.wait, item)
+        if found is None:
+            self._mark_lost()
+            raise LeaseLost
+        return found
+
+    async def _surely(self, verb: Verb, item: Any) -> Any:
+        """Writes, however long the database cannot be used."""
+        self._check(not self._is_lost)
+        while True:
+            try:
+                return await self._database.write(verb, item)
+            except NotReady as error:
+                self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         """Adds a timeline line."""

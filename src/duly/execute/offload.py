@@ -69,7 +69,8 @@ class InLoop:
     async def _handle(self) -> Outcome:
         handler, context, arguments = self._call
         try:
-            return _ended(context, await handler(context, **arguments))
+            work = handler(context, **arguments)
+            return _ended(context, await context.parking.leavable(work, stopping=lambda: context.stopping))
         except asyncio.CancelledError as error:
             return Stopped() if self._context.stopping else raised(error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome

@@ -10,9 +10,10 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from duly.execute.waiting import inside_a_step
 from duly.model import wire
 from duly.model.errors import InvalidInput, ReplayMismatch
 from duly.model.task import Step, check_name
@@ -20,16 +21,22 @@ from duly.model.task import Step, check_name
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """The identity that a call of `ctx.step` took, and what was recorded there."""
+    """The identity that a call of `ctx.step` took, and what was recorded there; a wait says for what."""
 
     name: str
     n: int
     digest: str
     recorded: Step | None
+    waits_for: str | None = None
 
     def value(self) -> Any:
         """The recorded value."""
         return json.loads(self.recorded.value) if self.recorded else None
+
+    def step(self, attempt: int, **more: Any) -> Step:
+        """What is to be remembered here."""
+        more["waits_for"] = self.waits_for
+        return Step(name=self.name, n=self.n, digest=self.digest, attempt=attempt, **more)
 
 
 class StepBook:
@@ -56,10 +63,21 @@ class StepBook:
         )
         if place.recorded is not None and place.recorded.digest != place.digest:
             raise ReplayMismatch(
-                f"step {full!r} number {n} was recorded with other arguments; "
+                f"step {full!r} number {n} was recorded as another call; "
                 "restore the code, or give concurrent branches a key="
             )
         return place
+
+    def take_wait(self, name: str, key: str | None, waits_for: str) -> Place:
+        """The place of a wait, for a signal or (empty) a sleep; how long it lasts is not compared.
+
+        Raises:
+            InvalidInput: a step cannot wait; and see `take`.
+            ReplayMismatch: see `take`.
+        """
+        if inside_a_step():
+            raise InvalidInput(f"a step cannot wait: call {name!r} in the handler, between steps")
+        return replace(self.take(name, key, ["wait", waits_for]), waits_for=waits_for)
 
     def _check_branch(self, name: str) -> None:
         try:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from duly.http.caller import CallerDep
-from duly.http.gate import JsonBody, shaped
+from duly.http.gate import JsonBody, read_object, shaped
 from duly.http.identity import Principal
 from duly.http.parts import PartsDep
 from duly.http.prefer import idempotency_key
@@ -96,12 +96,23 @@ class Page(Selection):
     before: Name | None = None
 
 
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": TaskRequest.model_json_schema()}},
-    }
-}
+class SignalRequest(BaseModel):
+    """What is said to a task."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    data: Any = Field(None, description="Any JSON value of at most 64 KB: what the wait answers.")
+    id: str | None = Field(
+        None, description="The same again is the same signal; as the header Idempotency-Key."
+    )
+
+
+def _body(model: type[BaseModel]) -> dict[str, Any]:
+    schema = {"application/json": {"schema": model.model_json_schema()}}
+    return {"requestBody": {"required": model is TaskRequest, "content": schema}}
+
+
+_BODY, _SIGNAL_BODY = _body(TaskRequest), _body(SignalRequest)
 
 _ENDED: dict[int | str, dict[str, Any]] = {
     200: {"description": "The task has ended within `Prefer: wait=N`."}
@@ -157,6 +168,19 @@ async def cancel(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
     """Cancel at once, or ask the running attempt to stop; an ended task stays as it is."""
     await caller.task(task_id, result=False)
     return caller.answer(await parts.app.client.cancel(task_id))
+
+
+@router.post("/{task_id}/signals/{name}", openapi_extra=_SIGNAL_BODY)
+async def signal(caller: CallerDep, parts: PartsDep, task_id: str, name: str) -> Response:
+    """Tell a task what it waits for, or will; kept until a wait of this name takes it, and taken once."""
+    await caller.task(task_id, result=False)
+    body = await read_object(caller.request) if await caller.request.body() else {}
+    said = shaped(SignalRequest, body)
+    header = idempotency_key(caller.request)
+    if None not in (header, said.id) and header != said.id:
+        raise InvalidInput("the header Idempotency-Key and the body's id differ")
+    key = header if said.id is None else said.id
+    return caller.answer(await parts.app.client.signal(task_id, name, said.data, key=key))
 
 
 @router.post("/{task_id}/retry")

@@ -17,6 +17,7 @@
     ├── SessionEnded                 this worker's session was ended by another; it takes a new one
     ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
     ├── ReplayMismatch               the handler's code no longer matches the recorded steps
+    ├── WaitTimeout                  no signal came in time; also a TimeoutError
     └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
 
 A wrong setting is `duly.config.SettingsError`: configuration lies below this package.
@@ -146,3 +147,9 @@ class ReplayMismatch(DulyError):
     """The handler no longer makes the calls that were recorded; restore the code or start a new task."""
 
     code = "replay_mismatch"
+
+
+class WaitTimeout(DulyError, TimeoutError):
+    """No signal came in time; pass `default=` to `ctx.wait_for`, or catch this."""
+
+    code = "wait_timeout"

@@ -28,7 +28,10 @@ class EventType(StrEnum):
     LOST = "lost"  #: {attempt, worker, held, losses} the worker died, with `held` tasks running in it
     HANDED_BACK = "handed_back"  #: {attempt, reason}
     RETRY = "retry"  #: {attempt, error_code, error, due_at}
-    WAITING = "waiting"  #: {kind, due_at, reason}
+    WAITING = "waiting"  #: {attempt, kind, due_at, reason} or {attempt, kind, name, signal, due_at}
+    SIGNALLED = "signalled"  #: {name, id} a signal came and is kept until a wait takes it
+    WOKEN = "woken"  #: {name, id} a signal came for which the task waits, or {attempt, name} had just come
+    COMPACTED = "compacted"  #: {rounds, attempt} in place of the lines of so many rounds that ended in a wait
     COMPLETED = "completed"  #: {attempt}
     FAILED = "failed"  #: {attempt, error_code, error}
     CANCELLED = "cancelled"  #: {}

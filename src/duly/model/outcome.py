@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duly.model.errors import DulyError
+from duly.model.task import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,13 @@ class Snoozed:
 
 
 @dataclass(frozen=True, slots=True)
+class Suspended:
+    """The handler can go no further until one of these waits is over; not charged."""
+
+    waits: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stopped:
     """The handler has truly stopped after a cancel."""
 
@@ -46,7 +54,15 @@ class HandedBack:
     reason: str
 
 
-Outcome = Completed | Failed | Snoozed | Stopped | HandedBack
+Outcome = Completed | Failed | Snoozed | Suspended | Stopped | HandedBack
+
+
+class Suspend(BaseException):
+    """Leaves a handler that waits; like `CancelledError`, nothing may catch it and go on."""
+
+    def __init__(self, waits: tuple[Step, ...]) -> None:
+        super().__init__(*[step.name for step in waits])
+        self.waits = waits
 
 
 class Fail(DulyError):

@@ -14,6 +14,7 @@ ERROR_TEXTS = {
         "The deadline passed before a worker could start the task.",
         "截止时间已过，任务尚未能开始执行。",
     ),
+    "wait_timeout": ("No signal came in time: {error}", "未在规定时间内收到信号：{error}"),
     "deadline_exceeded": ("The deadline passed before the task was done.", "截止时间已过，任务未能完成。"),
     "handler_error": ("The handler failed: {error}", "处理程序出错：{error}"),
     "retry": ("The handler asked for a retry: {error}", "处理程序要求重试：{error}"),

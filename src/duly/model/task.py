@@ -227,11 +227,18 @@ class Claimed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """A remembered step: its number among those of its name, the digest of its arguments, its value."""
+    """A remembered step: its number among those of its name, the digest of its arguments, its value.
+
+    A wait is a step too: `waits_for` names a signal, or is empty for a sleep. It ends at `due_at`, if it has
+    one; once it is over, `taken` is the number of the signal that it took, or 0.
+    """
 
     name: str
     n: int
     digest: str
     value: str
     attempt: int
-    duration_ms: int
+    duration_ms: int = 0
+    waits_for: str | None = None
+    due_at: int | None = None
+    taken: int | None = None

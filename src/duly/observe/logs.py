@@ -42,7 +42,6 @@ LEVEL_OF = {
     "attempt.replays": "debug",
     "attempt.retry": "warning",
     "attempt.started": "debug",
-    "attempt.waiting": "warning",
     "child.died": "error",
     "child.restarting": "warning",
     "journal.waiting": "warning",

@@ -61,6 +61,18 @@ PHRASES = {
     ),
     "snoozed": ("It sleeps until {at}, for {span} more.", "已暂缓到 {at}，还有 {span}。"),
     "waiting": ("It waits: {kind}.", "正在等待：{kind}。"),
+    "sleeping": (
+        "It sleeps ({name}) until {at}, for {span} more.",
+        "正在休眠（{name}），到 {at} 为止，还有 {span}。",
+    ),
+    "signal": (
+        "It waits for the signal {signal}. Send it: duly signal ID {signal}.",
+        "正在等待信号 {signal}。发送：duly signal ID {signal}。",
+    ),
+    "signal_until": (
+        "It waits for the signal {signal} until {at}, for {span} more. Send it: duly signal ID {signal}.",
+        "正在等待信号 {signal}，到 {at} 为止，还有 {span}。发送：duly signal ID {signal}。",
+    ),
     "running": (
         "Attempt {attempt} has been running for {span} on {host} (process {pid}).",
         "第 {attempt} 次执行已在 {host}（进程 {pid}）上运行 {span}。",

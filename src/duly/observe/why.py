@@ -100,7 +100,8 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
     task = lists.get(tx, id_, result=False)
     if task is None:
         return None
-    events = lists.events(tx, id_, task.seq - 1)
+    waits = task.status is Status.WAITING  # signals for other waits may have come since
+    events = lists.latest(tx, id_, EventType.WAITING) if waits else lists.events(tx, id_, task.seq - 1)
     return _Facts(
         task=task,
         now=now,
@@ -176,11 +177,23 @@ def _retry(facts: _Facts) -> None:
 
 def _waiting(facts: _Facts) -> None:
     told = facts.last.data if facts.last is not None else {}
-    if facts.task.due_at is not None:
+    if facts.task.wait_kind in ("sleep", "signal"):
+        _suspended(facts, told)
+    elif facts.task.due_at is not None:
         facts.say("snoozed", **_until(facts), kind=facts.task.wait_kind, detail=told.get("reason"))
     else:
         facts.say("waiting", kind=facts.task.wait_kind or "?", detail=told.get("reason"))
     _nobody(facts)
+
+
+def _suspended(facts: _Facts, told: dict[str, Any]) -> None:
+    """For what, and until when: the task's own `due_at` may be its deadline's."""
+    due = told.get("due_at")
+    until = {} if due is None else {"at": iso(due), "span_ms": due - facts.now}
+    if facts.task.wait_kind == "sleep":
+        facts.say("sleeping", name=told.get("name"), **until)
+    else:
+        facts.say("signal" if due is None else "signal_until", signal=told.get("signal"), **until)
 
 
 def _running(facts: _Facts) -> None:

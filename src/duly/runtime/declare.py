@@ -208,6 +208,17 @@ class Duly:
         """Cancels at once, or asks the running attempt to stop."""
         return await (await self.open()).client.cancel(task_id)
 
+    async def signal(self, task_id: str, name: str, data: Any = None, *, id: str | None = None) -> Task:  # noqa: A002
+        """Tells a task something: what its `ctx.wait_for(name)` answers. It is kept until then.
+
+        Args:
+            task_id: a task that has not ended.
+            name: what the handler waits for.
+            data: a JSON value of at most 64 KB.
+            id: the same again is the same signal.
+        """
+        return await (await self.open()).client.signal(task_id, name, data, key=id)
+
     async def retry(self, task_id: str) -> Task:
         """Gives a failed or cancelled task another run; recorded steps are kept."""
         return await (await self.open()).client.retry(task_id)

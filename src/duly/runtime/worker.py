@@ -27,6 +27,7 @@ from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
 from duly.store.reserve import Reserve
 from duly.store.schedules import run, tick
+from duly.store.signals import signal
 from duly.store.submissions import cancel, retry, submit
 from duly.store.writer import Verb
 
@@ -104,6 +105,7 @@ class Worker:
 
     def _make_loops(self) -> list[Loop]:
         settings, emit = self._app.settings, self._emit
+        self._prunes = Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE)
         loops = [
             self._claims,
             self._cancels,
@@ -116,7 +118,7 @@ class Worker:
             *loops,
             self._sends,
             Loop("sweep", settings.sweep, self.sweep, emit=emit),
-            Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE),
+            self._prunes,
             Loop("schedule", settings.poll, self.ticker.tick, emit=emit),
         ]
 
@@ -141,7 +143,7 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, promote, rescue, tick, run, *OPENING}),
+            self._work_may_wait: frozenset({submit, retry, signal, promote, rescue, tick, run, *OPENING}),
             lambda _: self._cancels.hint(): frozenset({cancel}),
             lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle, bulk.purge}),
         }

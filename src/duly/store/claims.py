@@ -12,8 +12,8 @@ from duly.model.errors import SessionEnded
 from duly.model.events import EventType
 from duly.model.policy import DEATHS_OF_A_SUSPECT, MOST_LOSSES, share_after_death
 from duly.model.state import Status
-from duly.model.task import Claimed
-from duly.store import bodies, pauses, sessions
+from duly.model.task import Claimed, Step
+from duly.store import bodies, pauses, sessions, waits
 from duly.store.quick import Asked, Quickly
 from duly.store.transaction import Moment, Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
@@ -155,7 +155,8 @@ def _taken(row: Row) -> Claimed:
 class Finish(NamedTuple):
     """How an attempt ended: the state it asks for and all that is recorded with it.
 
-    `delay_ms` counts from the transaction's `now`; `result` and `traceback` are text.
+    `delay_ms` counts from the transaction's `now`; `result` and `traceback` are text. With `waits` the task
+    is suspended until the first of them is over.
     """
 
     id: str
@@ -172,6 +173,7 @@ class Finish(NamedTuple):
     reason: str | None = None
     result: str | None = None
     traceback: str | None = None
+    waits: tuple[Step, ...] = ()
 
     @classmethod
     def completed(cls, id_: str, attempt: int, result: str) -> Finish:
@@ -232,7 +234,8 @@ def _finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
         one = known.get(item.id)
         if one is not None and _owns(item, one):
             accepted.setdefault(item.id, item)
-    changes = {id_: _change(tx, item, known[id_]) for id_, item in accepted.items()}
+    signals = waits.arrived(tx, accepted.values())
+    changes = {id_: _change(tx, item, known[id_], signals.get(id_)) for id_, item in accepted.items()}
     apply(tx, list(changes.values()))
     kept = [(id_, "result", item.result) for id_, item in accepted.items()]
     bodies.keep(tx, [*kept, *((id_, "traceback", item.traceback) for id_, item in accepted.items())])
@@ -248,13 +251,16 @@ def _recorded(item: Finish, one: Facts | None, change: Change | None) -> Status 
         return None
     status = one.status if change is None else change.target
     overruled = status.terminal and not item.target.terminal  # by a cancel or the deadline
-    return status if overruled or status is item.target else None
+    woken = change is not None and bool(item.waits)  # by a signal that has come meanwhile
+    return status if overruled or woken or status is item.target else None
 
 
-def _change(tx: Transaction, item: Finish, one: Facts) -> Change:
+def _change(tx: Transaction, item: Finish, one: Facts, signal: str | None) -> Change:
     if one.cancel_requested_at is not None and not item.target.terminal:
         return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED)
     due_at = None if item.delay_ms is None else tx.now + item.delay_ms
+    if item.waits:
+        return waits.suspension(item, one, signal)
     if due_at is not None and one.deadline_at is not None and due_at >= one.deadline_at:
         return _too_late(item, one)
     data: dict[str, Any] = {"attempt": one.attempt, "due_at": due_at, "kind": item.wait_kind}
@@ -293,20 +299,25 @@ def promote(tx: Transaction, limits: Sequence[int]) -> list[int]:
     """
     ids = [row[0] for row in tx.run("due", limit=max(limits))]
     still = [one for one in facts(tx, ids).values() if one.due_at is not None and one.due_at <= tx.now]
-    apply(tx, [_due(one) for one in still])  # others may have acted before the rows were locked
+    apply(tx, [_due(tx, one) for one in still])  # others may have acted before the rows were locked
     return [len(ids) for _ in limits]
 
 
-def _due(one: Facts) -> Change:
+def _due(tx: Transaction, one: Facts) -> Change:
+    if one.status is Status.WAITING and one.deadline_at is not None and one.deadline_at <= tx.now:
+        return _expired(one, "deadline_exceeded", "The deadline passed while it waited.")
     if one.status is not Status.PENDING:
         return Change(facts=one, target=Status.PENDING, event=EventType.DUE)
-    error = "The deadline passed before a worker could start the task."
+    return _expired(one, "expired", "The deadline passed before a worker could start the task.")
+
+
+def _expired(one: Facts, code: str, error: str) -> Change:
     return Change(
         facts=one,
         target=Status.FAILED,
         event=EventType.FAILED,
-        data={"error_code": "expired", "error": error},
-        error_code="expired",
+        data={"error_code": code, "error": error},
+        error_code=code,
         error=error,
     )
 

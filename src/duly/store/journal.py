@@ -70,7 +70,7 @@ class _Timeline:
 
 def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
     """Remembers each step once, the first value stands; False means *lease lost*, and nothing was written."""
-    timelines, owned = _fence(tx, items)
+    timelines, owned = fence(tx, items)
     first: dict[tuple[str, str, int], StepRecord] = {}
     for item, mine in zip(items, owned, strict=True):
         if mine:
@@ -102,7 +102,7 @@ def _step_row(item: StepRecord) -> dict[str, Any]:
 
 def append(tx: Transaction, items: Sequence[Lines]) -> list[bool]:
     """Adds timeline lines and the latest progress; False means *lease lost*."""
-    timelines, owned = _fence(tx, items)
+    timelines, owned = fence(tx, items)
     for item, mine in zip(items, owned, strict=True):
         if not mine:
             continue
@@ -117,7 +117,7 @@ def append(tx: Transaction, items: Sequence[Lines]) -> list[bool]:
 
 def stream(tx: Transaction, items: Sequence[Part]) -> list[bool]:
     """Keeps chunks of streamed output; False means *lease lost*."""
-    _, owned = _fence(tx, items)
+    _, owned = fence(tx, items)
     tx.run(
         "partials",
         [
@@ -129,7 +129,8 @@ def stream(tx: Transaction, items: Sequence[Part]) -> list[bool]:
     return owned
 
 
-def _fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, _Timeline], list[bool]]:
+def fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, _Timeline], list[bool]]:
+    """The timelines of the tasks that these writes still own, now locked; and which of the writes do."""
     pairs = list(dict.fromkeys((item.id, item.attempt) for item in items))
     rows = tx.run("fence", [{"id": id_, "attempt": attempt} for id_, attempt in pairs])
     timelines = {row[0]: _Timeline(*row) for row in rows}

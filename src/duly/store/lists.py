@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -127,6 +127,14 @@ def events(tx: Transaction, id_: str, after: int = 0, limit: int = 1000) -> list
     ]
 
 
+def latest(tx: Transaction, id_: str, type_: str) -> list[Event]:
+    """The last line of this type in a task's timeline, if there is one."""
+    table = schema.event.c
+    seq = sa.select(sa.func.max(table.seq)).where(table.task_id == id_, table.type == type_)
+    last = tx.core.execute(seq).scalar()
+    return [] if last is None else events(tx, id_, last - 1, 1)
+
+
 def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list[tuple[int, int, str]]:
     """Streamed output (attempt, part, text) of the newest attempt, after the given place."""
     table = schema.partial.c
@@ -140,24 +148,24 @@ def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list
 
 
 def steps(tx: Transaction, id_: str) -> list[Step]:
-    """The remembered steps of a task, in the order they were recorded."""
-    table = schema.step.c
-    query = sa.select(table.name, table.n, table.digest, table.attempt, table.duration_ms)
-    rows = tx.core.execute(query.where(table.task_id == id_).order_by(table.created_at, table.name, table.n))
-    found = [Step(**row, value="") for row in rows.mappings()]
-    return [_with_value(tx, id_, step) for step in found]
+    """The remembered steps and waits of a task, in the order they were recorded. A sleep whose time has come
+    is over."""
+    table, signal = schema.step.c, schema.signal
+    its = (signal.c.task_id == table.task_id) & (signal.c.n == table.taken)
+    query = sa.select(*(table[name] for name in _STEP), signal.c.data.label("value"))
+    query = query.select_from(schema.step.outerjoin(signal, its)).where(table.task_id == id_)
+    rows = tx.core.execute(query.order_by(table.created_at, table.name, table.n)).mappings()
+    return [_with_value(tx, id_, Step(**row)) for row in rows.all()]
+
+
+_STEP = [name for name in Step.__dataclass_fields__ if name != "value"]
 
 
 def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
-    value = bodies.join(tx.run("body", id=id_, kind=step_kind(step)))
-    return Step(
-        name=step.name,
-        n=step.n,
-        digest=step.digest,
-        attempt=step.attempt,
-        duration_ms=step.duration_ms,
-        value=value or "null",
-    )
+    if step.waits_for is None:
+        return replace(step, value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or "null")
+    over = step.waits_for == "" and step.due_at is not None and step.due_at <= tx.now
+    return replace(step, value=step.value or "null", taken=0 if over else step.taken)
 
 
 def rows_of(tx: Transaction, table: str, id_: str) -> list[dict[str, Any]]:

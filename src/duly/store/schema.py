@@ -217,6 +217,26 @@ step = Table(
     Column("digest", _key(64), nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    # A wait is a step: for which signal, or empty for a sleep; until when; and once it is over, the number of
+    # the signal that it took, or 0.
+    Column("waits_for", _key(64)),
+    Column("due_at", BigInteger),
+    Column("taken", Integer),
+    **STORAGE,
+)
+
+# What was said to a task from outside, in order; each is taken once, by a wait of its name.
+signal = Table(
+    "signal",
+    metadata,
+    Column("task_id", _key(36), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("name", _key(64), nullable=False),
+    Column("id", _key(200), nullable=False),
+    Column("data", LongText, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("taken_at", BigInteger),
+    Index("signal_id", "task_id", "id", unique=True),
     **STORAGE,
 )
 

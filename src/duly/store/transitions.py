@@ -10,6 +10,7 @@ from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
+from duly.store.rounds import Round, forget
 from duly.store.transaction import Transaction, compact
 
 
@@ -73,6 +74,15 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
         tx.run("events", [_event(change) for change in changes])
         failpoint("store.half_written")
         _move(tx, changes)
+        rounds = [Round(change.facts.id, change.facts.attempt) for change in changes if _waits(change)]
+        if rounds:
+            forget(tx, rounds)
+
+
+def _waits(change: Change) -> bool:
+    """Whether this ends a round in a wait, if only for the moment until it is seen to be over."""
+    woken = change.event is EventType.WOKEN and change.facts.status is Status.RUNNING
+    return woken or change.target is Status.WAITING
 
 
 def _move(tx: Transaction, changes: Sequence[Change]) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import uuid_utils
+
 from duly.model.errors import IdempotencyConflict, StateConflict, TaskNotFound
 from duly.model.events import Emit
 from duly.model.state import Status
@@ -13,13 +15,14 @@ from duly.model.task import Submission, Task
 from duly.registry import Registry
 from duly.store import lists, submissions
 from duly.store.database import Database, join_caller
+from duly.store.signals import Signal, Signalled, signal
 from duly.store.submissions import Accepted
 from duly.submit.admit import Options, admit
 from duly.submit.answer import Ends
 
 
 class Client:
-    """Submits, waits, cancels and retries, through one database."""
+    """Submits, waits, cancels, retries and signals, through one database."""
 
     def __init__(self, database: Database, registry: Registry, *, emit: Emit) -> None:
         self._database = database
@@ -104,6 +107,26 @@ class Client:
     def _retryable(self, id_: str, status: Status) -> None:
         if status not in (Status.FAILED, Status.CANCELLED):
             raise StateConflict(f"task {id_} is {status}; only a failed or cancelled task can be retried")
+
+    async def signal(self, id_: str, name: str, data: Any = None, *, key: str | None = None) -> Task:
+        """Tells a task something; kept until a `ctx.wait_for` of this name takes it. The same `key` again is
+        the same signal.
+
+        Raises:
+            InvalidInput: a bad name or key, data that is not JSON or larger than 64 KB; `IdempotencyConflict`
+                when the key stands for another signal.
+            StateConflict: the task has ended.
+        """
+        said = Signal.of(id_, name, data, key=str(uuid_utils.uuid7()) if key is None else key)
+        answer: Signalled = await self._database.write(signal, said)
+        if answer.status is None:
+            raise TaskNotFound(f"there is no task {id_}")
+        if answer.conflict:
+            raise IdempotencyConflict(f"another signal of task {id_} has the id {said.id}")
+        if not answer.kept:
+            raise StateConflict(f"task {id_} is {answer.status}; it takes no signals any more")
+        self._emit("task.signalled", task_id=id_, signal=name)
+        return await self.get(id_)
 
     async def _steer(self, verb: Any, id_: str, before: Callable[[str, Status], None] | None = None) -> Task:
         status: Status | None = await self._database.write(verb, id_)

@@ -36,9 +36,14 @@ def create_index(name: str, table: str, columns: list[str], **options: Any) -> N
     op.create_index(name, table, columns, **_again(), **options)
 
 
-def column(table: str, column: sa.Column[Any]) -> None:
-    """A further column; where it is already, nothing."""
+def add_column(table: str, column: sa.Column[Any]) -> None:
+    """A column of a table; where it is already, nothing."""
     op.add_column(table, column, **_again())
+
+
+def drop_column(table: str, name: str) -> None:
+    """Takes a column away; where it is gone already, nothing."""
+    op.drop_column(table, name, if_exists=bool(_again()) or None)
 
 
 def table(name: str, *parts: Any, **options: Any) -> None:
@@ -52,17 +57,9 @@ def table(name: str, *parts: Any, **options: Any) -> None:
     failpoint("migration.table")
 
 
-def add_column(name: str, column: sa.Column[Any]) -> None:
-    """A column of a table; where it is already, nothing."""
-    op.add_column(name, column, **_again())
-
-
-def drop(name: str, *, column: str, indexes: tuple[str, ...] = ()) -> None:
-    """Takes away indexes of a table, then a column; where they are gone already, nothing."""
-    again: dict[str, Any] = {"if_exists": True} if _again() else {}
-    for one in indexes:
-        op.drop_index(one, name, **again)
-    op.drop_column(name, column, **again)
+def drop_index(table: str, name: str) -> None:
+    """Takes an index away; where it is gone already, nothing."""
+    op.drop_index(name, table, if_exists=bool(_again()) or None)
 
 
 def index(name: str, *columns: str, where: str, unique: bool = False) -> None:

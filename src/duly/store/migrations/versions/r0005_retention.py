@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from duly.store.migrations.ddl import add_column, drop, index
+from duly.store.migrations.ddl import add_column, drop_column, drop_index, index
 
 revision = "0005"
 down_revision = "0004"
@@ -18,4 +18,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """What has ended keeps the end of its time."""
-    drop("task", column="result_ttl_ms", indexes=("task_expiry",))
+    drop_index("task", "task_expiry")
+    drop_column("task", "result_ttl_ms")

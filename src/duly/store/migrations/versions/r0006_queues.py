@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 from alembic import op
 
-from duly.store.migrations.ddl import column, key, table, text
+from duly.store.migrations.ddl import add_column, drop_column, key, table, text
 
 revision = "0006"
 down_revision = "0005"
@@ -25,10 +25,10 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("name"),
     )
-    column("worker", sa.Column("paused", text(), nullable=True))
+    add_column("worker", sa.Column("paused", text(), nullable=True))
 
 
 def downgrade() -> None:
     """Takes both away; what was paused is open again."""
-    op.drop_column("worker", "paused")
-    op.drop_table("queue")
+    drop_column("worker", "paused")
+    op.drop_table("queue", if_exists=True)

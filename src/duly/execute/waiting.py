@@ -1,0 +1,164 @@
+"""Where the branches of a handler wait for what this attempt cannot give them, and when it leaves.
+
+A branch that waits stays where it is. Only once no other branch runs a step or writes, for a few turns of the
+loop, is the whole handler cancelled: so a step that has begun is recorded, and nothing is told twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import math
+from collections.abc import Callable, Coroutine, Iterator
+from contextvars import ContextVar
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, NoReturn
+
+from duly.model.errors import InvalidInput, WaitTimeout
+from duly.model.outcome import Suspend
+from duly.model.task import Step
+
+#: Turns of the loop that a branch may need to go on after a step, however deep its `gather` stands.
+TURNS = 25
+LONGEST_SECONDS = 366 * 86_400
+#: No default.
+NOTHING: Any = object()
+_in_a_step: ContextVar[bool] = ContextVar("duly_in_a_step", default=False)
+
+
+class Parking:
+    """The open waits of one attempt's handler."""
+
+    # Most attempts never wait: what they do not change is not made for each.
+    _busy = 0
+    _moves = 0
+    _handler: asyncio.Task[Any] | None = None
+    #: Whether the handler is a plain one, in a thread of its own.
+    blocks = False
+    #: What the handler waits for, once it was asked to leave.
+    left_for: tuple[Step, ...] = ()
+
+    def __init__(self) -> None:
+        self._open: dict[asyncio.Future[None], Step] = {}
+
+    async def leavable(self, handler: Coroutine[Any, Any, Any], stopping: Callable[[], bool]) -> Any:
+        """Runs an async handler to its end.
+
+        Raises:
+            Suspend: it can go no further.
+        """
+        self._handler = asyncio.current_task()
+        try:
+            return await handler
+        except asyncio.CancelledError:
+            if not self.left_for or stopping():
+                raise
+            raise Suspend(self.left_for) from None
+        finally:
+            self._handler = None
+            for branch in list(self._open):  # that the handler left behind
+                branch.cancel()
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """While this lasts the attempt does not leave."""
+        if self.left_for:  # somebody caught what should have ended the handler
+            raise asyncio.CancelledError
+        self._busy += 1
+        try:
+            yield
+        finally:
+            self._busy -= 1
+            self._moved()
+
+    async def park(self, step: Step) -> NoReturn:
+        """Waits until the attempt leaves, or the branch is cancelled by the handler itself.
+
+        Raises:
+            Suspend: the handler is in a thread, which nothing can cancel.
+        """
+        if self.blocks:
+            raise Suspend((step,))
+        never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._open[never] = step
+        self._moved()
+        try:
+            await never
+        finally:
+            del self._open[never]
+        raise asyncio.CancelledError
+
+    def _moved(self) -> None:
+        self._moves += 1
+        if self._open and not self._busy:
+            self._look(TURNS, self._moves)
+
+    def _look(self, turns: int, moves: int) -> None:
+        if self._busy or moves != self._moves or not self._open:
+            return
+        if turns:
+            asyncio.get_running_loop().call_soon(self._look, turns - 1, moves)
+        elif self._handler is not None:
+            self.left_for = tuple(self._open.values())
+            self._handler.cancel()
+
+
+@contextlib.contextmanager
+def in_a_step() -> Iterator[None]:
+    """Marks what runs within as a step's."""
+    token = _in_a_step.set(True)
+    try:
+        yield
+    finally:
+        _in_a_step.reset(token)
+
+
+def inside_a_step() -> bool:
+    """Whether the running code is a step's: a step that waited would never be recorded."""
+    return _in_a_step.get()
+
+
+class End(NamedTuple):
+    """When a wait is over at the latest: a moment, or so long after it was recorded; neither: never."""
+
+    due_at: int | None = None
+    delay_ms: int | None = None
+
+
+FOR_EVER = End()
+
+
+def span_to(until: datetime | None, what: str, *, seconds: float | timedelta, **more: float) -> End:
+    """The end that a caller names: a moment with a time zone, or a length of at most a year."""
+    if isinstance(seconds, timedelta):
+        seconds = seconds.total_seconds()
+    total = _seconds(what, seconds, more.get("minutes", 0), more.get("hours", 0))
+    if until is None:
+        return End(delay_ms=math.ceil(1000 * total))
+    if total or not isinstance(until, datetime) or until.tzinfo is None:
+        raise InvalidInput(f"{what} takes a length or `until`, a datetime with a time zone; not {until!r}")
+    return End(due_at=round(until.timestamp() * 1000))
+
+
+def _seconds(what: str, seconds: float, minutes: float, hours: float) -> float:
+    parts = (seconds, minutes, hours)
+    if any(isinstance(part, bool) or not isinstance(part, int | float) for part in parts):
+        raise InvalidInput(f"{what} is measured in numbers of seconds, minutes, hours; not {parts}")
+    total = seconds + 60 * minutes + 3600 * hours
+    if not 0 <= total <= LONGEST_SECONDS:  # nor is NaN
+        raise InvalidInput(f"{what} lasts 0 seconds to 366 days, not {total} seconds")
+    return total
+
+
+def received(step: Step, default: Any) -> Any:
+    """What a wait that is over answers.
+
+    Raises:
+        WaitTimeout: nothing came, and there is no default.
+    """
+    if step.taken:
+        return json.loads(step.value)
+    if default is NOTHING:
+        raise WaitTimeout(f"no signal {step.waits_for!r} came in time", signal=step.waits_for)
+    return default

@@ -63,9 +63,9 @@ class Counting:
         self._left = list(counts)
 
     async def pause(self, name: str, words: dict[str, Any]) -> dict[str, Any]:
-        return await self.queue(name)
+        return await self.get(name)
 
-    async def queue(self, name: str) -> dict[str, Any]:
+    async def get(self, name: str) -> dict[str, Any]:
         now = self._left.pop(0) if len(self._left) > 1 else self._left[0]
         return {"name": name, "tasks": {"running": now}}
 
@@ -77,8 +77,8 @@ def test_a_drain_tells_how_many_still_run(
     submit("greet", "name=Ann")
     fake = Counting(3, 3, 1, 0)
     monkeypatch.setattr(queue, "LOOK_SECONDS", 0)
-    monkeypatch.setattr("duly.cli.local.LocalDesk.pause", lambda _, *given: fake.pause(*given))
-    monkeypatch.setattr("duly.cli.local.LocalDesk.queue", lambda _, name: fake.queue(name))
+    monkeypatch.setattr("duly.cli.local.LocalQueues.pause", lambda _, *given: fake.pause(*given))
+    monkeypatch.setattr("duly.cli.local.LocalQueues.get", lambda _, name: fake.get(name))
     lines = shell("queue", "drain", "default").out.splitlines()
     assert lines == ["3 still run", "1 still run", "default is paused, and nothing of it runs"]
 
@@ -89,7 +89,7 @@ def test_a_drain_that_takes_too_long_says_so(
     """Exit code 3; the queue stays paused."""
     submit("greet", "name=Ann")
     fake = Counting(2)
-    monkeypatch.setattr("duly.cli.local.LocalDesk.pause", lambda _, *given: fake.pause(*given))
+    monkeypatch.setattr("duly.cli.local.LocalQueues.pause", lambda _, *given: fake.pause(*given))
     said = shell("queue", "drain", "default", "--timeout", "0")
     assert (said.code, said.out.strip()) == (3, "default is paused: no task of it starts; 2 still run")
 

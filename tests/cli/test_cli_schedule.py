@@ -157,7 +157,8 @@ def test_both_desks_answer_alike(shell: Shell, server: str) -> None:
         assert here.out == there.out
     both("resume", "a")
     here, there = both("run", "a", "--json")
-    assert shape(here.json) == shape(there.json)
+    ran = [shape({**said.json, "status": "", "started_at": None}) for said in (here, there)]  # it may run
+    assert ran[0] == ran[1]
     for name, where in (("a", ()), ("b", on)):
         assert shell("schedule", "rm", name, *where).code == 0
     refused = [shell("schedule", "rm", "a", *where) for where in ((), on)]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -210,11 +210,6 @@ class Store:
 class QuickStore(Store):
     """One whose verbs take their quick form first, as a loop on PostgreSQL does."""
 
-    def __init__(self, database: Database, clock: FakeClock) -> None:
-        super().__init__(database, clock)
-        self._connection = database.driver.connect()
-        weakref.finalize(self, self._connection.close)
-
     def write(self, verb: Callable[..., Sequence[Any]], *items: Any) -> list[Any]:
         """One call of a verb with these items, committed."""
         answers = self._quickly(FORMS[verb], items) if verb in FORMS else None
@@ -223,14 +218,15 @@ class QuickStore(Store):
     def _quickly(self, form: Quick, items: Sequence[Any]) -> Sequence[Any] | None:
         now = self.clock.now_ms()
         steps = form(Moment(now=now, terms=self.database.terms, heads=self.database.heads), items)
-        try:
-            asked = next(steps)
-            while True:
-                [statement] = script("postgres", asked.name)
-                rows = self._connection.execute(statement, given(asked.parameters, now)).fetchall()
-                asked = steps.send(rows)
-        except StopIteration as end:
-            return end.value  # type: ignore[no-any-return]
+        with closing(self.database.driver.connect()) as connection:
+            try:
+                asked = next(steps)
+                while True:
+                    [statement] = script("postgres", asked.name)
+                    rows = connection.execute(statement, given(asked.parameters, now)).fetchall()
+                    asked = steps.send(rows)
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
 
 
 def opened_store(url: str, clock: FakeClock | None = None, *, listen_url: str | None = None) -> Store:

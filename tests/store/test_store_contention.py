@@ -70,7 +70,7 @@ def fleet(store: Store) -> Iterator[Fleet]:
     """Six processes on the store's database, none of whose calls may fail."""
     one = Fleet(store, PROCESSES)
     yield one
-    one.database.close()
+    one.close()
     assert not one.failures
 
 

@@ -73,7 +73,9 @@ class LoopLine:
 
     def wait(self, seconds: float) -> None:
         """Without the loop: until the answer under way is here, or this long."""
-        while self.busy and select.select([self._socket], [], [], seconds)[0]:
+        ready = select.poll()
+        ready.register(self._socket, select.POLLIN)
+        while self.busy and ready.poll(seconds * 1000):
             self._read()
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from duly.store import sqlite
 from duly.store.transaction import Transaction
 from support.stores import Store
 
+pytestmark = pytest.mark.writer
+
 
 @pytest.mark.only("wal", "rollback")
 def test_the_lock_is_taken_at_the_beginning(store: Store) -> None:

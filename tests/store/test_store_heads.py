@@ -14,6 +14,8 @@ from duly.store import claims, submissions
 from duly.store.heads import FRONT
 from support.stores import Store, ending, opened_store, request, submission
 
+pytestmark = pytest.mark.writer
+
 
 def backlog(store: Store, count: int, owner: str = "ann", **overrides: object) -> list[str]:
     """Many tasks of one owner, of which six are claimed: the process remembers where the rest begins."""

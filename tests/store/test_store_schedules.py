@@ -88,6 +88,7 @@ FULL = Conditions(
     deadline_at=60_000,
     timeout_ms=5_000,
     max_retries=1,
+    result_ttl_ms=90_000,
     unique="one at a time",
     tags=("daily", "报告"),
     metadata={"who": "ann", "n": [1, 2]},

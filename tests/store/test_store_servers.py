@@ -20,7 +20,7 @@ from duly.store.database import Database
 from duly.store.transaction import Terms, Transaction
 from support.stores import Store, ending, submission
 
-pytestmark = pytest.mark.only("postgres", "mariadb")
+pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
 
 PATIENCE = 10.0
 #: How an administrator ends another's connection, and how a connection learns its own number.

@@ -21,6 +21,8 @@ from duly.store.database import Database
 from duly.store.transaction import Transaction
 from support.stores import Store, request, submission
 
+pytestmark = pytest.mark.writer
+
 PATIENCE = 10.0
 
 

@@ -216,6 +216,7 @@ class QuickStore(Store):
         return super().write(verb, *items) if answers is None else list(answers)
 
     def _quickly(self, form: Quick, items: Sequence[Any]) -> Sequence[Any] | None:
+        """None: the writer must do it, after an error too."""
         now = self.clock.now_ms()
         steps = form(Moment(now=now, terms=self.database.terms, heads=self.database.heads), items)
         with closing(self.database.driver.connect()) as connection:
@@ -227,6 +228,8 @@ class QuickStore(Store):
                     asked = steps.send(rows)
             except StopIteration as end:
                 return end.value  # type: ignore[no-any-return]
+            except self.database.driver.module.Error:
+                return None
 
 
 def opened_store(url: str, clock: FakeClock | None = None, *, listen_url: str | None = None) -> Store:

@@ -168,6 +168,7 @@ def _terms(told: Conditions) -> dict[str, Any]:
         "deadline": None if told.deadline_at is None else told.deadline_at / 1000,
         "timeout": told.timeout_ms / 1000,
         "max_retries": told.max_retries,
+        "result_ttl": None if told.result_ttl_ms is None else told.result_ttl_ms / 1000,
         "unique": told.unique,
         "tags": list(told.tags),
         "metadata": dict(told.metadata),

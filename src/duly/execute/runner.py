@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from duly.execute.attempt import Attempt, Bench
 from duly.execute.offload import Place
 from duly.model.events import Emit
+from duly.model.outcome import STOPS
 from duly.model.task import Claimed
 from duly.registry import Registry
 from duly.store import lists
@@ -158,10 +159,13 @@ class Runner:
             attempt.lose()
 
     async def drain(self, seconds: float) -> None:
-        """Lets attempts end by themselves for `seconds`, then stops them and hands their tasks back."""
+        """Lets attempts end by themselves or come to their next step for `seconds`, then stops them; all that
+        has not ended goes back."""
+        for attempt in list(self._attempts):
+            attempt.leave()
         await self._wait(seconds)
         for attempt in list(self._attempts):
-            attempt.hand_back("the worker stops")
+            attempt.hand_back(STOPS)
         await self._wait(LAST_SECONDS)
         self._place.close()
 

@@ -29,6 +29,15 @@ PHRASES = {
         "No running worker serves the queue {queue} (running: {workers}).",
         "没有工作进程处理队列 {queue}（正在运行：{workers} 个）。",
     ),
+    "type_not_served": (
+        "No running worker of the queue {queue} has a handler for {task_type}.",
+        "队列 {queue} 的工作进程都没有 {task_type} 的处理程序。",
+    ),
+    "version_not_served": (
+        'It began with version "{version}" of {task_type}, and no running worker of the queue {queue} has that '
+        "(they have: {versions}).",
+        "它以 {task_type} 的版本“{version}”开始执行，而队列 {queue} 的工作进程都没有该版本（现有：{versions}）。",
+    ),
     "next": (
         "It is next in the queue {queue} (workers that serve it: {workers}).",
         "它是队列 {queue} 的下一个任务，该队列有 {workers} 个工作进程。",

@@ -36,7 +36,7 @@ def note(what: str, task: str, attempt: int, n: int = 0) -> int:
     return n
 
 
-@duly.task("steps", timeout=120)
+@duly.task("steps", timeout=120, version=os.environ.get("CHAOS_VERSION", ""))
 async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     note("start", ctx.task_id, ctx.attempt)
     for number in range(n):
@@ -44,6 +44,11 @@ async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
         await asyncio.sleep(pause)
     note("end", ctx.task_id, ctx.attempt)
     return n
+
+
+@duly.task("steps.apart", isolate=True, timeout=120)
+async def steps_apart(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
+    return await steps(ctx, n, pause)
 
 
 @duly.task("silent.loop", timeout=3600)

@@ -80,15 +80,12 @@ class Attempt:
         """Somebody asked for a cancel: stop the handler; its task ends as cancelled."""
         self._wish(Stopped())
 
-    def leave(self) -> None:
-        """The worker will stop: the handler goes as far as its next step; its task goes back, uncharged."""
+    def hand_back(self, *, at_once: bool) -> None:
+        """The worker stops: the handler goes as far as its next step, or no further; its task goes back,
+        uncharged."""
         self._journal.leave()
-        if self._work is None:  # it has not even begun
-            self.hand_back(STOPS)
-
-    def hand_back(self, reason: str) -> None:
-        """The worker must stop: stop the handler; its task goes back, uncharged."""
-        self._wish(HandedBack(reason))
+        if at_once or self._work is None:  # it has not even begun
+            self._wish(HandedBack(STOPS))
 
     def lose(self) -> None:
         """The task is no longer ours: stop the handler, record nothing."""

@@ -62,9 +62,7 @@ class Journal:
         """
         failpoint("step.before_record")
         claimed = self._claimed
-        item = journal.StepRecord(
-            id=claimed.id, attempt=claimed.attempt, step=step, version=self._version
-        )
+        item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=step, version=self._version)
         self._check(await self._surely(journal.record_steps, item))
         self._emit(
             "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping
 from duly.execute.attempt import Attempt, Bench
 from duly.execute.offload import Place
 from duly.model.events import Emit
-from duly.model.outcome import STOPS
 from duly.model.task import Claimed
 from duly.registry import Registry
 from duly.store import lists
@@ -165,10 +164,10 @@ class Runner:
         has not ended goes back."""
         self.draining = True
         for attempt in list(self._attempts):
-            attempt.leave()
+            attempt.hand_back(at_once=False)
         await self._wait(seconds)
         for attempt in list(self._attempts):
-            attempt.hand_back(STOPS)
+            attempt.hand_back(at_once=True)
         await self._wait(LAST_SECONDS)
         self._place.close()
 

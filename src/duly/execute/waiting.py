@@ -1,7 +1,8 @@
 """Where the branches of a handler wait for what this attempt cannot give them, and when it leaves.
 
-That is the end of a wait, or any further step once the worker stops. A branch that waits stays where it is. Only once no other branch runs a step or writes, for a few turns of the
-loop, is the whole handler cancelled: so a step that has begun is recorded, and nothing is told twice.
+That is the end of a wait, or any further step once the worker stops. A branch that waits stays where it is.
+Only once no other branch runs a step or writes, for a few turns of the loop, is the whole handler cancelled:
+so a step that has begun is recorded, and nothing is told twice.
 """
 
 from __future__ import annotations

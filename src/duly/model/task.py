@@ -26,7 +26,7 @@ def check_name(value: str, what: str, limit: int = 64) -> str:
 
 
 def code_word(task_type: str, version: str | None) -> str:
-    """What a worker must have to run a task of this type: any version of it, or the one that it began with."""
+    """What a worker must have to run a task: its type in any version, or in the one that it belongs to."""
     return task_type if version is None else f"{task_type}@{version}"
 
 

@@ -34,9 +34,8 @@ PHRASES = {
         "队列 {queue} 的工作进程都没有 {task_type} 的处理程序。",
     ),
     "version_not_served": (
-        'It began with version "{version}" of {task_type}, and no running worker of the queue {queue} has that '
-        "(they have: {versions}).",
-        "它以 {task_type} 的版本“{version}”开始执行，而队列 {queue} 的工作进程都没有该版本（现有：{versions}）。",
+        'It belongs to version "{version}" of {task_type}; no worker of {queue} has it (there: {versions}).',
+        "它属于 {task_type} 的版本“{version}”，队列 {queue} 的工作进程都没有该版本（现有：{versions}）。",
     ),
     "next": (
         "It is next in the queue {queue} (workers that serve it: {workers}).",

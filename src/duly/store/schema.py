@@ -108,7 +108,7 @@ task = Table(
     Column("worker_id", _key(36)),
     Column("cancel_requested_at", BigInteger),
     Column("wait_kind", _key(36)),
-    # The version of the handler that recorded the latest step; NULL: none is recorded, any version may run it.
+    # The version of the handler that recorded the latest step; NULL: there is none, any version may run it.
     Column("code_version", _key(64)),
     Column("idempotency_key", _key(200)),
     Column("body_hash", _key(64), nullable=False),

@@ -51,7 +51,10 @@ async def test_a_thread_does_not_hold_a_stop(workers: Cluster) -> None:
     assert (task.status, task.retry_count) == ("pending", 0)
 
 
-@pytest.mark.parametrize("kind", ["steps", "steps.apart"])
+@pytest.mark.parametrize(
+    "kind",
+    ["steps", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("steps.apart", "steps.plain.apart"))],
+)
 async def test_a_stop_parks_what_runs_at_its_next_step(workers: Cluster, kind: str) -> None:
     """It does not run on for the whole drain; the next worker goes on there, and no step is done twice."""
     workers.settings = workers.settings.model_copy(update={"drain": 60.0})
@@ -69,6 +72,7 @@ async def test_a_stop_parks_what_runs_at_its_next_step(workers: Cluster, kind: s
     assert [line["n"] for line in workers.ledger("step")] == list(range(40))
 
 
+@pytest.mark.slow
 async def test_each_version_finishes_what_it_began(workers: Cluster) -> None:
     """A deploy on one queue: the old code is stopped and started again beside the new, and ends its own;
     nothing is charged, and no task is touched by both."""

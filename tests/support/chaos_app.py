@@ -51,6 +51,14 @@ async def steps_apart(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     return await steps(ctx, n, pause)
 
 
+@duly.task("steps.plain.apart", isolate=True, timeout=120)
+def steps_plain_apart(ctx: BlockingContext, n: int = 3, pause: float = 0.05) -> int:
+    for number in range(n):
+        ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number)
+        threading.Event().wait(pause)
+    return n
+
+
 @duly.task("silent.loop", timeout=3600)
 async def silent_loop(ctx: Context, seconds: float, later: float | None = None) -> None:
     """Silent for `seconds`; in later attempts for `later` seconds, if given."""

@@ -60,7 +60,7 @@ class Settings(BaseSettings):
     renew: float = Field(10, gt=0, description="How often the supervisor renews the session.")
     sweep: float = Field(5, gt=0, description="How often lost work is looked for.")
     poll: float = Field(1, gt=0, description="How often a worker asks for work when no hint arrives.")
-    drain: float = Field(25, ge=0, description="How long running work may go on after SIGTERM.")
+    drain: float = Field(25, ge=0, description="How long handlers may take to their next step after SIGTERM.")
     stuck: float = Field(
         5, gt=0, description="How long a handler may ignore a stop before its worker is replaced."
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from duly.model.errors import InvalidInput, UnknownTaskType
 from duly.model.policy import RetryPolicy
-from duly.model.task import check_name, check_ttl
+from duly.model.task import check_name, check_ttl, code_word
 
 #: Where an attempt runs; each lane has its own number of slots.
 LANES = ("loop", "thread", "process")
@@ -19,7 +19,10 @@ LANES = ("loop", "thread", "process")
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class TaskType:
-    """One handler and the defaults of its tasks; `timeout` in seconds."""
+    """One handler and the defaults of its tasks; `timeout` in seconds.
+
+    `versions`: that of its code, then those whose tasks it can continue.
+    """
 
     name: str
     handler: Callable[..., Any]
@@ -29,12 +32,14 @@ class TaskType:
     #: Seconds that an ended task is kept; None: as long as the installation says.
     result_ttl: float | None = None
     policy: RetryPolicy = field(default_factory=RetryPolicy)
+    versions: tuple[str, ...] = ("",)
     #: `process` when isolated, `loop` for async handlers, `thread` for plain ones.
     lane: str = field(init=False)
 
     def __post_init__(self) -> None:
         check_name(self.name, "a task type", 100)
         check_name(self.queue, "queue")
+        self._check_versions()
         if self.timeout <= 0:
             raise ValueError(f"timeout must be more than 0 seconds, not {self.timeout}")
         if self.result_ttl is not None:
@@ -44,6 +49,23 @@ class TaskType:
             raise ValueError(f"the handler of {self.name!r} needs a first parameter for the context")
         lane = "loop" if asyncio.iscoroutinefunction(self.handler) else "thread"
         object.__setattr__(self, "lane", "process" if self.isolate else lane)
+
+    def _check_versions(self) -> None:
+        if not self.versions:
+            raise ValueError(f"the handler of {self.name!r} needs a version, which may be empty")
+        for version in self.versions:
+            if version != "":
+                check_name(version, "version")
+
+    @property
+    def version(self) -> str:
+        """The version of its code."""
+        return self.versions[0]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tasks that it can run: those of its type that have no step yet, and those of its versions."""
+        return tuple(code_word(self.name, version) for version in (None, *dict.fromkeys(self.versions)))
 
     def bind(self, input_: Any) -> dict[str, Any]:
         """The handler's keyword arguments from the task's input object.
@@ -105,6 +127,6 @@ class Registry:
     def __len__(self) -> int:
         return len(self._types)
 
-    def lane(self, lane: str) -> list[str]:
-        """The names of the task types that run in `lane`."""
-        return sorted(kind.name for kind in self if kind.lane == lane)
+    def words(self, lane: str | None = None) -> list[str]:
+        """What a worker can run, in this lane if one is given: see `TaskType.words`."""
+        return sorted(word for kind in self if lane in (None, kind.lane) for word in kind.words)

@@ -51,6 +51,51 @@ async def test_a_thread_does_not_hold_a_stop(workers: Cluster) -> None:
     assert (task.status, task.retry_count) == ("pending", 0)
 
 
+@pytest.mark.parametrize(
+    "kind",
+    ["steps", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("steps.apart", "steps.plain.apart"))],
+)
+async def test_a_stop_parks_what_runs_at_its_next_step(workers: Cluster, kind: str) -> None:
+    """It does not run on for the whole drain; the next worker goes on there, and no step is done twice."""
+    workers.settings = workers.settings.model_copy(update={"drain": 60.0})
+    first = workers.start("first")
+    id_ = await workers.submit(kind, {"n": 40})
+    await until(lambda: len(workers.ledger("step")) >= 2)
+    first.terminate()
+    assert await first.ended(12) == 0
+    task = await workers.task(id_)
+    assert (task.status, task.retry_count) == ("pending", 0)
+    assert [event.type for event in await workers.events(id_)][-1] == "handed_back"
+    assert len(workers.ledger("step")) < 40
+    workers.start("second")
+    assert (await workers.end(id_)).result == 40
+    assert [line["n"] for line in workers.ledger("step")] == list(range(40))
+
+
+@pytest.mark.slow
+async def test_each_version_finishes_what_it_began(workers: Cluster) -> None:
+    """A deploy on one queue: the old code is stopped and started again beside the new, and ends its own;
+    nothing is charged, and no task is touched by both."""
+    old = workers.start("old", CHAOS_VERSION="1")
+    begun = [await workers.submit("steps", {"n": 40}) for _ in range(4)]
+    await until(lambda: all(workers.ledger("step", id_) for id_ in begun))
+    old.terminate()
+    assert await old.ended(12) == 0
+    new = workers.start("new", CHAOS_VERSION="2")
+    for _ in range(4):
+        assert (await workers.end(await workers.submit("steps", {"n": 4}))).code_version == "2"
+    parked = [await workers.task(id_) for id_ in begun]
+    assert {(task.status, task.code_version, task.attempt) for task in parked} == {("pending", "1", 1)}
+    again = workers.start("again", CHAOS_VERSION="1")
+    later = [await workers.submit("steps", {"n": 4}) for _ in range(20)]
+    for id_ in (*begun, *later):
+        task = await workers.end(id_)
+        assert (task.status, task.retry_count, task.attempt) == ("completed", 0, 2 if id_ in begun else 1)
+        assert [line["n"] for line in workers.ledger("step", id_)] == list(range(task.result))
+        pids = {line["pid"] for line in workers.ledger("step", id_)}
+        assert pids <= ({new.child} if task.code_version == "2" else {old.child, again.child})
+
+
 async def test_a_second_signal_means_now(workers: Cluster) -> None:
     """Ctrl-C twice does not wait for the drain."""
     worker = workers.start()

@@ -9,7 +9,7 @@ from duly import Context, Duly, Fail
 duly = Duly("shop")
 
 
-@duly.task("greet", timeout=60)
+@duly.task("greet", timeout=60, version=("3", "2"))
 async def greet(ctx: Context, name: str, times: int = 1) -> dict[str, Any]:
     """Remembers one step per greeting, streams them, says how far it is."""
     for n in range(times):

@@ -63,7 +63,9 @@ def test_doctor_tells_footing_handlers_and_workers(shell: Shell, server: str) ->
     assert "FULL" in told["engine"]
     assert told["schema"].startswith("revision")
     assert {kind["name"]: kind["lane"] for kind in seen["task_types"]}["later"] == "thread"
+    assert {kind["name"]: kind["versions"] for kind in seen["task_types"]}["greet"] == ["3", "2"]
     assert [worker["queues"] for worker in seen["workers"]] == ["default"]
+    assert "queues default, with greet@2, greet@3" in shell("doctor", "--app", APP).out
 
 
 def test_doctor_on_an_empty_folder_finds_no_problem(shell: Shell, folder: Path) -> None:

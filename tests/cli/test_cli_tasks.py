@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,8 @@ def test_show_reads_well(shell: Shell, submit: Submit, work: Callable[[], None])
     said = shell("show", task["id"]).out
     places = [said.index(part) for part in (task["id"], "Attempts", "Steps", "Timeline", "Result", "# Ann")]
     assert places == sorted(places)
+    assert shell("show", task["id"], "--json").json["task"]["code_version"] == "3"
+    assert re.search(r"code version +3", said)
 
 
 def test_a_task_is_told_what_it_waits_for(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:

@@ -16,7 +16,7 @@ from duly.store.database import Database
 from duly.store.deliveries import Sent
 from support import invariants, servers
 from support.machine import DEADLINES, DELAYS, MANY, OUTCOMES, SECONDS, WaitingWork, Work
-from support.stores import Store, opened_store
+from support.stores import Store, opened_store, words
 
 
 class StoreMachine(WaitingWork):
@@ -145,7 +145,9 @@ class StoreMachine(WaitingWork):
 
     @invariant()
     def every_task_is_where_the_rules_have_it(self) -> None:
-        query = "SELECT id, status, attempt, retry_count, due_at, deaths, suspect, loss_count FROM task"
+        query = """
+            SELECT id, status, attempt, retry_count, due_at, deaths, suspect, loss_count, code_version
+            FROM task"""
         found = {row[0]: tuple(row) for row in self.connection.exec_driver_sql(query)}
         assert found == {fate.id: fate.row for fate in self.fates.values()}
 
@@ -163,7 +165,8 @@ class StoreMachine(WaitingWork):
             self.store.signal(id_, "go")
         for _ in range(2 + len(self.fates)):
             self.store.advance(4_000)
-            taken = self.store.claim(session, free=50) + self.store.claim(session, free=50, beside=())
+            more = {"free": 50, "types": words("1", "2")}
+            taken = self.store.claim(session, **more) + self.store.claim(session, beside=(), **more)
             for one in taken:
                 self.store.finish(one)
         statuses = {row[0] for row in self.connection.exec_driver_sql("SELECT status FROM task")}

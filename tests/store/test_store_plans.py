@@ -23,6 +23,8 @@ STEPS = 25_000
 CALLS = on("sqlite")
 #: Calls that read more than their batch, and why they may.
 KNOWN_WORK = {
+    "candidates#of an unknown type": 30_000,  # puts together what 1,000 tasks ask of a worker: type, version
+    "startable#of an unknown type": 30_000,  # the same
     "delivery_due": 60_000,  # orders up to 500 due deliveries by target
     "held_by": 80_000,  # reads what runs: an index on worker_id would be paid for by each claim and finish
     "orphans": 150_000,  # reads what runs, as above, and each row's session

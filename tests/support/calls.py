@@ -113,7 +113,10 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "session_end": (["w1", "w2"], {}),
     "session_held": (["w30", "w31"], {}),
     "session_leave": (["w1"], {}),
-    "session_start": (["queue1"], {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000}),
+    "session_start": (
+        ["queue1"],
+        {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000, "types": "demo,demo@"},
+    ),
     "sessions_expired": (None, {}),
     "startable": (["type1", "type2"], FRONT),
     "startable#from their places": (["type1", "type2"], PLACES),

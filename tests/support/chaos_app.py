@@ -36,13 +36,26 @@ def note(what: str, task: str, attempt: int, n: int = 0) -> int:
     return n
 
 
-@duly.task("steps", timeout=120)
+@duly.task("steps", timeout=120, version=os.environ.get("CHAOS_VERSION", ""))
 async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     note("start", ctx.task_id, ctx.attempt)
     for number in range(n):
         await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number)
         await asyncio.sleep(pause)
     note("end", ctx.task_id, ctx.attempt)
+    return n
+
+
+@duly.task("steps.apart", isolate=True, timeout=120)
+async def steps_apart(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
+    return await steps(ctx, n, pause)
+
+
+@duly.task("steps.plain.apart", isolate=True, timeout=120)
+def steps_plain_apart(ctx: BlockingContext, n: int = 3, pause: float = 0.05) -> int:
+    for number in range(n):
+        ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number)
+        threading.Event().wait(pause)
     return n
 
 

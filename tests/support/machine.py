@@ -14,13 +14,20 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, journal, submissions
 from support.oracle import Fate, group
-from support.stores import ENDINGS, Store, ending, lines, opened_store, request, step, submission
+from support.stores import ENDINGS, Store, ending, lines, opened_store, request, step, submission, words
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
 DELAYS = st.sampled_from([0, 500, 30_000])
 DEADLINES = st.sampled_from([None, None, 500, 30_000])
 SECONDS = st.sampled_from([-2, 0.001, 0.5, 2, 31, 3_600])
 MANY = st.integers(0, 10**6)
+#: The versions that workers have, in turn: the first is that of their code, the others it can continue.
+VERSIONS = (("2", "1"), ("1",), ("2",))
+
+
+def versions(session: str | None) -> tuple[str, ...]:
+    """What the worker of this session has."""
+    return VERSIONS[int((session or "w0")[1:]) % len(VERSIONS)]
 
 
 class Work(RuleBasedStateMachine):
@@ -68,6 +75,10 @@ class Work(RuleBasedStateMachine):
         fate = self.fates[one.id]
         return fate.status is Status.RUNNING and fate.attempt == one.attempt
 
+    def code(self, one: Claimed) -> str:
+        """The version that runs the attempt; what a stale one says must not be heard."""
+        return versions(self.fates[one.id].session)[0] if self.owns(one) else "stale"
+
     @rule(
         owner=st.sampled_from("ab"),
         priority=st.sampled_from([1, 5]),
@@ -108,18 +119,23 @@ class Work(RuleBasedStateMachine):
     @rule(number=MANY, free=st.integers(1, 3))
     def claim(self, number: int, free: int) -> None:
         session = self.pick(self.living, number)
-        eligible = sorted(fate.rank for fate in self.fates.values() if fate.eligible(self.now))
-        [taken] = self.store.write(claims.claim, request(session, free=free))
-        assert [self.fates[one.id].rank for one in taken] == eligible[:free]
-        assert all(self.fates[one.id].eligible(self.now) for one in taken)
+        mine = {
+            fate.id: fate.rank
+            for fate in self.fates.values()
+            if fate.eligible(self.now) and fate.fits(versions(session))
+        }
+        types = words(*versions(session))
+        [taken] = self.store.write(claims.claim, request(session, free=free, types=types))
+        assert [mine.get(one.id) for one in taken] == sorted(mine.values())[:free]
         self.take(taken, session)
 
     @precondition(lambda self: self.living and self.suspects())
     @rule(number=MANY, free=st.integers(1, 3))
     def claim_suspects(self, number: int, free: int) -> None:
         session = self.pick(self.living, number)
-        expected = group(self.suspects(), free)
-        [taken] = self.store.write(claims.claim, request(session, free=free, beside=()))
+        expected = group([fate for fate in self.suspects() if fate.fits(versions(session))], free)
+        types = words(*versions(session))
+        [taken] = self.store.write(claims.claim, request(session, free=free, types=types, beside=()))
         assert [(one.suspect, self.fates[one.id].rank) for one in taken] == expected
         self.take(taken, session)
 
@@ -162,7 +178,11 @@ class Work(RuleBasedStateMachine):
 
     def write_as(self, writers: list[Claimed], name: str) -> None:
         mine = [self.owns(one) for one in writers]
-        assert self.store.write(journal.record_steps, *(step(one, name) for one in writers)) == mine
+        steps = [step(one, name, version=self.code(one)) for one in writers]
+        assert self.store.write(journal.record_steps, *steps) == mine
+        for one, is_mine in zip(writers, mine, strict=True):
+            if is_mine:
+                self.fates[one.id].step(name, self.code(one))
         assert (
             self.store.write(journal.append, *(lines(one, "a", "b", progress=0.5) for one in writers)) == mine
         )
@@ -199,12 +219,14 @@ class WaitingWork(Work):
         one = self.pick(self.claimed, number)
         self.waited += 1
         delay = delay if signal else delay or 0
-        found = self.store.wait(one, "go" if signal else "", n=self.waited, delay=delay)
+        more = {"n": self.waited, "delay": delay, "version": self.code(one)}
+        found = self.store.wait(one, "go" if signal else "", **more)
         assert (found is not None) == self.owns(one)
         if found is None:
             return
         due_at = None if delay is None else self.now + delay
         fate = self.fates[one.id]
+        fate.step(str(self.waited), self.code(one))
         assert found.taken == (fate.wait(self.waited, due_at, self.now) if signal else None if delay else 0)
         if found.taken is not None:
             return
@@ -223,7 +245,7 @@ class WaitingWork(Work):
         one = self.pick(self.running_waits(), number)
         fate = self.fates[one.id]
         n = self.pick(sorted(fate.open), number)
-        found = self.store.wait(one, "go", n=n, delay=1)
+        found = self.store.wait(one, "go", n=n, delay=1, version=self.code(one))
         assert found is not None
         assert found.taken == fate.wait(n, None, self.now)
 

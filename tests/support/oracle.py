@@ -31,6 +31,19 @@ class Fate:
     taken: int = 0
     open: dict[int, int | None] = field(default_factory=dict)
     waits_for_signal: bool = False
+    #: What is remembered, and the version of the code that remembered the latest.
+    steps: set[str] = field(default_factory=set)
+    version: str | None = None
+
+    def step(self, name: str, version: str) -> None:
+        """A step is recorded, by code of this version; only a new one is anybody's."""
+        if name not in self.steps:
+            self.steps.add(name)
+            self.version = version
+
+    def fits(self, versions: tuple[str, ...]) -> bool:
+        """Whether a worker with these versions may run it."""
+        return self.version in (None, *versions)
 
     def startable(self, now: int) -> bool:
         """Whether some claim may take it: one of suspects, or an ordinary one."""
@@ -149,9 +162,9 @@ class Fate:
 
     @property
     def row(self) -> tuple[object, ...]:
-        """(id, status, attempt, retry_count, due_at, deaths, suspect, loss_count)"""
+        """(id, status, attempt, retry_count, due_at, deaths, suspect, loss_count, code_version)"""
         due_at = self.deadline_at if self.status is Status.PENDING else self.due_at
-        counted = (self.retries, due_at, self.deaths, self.suspect, self.losses)
+        counted = (self.retries, due_at, self.deaths, self.suspect, self.losses, self.version)
         return (self.id, self.status, self.attempt, *counted)
 
 

@@ -54,17 +54,26 @@ def request(session: str = "w1", **overrides: Any) -> claims.ClaimRequest:
     return claims.ClaimRequest(session=session, **{"queues": ("default",), "lanes": (lane,), **overrides})
 
 
-def step(claimed: Claimed, name: str = "facts", n: int = 1, value: str = '"v"') -> journal.StepRecord:
-    """A step that the attempt wants remembered."""
+def step(
+    claimed: Claimed, name: str = "facts", n: int = 1, value: str = '"v"', version: str | None = None
+) -> journal.StepRecord:
+    """A step that the attempt, of this version, wants remembered."""
     one = Step(name=name, n=n, digest="d", value=value, attempt=claimed.attempt, duration_ms=5)
-    return journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=one)
+    return journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=one, version=version)
 
 
-def wait(claimed: Claimed, signal: str = "", n: int = 1, delay: int | None = None) -> waits.WaitRecord:
+def words(*versions: str, task_type: str = "demo") -> tuple[str, ...]:
+    """What a worker has that knows the type, in these versions."""
+    return (task_type, *(f"{task_type}@{version}" for version in versions))
+
+
+def wait(
+    claimed: Claimed, signal: str = "", n: int = 1, delay: int | None = None, version: str | None = None
+) -> waits.WaitRecord:
     """A wait that the attempt has come to: for a signal, or a sleep; over after `delay` milliseconds."""
     name = signal or "nap"
     one = Step(name=name, n=n, digest="d", value="null", attempt=claimed.attempt, waits_for=signal)
-    return waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=one, delay_ms=delay)
+    return waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=one, delay_ms=delay, version=version)
 
 
 def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:

@@ -94,7 +94,8 @@ def test_a_registry_takes_over_another() -> None:
     theirs.add(kind(thread, name="a"))
     theirs.add(kind(name="b"))
     ours.include(theirs)
-    assert (ours.lane("loop"), ours.lane("thread"), ours.lane("process")) == (["b", "z"], ["a"], [])
+    assert ours.words("loop") == ["b", "b@", "z", "z@"]
+    assert (ours.words("thread"), ours.words("process")) == (["a", "a@"], [])
 
 
 def test_an_unknown_name_is_told_with_the_known_ones() -> None:
@@ -106,3 +107,24 @@ def test_an_unknown_name_is_told_with_the_known_ones() -> None:
     with pytest.raises(UnknownTaskType, match="known: demo") as caught:
         registry["dmeo"]
     assert caught.value.fields == {"name": "dmeo"}
+
+
+def test_a_handler_without_a_version_has_the_empty_one() -> None:
+    """Its worker takes what no code has begun, and what code without a version has."""
+    assert kind().words == ("demo", "demo@")
+
+
+def test_a_worker_has_the_words_of_its_handlers() -> None:
+    """Each type, and each version of it that the handler can continue, once; by lane if asked."""
+    known = Registry()
+    known.add(kind(loop, versions=("2", "1", "2")))
+    known.add(kind(thread, name="plain", versions=("v1.2",)))
+    assert known.words() == ["demo", "demo@1", "demo@2", "plain", "plain@v1.2"]
+    assert known.words("thread") == ["plain", "plain@v1.2"]
+
+
+@pytest.mark.parametrize("versions", [("a b",), ("1@2",), ("1,2",), (2,), ("x" * 65,), (None,), ()])
+def test_a_version_is_a_name(versions: Any) -> None:
+    """It goes into a column, and into lists between commas."""
+    with pytest.raises((InvalidInput, ValueError), match="version"):
+        kind(versions=versions)

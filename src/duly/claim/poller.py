@@ -123,7 +123,7 @@ class Poller:
         return tuple(
             Lane(types=tuple(types), free=free)
             for lane in LANES
-            if (types := self._registry.lane(lane)) and (free := free_in(lane)) > 0
+            if (types := self._registry.words(lane)) and (free := free_in(lane)) > 0
         )
 
     async def _claim(self, request: ClaimRequest) -> int:

@@ -18,10 +18,17 @@ class WorkerSession:
     """Opens sessions and says which one is current. `opened` tells the supervisor, which renews it."""
 
     def __init__(
-        self, database: Database, queues: tuple[str, ...], *, emit: Emit, opened: Callable[[str], None]
+        self,
+        database: Database,
+        queues: tuple[str, ...],
+        *,
+        emit: Emit,
+        opened: Callable[[str], None],
+        types: tuple[str, ...] | None = None,
     ) -> None:
         self._database = database
         self._queues = queues
+        self._types = types
         self._emit = emit
         self._opened = opened
         self._opening = asyncio.Lock()
@@ -41,7 +48,11 @@ class WorkerSession:
 
     async def _open(self) -> str:
         session = sessions.Session(
-            id=str(uuid_utils.uuid7()), host=socket.gethostname(), pid=os.getpid(), queues=self._queues
+            id=str(uuid_utils.uuid7()),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            queues=self._queues,
+            types=self._types,
         )
         await self._database.write(sessions.start, session)
         self.id = session.id

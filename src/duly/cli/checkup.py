@@ -215,7 +215,8 @@ def _task_types(report: Report, settings: Settings) -> None:
     declared: Duly = load_declared(settings)
     for kind in declared.registry:
         known = {"name": kind.name, "queue": kind.queue, "lane": kind.lane, "timeout": kind.timeout}
-        report.task_types.append({**known, "max_retries": kind.policy.max_retries})
+        more = {"versions": list(kind.versions), "max_retries": kind.policy.max_retries}
+        report.task_types.append({**known, **more})
     served = settings.queue_names
     for kind in declared.registry:
         if kind.queue not in served:
@@ -240,7 +241,7 @@ def _workers(report: Report, settings: Settings) -> None:
     now = SystemClock().now_ms()
     rows, resting = _read(database, lambda tx: (lists.living_workers(tx), queues.paused(tx)))
     for row in (row for row in rows if row["lease_until"] > now):
-        known = {name: row[name] for name in ("id", "host", "pid", "queues")}
+        known = {name: row[name] for name in ("id", "host", "pid", "queues", "types")}
         report.workers.append(
             {**known, "started_at": iso(row["started_at"]), "lease_until": iso(row["lease_until"])}
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -56,16 +56,15 @@ def _show(report: Report, screen: Screen) -> None:
     screen.show(settings, "")
     if report.task_types:
         kinds = plain_table()
-        for name in ("task type", "queue", "lane", "timeout", "retries"):
+        for name in ("task type", "version", "queue", "lane", "timeout", "retries"):
             kinds.add_column(name, overflow="fold")
         for kind in report.task_types:
-            kinds.add_row(
-                kind["name"], kind["queue"], kind["lane"], f"{kind['timeout']:g} s", str(kind["max_retries"])
-            )
+            named = (kind["name"], ", ".join(kind["versions"]), kind["queue"], kind["lane"])
+            kinds.add_row(*named, f"{kind['timeout']:g} s", str(kind["max_retries"]))
         screen.show(kinds, "")
     for worker in report.workers:
         place = f"{worker['host']} (process {worker['pid']})"
-        screen.show(f"worker {worker['id'][-8:]} on {place}, queues {worker['queues']}")
+        screen.show(f"worker {worker['id'][-8:]} on {place}, queues {worker['queues']}{_has(worker)}")
     checks = plain_table(header=False)
     for _ in range(3):
         checks.add_column(overflow="fold")
@@ -75,3 +74,9 @@ def _show(report: Report, screen: Screen) -> None:
         mark, colour = MARKS[finding.state]
         checks.add_row(Text(mark, style=colour), finding.name, finding.text)
     screen.show(checks)
+
+
+def _has(worker: dict[str, Any]) -> str:
+    """The versions that it can run, where its handlers name any."""
+    named = [word for word in (worker["types"] or "").split(",") if word.partition("@")[2]]
+    return f", with {', '.join(named)}" if named else ""

@@ -61,6 +61,7 @@ def _values(task: Json, screen: Screen) -> Iterator[tuple[str, str]]:
     yield "priority", str(task["priority"])
     yield "retries", f"{task['retry_count']}/{task['max_retries']}"
     yield "attempt", str(task["attempt"])
+    yield "version", task["code_version"] or ""
     yield "tags", ", ".join(task["tags"])
     yield "created_at", f"{task['created_at']}  ({age(task, screen)})"
     for name in ("started_at", "completed_at", "expires_at", "due_at", "deadline_at"):

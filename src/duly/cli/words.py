@@ -42,6 +42,7 @@ WORDS = {
     "tags": ("tags", "标签"),
     "priority": ("priority", "优先级"),
     "attempt": ("attempt", "执行"),
+    "version": ("code version", "代码版本"),
     "attempts": ("Attempts", "执行记录"),
     "steps": ("Steps", "步骤"),
     "timeline": ("Timeline", "时间线"),

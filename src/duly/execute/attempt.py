@@ -20,7 +20,7 @@ from duly.failpoints import failpoint
 from duly.model import wire
 from duly.model.errors import DulyError, NotReady
 from duly.model.events import Emit, current_task
-from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Stopped
+from duly.model.outcome import STOPS, Completed, Failed, HandedBack, Outcome, Stopped
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.registry import TaskType
@@ -64,7 +64,9 @@ class Attempt:
         self._kind = kind
         self._bench = bench
         self._loop = asyncio.get_running_loop()
-        self._journal = Journal(bench.database, claimed, emit=bench.emit, lost=self.lose)
+        self._journal = Journal(
+            bench.database, claimed, emit=bench.emit, lost=self.lose, version=kind.version
+        )
         #: What others want of it; a value once they do.
         self._wishes: list[Outcome | None] = []
         self._stopping = False
@@ -78,9 +80,12 @@ class Attempt:
         """Somebody asked for a cancel: stop the handler; its task ends as cancelled."""
         self._wish(Stopped())
 
-    def hand_back(self, reason: str) -> None:
-        """The worker must stop: stop the handler; its task goes back, uncharged."""
-        self._wish(HandedBack(reason))
+    def hand_back(self, *, at_once: bool) -> None:
+        """The worker stops: the handler goes as far as its next step, or no further; its task goes back,
+        uncharged."""
+        self._journal.leave()
+        if at_once or self._work is None:  # it has not even begun
+            self._wish(HandedBack(STOPS))
 
     def lose(self) -> None:
         """The task is no longer ours: stop the handler, record nothing."""

@@ -32,6 +32,8 @@ class Pen(Protocol):
 
     async def wait(self, step: Step, delay_ms: int | None) -> Step: ...
 
+    async def leaving(self) -> bool: ...
+
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None: ...
 
     async def progress(self, value: float, message: str | None) -> None: ...
@@ -140,13 +142,23 @@ class Context:
     async def _step(self, place: Place, work: functools.partial[Any]) -> Any:
         if place.recorded is not None:
             return place.value()
-        start = time.monotonic()
         with self.parking.active():
-            try:
-                value = await self._value(work)
-            except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the loop
-                raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
-            return await self._remember(place, value, time.monotonic() - start)
+            if not await self._pen.leaving():
+                return await self._done(place, work)
+        return await self.parking.park()
+
+    async def _done(self, place: Place, work: functools.partial[Any]) -> Any:
+        start = time.monotonic()
+        try:
+            value = await self._value(work)
+        except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the loop
+            raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
+        return await self._remember(place, value, time.monotonic() - start)
+
+    async def _may_begin(self) -> None:
+        """For a plain handler, whose steps run in its own thread."""
+        if await self._pen.leaving():
+            await self.parking.park()
 
     async def _value(self, work: functools.partial[Any]) -> Any:
         with in_a_step():
@@ -295,6 +307,7 @@ class BlockingContext:
         place = self._context._book.take(name, key, [args, kwargs])  # noqa: SLF001 - two faces of one thing
         if place.recorded is not None:
             return place.value()
+        self._run(self._context._may_begin())  # noqa: SLF001
         start = time.monotonic()
         with in_a_step():
             value = fn(*args, **kwargs)

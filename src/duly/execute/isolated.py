@@ -121,6 +121,10 @@ class _Pipe:
         found: Step = await asyncio.to_thread(self._ask, "wait", step, delay_ms)
         return found
 
+    async def leaving(self) -> bool:
+        leaving: bool = await asyncio.to_thread(self._ask, "leaving")
+        return leaving
+
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))
 

@@ -24,18 +24,29 @@ RETRY_SECONDS = 0.5
 
 
 class Journal:
-    """The pen of one attempt. `lost` is called once, when the store refuses a write of this attempt."""
+    """The pen of one attempt, by the handler of this version. `lost` is called once, when the store refuses a
+    write of this attempt."""
 
     # Most attempts write nothing: what they do not change is not made for each.
     _is_lost = False
+    _must_leave = False
     _progress: tuple[float, str | None] | None = None
     _parts = 0
     _flushed_at = float("-inf")
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, database: Database, claimed: Claimed, *, emit: Emit, lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        claimed: Claimed,
+        *,
+        emit: Emit,
+        lost: Callable[[], None],
+        version: str = "",
+    ) -> None:
         self._database = database
         self._claimed = claimed
+        self._version = version
         self._emit = emit
         self._lost = lost
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
@@ -50,7 +61,8 @@ class Journal:
             LeaseLost: another attempt owns the task; the step was not kept.
         """
         failpoint("step.before_record")
-        item = journal.StepRecord(id=self._claimed.id, attempt=self._claimed.attempt, step=step)
+        claimed = self._claimed
+        item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=step, version=self._version)
         self._check(await self._surely(journal.record_steps, item))
         self._emit(
             "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms
@@ -64,7 +76,9 @@ class Journal:
             LeaseLost: another attempt owns the task.
         """
         claimed = self._claimed
-        item = waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=step, delay_ms=delay_ms)
+        item = waits.WaitRecord(
+            id=claimed.id, attempt=claimed.attempt, step=step, delay_ms=delay_ms, version=self._version
+        )
         found: Step | None = await self._surely(waits.wait, item)
         if found is None:
             self._mark_lost()
@@ -80,6 +94,14 @@ class Journal:
             except NotReady as error:
                 self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
+
+    def leave(self) -> None:
+        """The worker stops: the handler shall begin no further step."""
+        self._must_leave = True
+
+    async def leaving(self) -> bool:
+        """Whether the handler must leave before its next step."""
+        return self._must_leave
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         """Adds a timeline line."""

@@ -55,6 +55,8 @@ class Runner:
             over=self._over,
         )
         self._attempts: set[Attempt] = set()
+        #: Whether the worker stops: no further attempt and no further step begins.
+        self.draining = False
         self._used: Counter[str] = Counter()
         self._unrecorded: Counter[str] = Counter()
         self._turned = asyncio.Event()
@@ -65,7 +67,7 @@ class Runner:
         """How many attempts should be claimed for `lane` now: of many slots a half, so that the database
         brings the next ones while these run. A handler that has ended gives its slot away at once; of those
         whose end is not recorded yet there are at most as many again."""
-        slots = self._slots[lane]
+        slots = 0 if self.draining else self._slots[lane]
         at_once = slots if slots < MANY else -(-slots // 2)
         return max(0, min(slots - self._used[lane], 2 * slots - self._unrecorded[lane], at_once))
 
@@ -158,10 +160,14 @@ class Runner:
             attempt.lose()
 
     async def drain(self, seconds: float) -> None:
-        """Lets attempts end by themselves for `seconds`, then stops them and hands their tasks back."""
+        """Lets attempts end by themselves or come to their next step for `seconds`, then stops them; all that
+        has not ended goes back."""
+        self.draining = True
+        for attempt in list(self._attempts):
+            attempt.hand_back(at_once=False)
         await self._wait(seconds)
         for attempt in list(self._attempts):
-            attempt.hand_back("the worker stops")
+            attempt.hand_back(at_once=True)
         await self._wait(LAST_SECONDS)
         self._place.close()
 

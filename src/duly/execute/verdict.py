@@ -7,7 +7,20 @@ from typing import Any
 
 from duly.model import wire
 from duly.model.errors import DulyError, InvalidInput
-from duly.model.outcome import Completed, Fail, Failed, Outcome, Retry, Snooze, Snoozed, Suspend, Suspended
+from duly.model.outcome import (
+    STOPS,
+    Completed,
+    Fail,
+    Failed,
+    HandedBack,
+    Leave,
+    Outcome,
+    Retry,
+    Snooze,
+    Snoozed,
+    Suspend,
+    Suspended,
+)
 
 CODE_LIMIT = 100
 ERROR_LIMIT = 2000
@@ -42,6 +55,8 @@ def _outcome(error: BaseException) -> Outcome:
             return Snoozed(round(error.seconds * 1000), _clean(str(error)))
         case Suspend():
             return Suspended(error.waits)
+        case Leave():
+            return HandedBack(STOPS)
         case DulyError():
             return Failed(
                 code=_code(error), message=_clean(str(error)), traceback=_trace(error), retryable=False

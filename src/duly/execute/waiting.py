@@ -1,7 +1,8 @@
 """Where the branches of a handler wait for what this attempt cannot give them, and when it leaves.
 
-A branch that waits stays where it is. Only once no other branch runs a step or writes, for a few turns of the
-loop, is the whole handler cancelled: so a step that has begun is recorded, and nothing is told twice.
+That is the end of a wait, or any further step once the worker stops. A branch that waits stays where it is.
+Only once no other branch runs a step or writes, for a few turns of the loop, is the whole handler cancelled:
+so a step that has begun is recorded, and nothing is told twice.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ import asyncio
 import contextlib
 import json
 import math
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, NoReturn
 
 from duly.model.errors import InvalidInput, WaitTimeout
-from duly.model.outcome import Suspend
+from duly.model.outcome import Leave, Suspend
 from duly.model.task import Step
 
 #: Turns of the loop that a branch may need to go on after a step, however deep its `gather` stands.
@@ -36,25 +37,26 @@ class Parking:
     _handler: asyncio.Task[Any] | None = None
     #: Whether the handler is a plain one, in a thread of its own.
     blocks = False
-    #: What the handler waits for, once it was asked to leave.
-    left_for: tuple[Step, ...] = ()
+    #: What the handler raises, once it was asked to leave.
+    _leave: Suspend | Leave | None = None
 
     def __init__(self) -> None:
-        self._open: dict[asyncio.Future[None], Step] = {}
+        self._open: dict[asyncio.Future[None], Step | None] = {}
 
     async def leavable(self, handler: Coroutine[Any, Any, Any], stopping: Callable[[], bool]) -> Any:
         """Runs an async handler to its end.
 
         Raises:
             Suspend: it can go no further.
+            Leave: it must not go further.
         """
         self._handler = asyncio.current_task()
         try:
             return await handler
         except asyncio.CancelledError:
-            if not self.left_for or stopping():
+            if self._leave is None or stopping():
                 raise
-            raise Suspend(self.left_for) from None
+            raise self._leave from None
         finally:
             self._handler = None
             for branch in list(self._open):  # that the handler left behind
@@ -63,7 +65,7 @@ class Parking:
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
         """While this lasts the attempt does not leave."""
-        if self.left_for:  # somebody caught what should have ended the handler
+        if self._leave is not None:  # somebody caught what should have ended the handler
             raise asyncio.CancelledError
         self._busy += 1
         try:
@@ -72,14 +74,16 @@ class Parking:
             self._busy -= 1
             self._moved()
 
-    async def park(self, step: Step) -> NoReturn:
+    async def park(self, step: Step | None = None) -> NoReturn:
         """Waits until the attempt leaves, or the branch is cancelled by the handler itself.
 
+        Without a step it waits for nothing: the worker stops.
+
         Raises:
-            Suspend: the handler is in a thread, which nothing can cancel.
+            Suspend, Leave: the handler is in a thread, which nothing can cancel.
         """
         if self.blocks:
-            raise Suspend((step,))
+            raise _leave_for([step])
         never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._open[never] = step
         self._moved()
@@ -100,8 +104,15 @@ class Parking:
         if turns:
             asyncio.get_running_loop().call_soon(self._look, turns - 1, moves)
         elif self._handler is not None:
-            self.left_for = tuple(self._open.values())
+            self._leave = _leave_for(self._open.values())
             self._handler.cancel()
+
+
+def _leave_for(branches: Iterable[Step | None]) -> Suspend | Leave:
+    """How the handler is left: one branch that only lacks a worker is enough to go back to the queue."""
+    waits = tuple(branches)
+    steps = tuple(step for step in waits if step is not None)
+    return Suspend(steps) if len(steps) == len(waits) else Leave()
 
 
 @contextlib.contextmanager

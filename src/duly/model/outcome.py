@@ -47,6 +47,10 @@ class Stopped:
     """The handler has truly stopped after a cancel."""
 
 
+#: Why a worker that is asked to end hands its tasks back.
+STOPS = "the worker stops"
+
+
 @dataclass(frozen=True, slots=True)
 class HandedBack:
     """The worker stops first; the task goes back, uncharged."""
@@ -63,6 +67,10 @@ class Suspend(BaseException):
     def __init__(self, waits: tuple[Step, ...]) -> None:
         super().__init__(*[step.name for step in waits])
         self.waits = waits
+
+
+class Leave(BaseException):
+    """Leaves a handler before its next step because its worker stops; nothing may catch it either."""
 
 
 class Fail(DulyError):

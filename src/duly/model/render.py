@@ -103,6 +103,7 @@ def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
         "error_code": task.error_code,
         "metadata": _metadata(task),
         "attempt": task.attempt,
+        "code_version": task.code_version,
         "cancel_requested": task.cancel_requested_at is not None,
     }
 

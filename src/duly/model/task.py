@@ -25,6 +25,11 @@ def check_name(value: str, what: str, limit: int = 64) -> str:
     return value
 
 
+def code_word(task_type: str, version: str | None) -> str:
+    """What a worker must have to run a task: its type in any version, or in the one that it belongs to."""
+    return task_type if version is None else f"{task_type}@{version}"
+
+
 def check_text(value: str, what: str, limit: int) -> str:
     """Any text without control characters, at most `limit` characters."""
     if not isinstance(value, str) or len(value) > limit:
@@ -183,6 +188,7 @@ class Task:
     deadline_at: int | None = None
     worker_id: str | None = None
     wait_kind: str | None = None
+    code_version: str | None = None
     cancel_requested_at: int | None = None
     progress: float | None = None
     progress_message: str | None = None

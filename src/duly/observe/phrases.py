@@ -29,6 +29,14 @@ PHRASES = {
         "No running worker serves the queue {queue} (running: {workers}).",
         "没有工作进程处理队列 {queue}（正在运行：{workers} 个）。",
     ),
+    "type_not_served": (
+        "No running worker of the queue {queue} has a handler for {task_type}.",
+        "队列 {queue} 的工作进程都没有 {task_type} 的处理程序。",
+    ),
+    "version_not_served": (
+        'It belongs to version "{version}" of {task_type}; no worker of {queue} has it (there: {versions}).',
+        "它属于 {task_type} 的版本“{version}”，队列 {queue} 的工作进程都没有该版本（现有：{versions}）。",
+    ),
     "next": (
         "It is next in the queue {queue} (workers that serve it: {workers}).",
         "它是队列 {queue} 的下一个任务，该队列有 {workers} 个工作进程。",

@@ -14,7 +14,7 @@ from duly.model.events import Event, EventType
 from duly.model.policy import MOST_LOSSES
 from duly.model.render import error_text
 from duly.model.state import Status
-from duly.model.task import Task
+from duly.model.task import Task, code_word
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
 from duly.store import lists, queues
@@ -70,6 +70,11 @@ class _Facts:
         """The workers whose lease still runs."""
         return [worker for worker in self.workers if worker["lease_until"] >= self.now]
 
+    @property
+    def serving(self) -> list[dict[str, Any]]:
+        """Those of them that serve the task's queue."""
+        return [worker for worker in self.living if self.task.queue in worker["queues"].split(",")]
+
 
 async def why(
     database: Database, task_id: str, *, now_ms: int, known_types: Container[str] | None = None
@@ -118,13 +123,12 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
 def _pending(facts: _Facts) -> None:
     task, before = facts.task, len(facts.reasons)
     _nobody(facts)
-    serving = [one for one in facts.living if task.queue in one["queues"].split(",")]
     if task.suspect:
         _apart(facts)
     elif len(facts.reasons) == before:
         plus = "+" if facts.ahead >= AHEAD_MOST else ""
         code = "position" if facts.ahead else "next"
-        facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(serving))
+        facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(facts.serving))
     last = facts.last
     if last is not None and last.type in (EventType.LOST, EventType.HANDED_BACK):
         facts.say(last.type, attempt=task.attempt, detail=last.data.get("reason"))
@@ -148,8 +152,25 @@ def _nobody(facts: _Facts) -> None:
         facts.say("type_unknown", task_type=task.task_type)
     if not facts.living:
         facts.say("no_worker")
-    elif not any(task.queue in one["queues"].split(",") for one in facts.living):
+    elif not facts.serving:
         facts.say("queue_not_served", queue=task.queue, workers=len(facts.living))
+    else:
+        _unable(facts)
+
+
+def _unable(facts: _Facts) -> None:
+    """Says that no worker of the queue has the code for the task; one of an older release tells nothing."""
+    task, told = facts.task, [one["types"] for one in facts.serving]
+    words = {word for types in told if types is not None for word in types.split(",")}
+    if None in told or code_word(task.task_type, task.code_version) in words:
+        return
+    where = {"task_type": task.task_type, "queue": task.queue}
+    if task.task_type not in words:
+        facts.say("type_not_served", **where)
+        return
+    there = sorted(word.partition("@")[2] for word in words if word.startswith(f"{task.task_type}@"))
+    versions = ", ".join(f'"{version}"' for version in there)
+    facts.say("version_not_served", **where, version=task.code_version, versions=versions)
 
 
 def _paused(facts: _Facts, pause: QueueState) -> None:

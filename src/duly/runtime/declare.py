@@ -54,6 +54,7 @@ class Duly:
         backoff: float = 2,
         isolate: bool = False,
         result_ttl: float | None = None,
+        version: str | tuple[str, ...] = "",
     ) -> Callable[[Handler], Handler]:
         """Declares the handler of a task type and answers it unchanged.
 
@@ -65,6 +66,8 @@ class Duly:
             backoff: seconds before the first retry; doubled for each further one, ± 20 %, at most 300.
             isolate: run each attempt in a process of its own, which a timeout or a cancel really kills.
             result_ttl: seconds that an ended task is kept, at least 60; None: `retention_days`.
+            version: of this code. A task that has recorded a step goes on under the same version only; change
+                it when the handler's steps change. `("2", "1")` is version 2, which can continue 1's tasks.
         """
 
         def declare(handler: Handler) -> Handler:
@@ -78,6 +81,7 @@ class Duly:
                     isolate=isolate,
                     result_ttl=result_ttl,
                     policy=policy,
+                    versions=version if isinstance(version, tuple) else (version,),
                 )
             )
             return handler

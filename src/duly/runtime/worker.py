@@ -60,7 +60,13 @@ class Worker:
         queues = settings.queue_names
         self._app = app
         self._emit = emit
-        self.session = WorkerSession(database, queues, emit=emit, opened=supervised or (lambda _: None))
+        self.session = WorkerSession(
+            database,
+            queues,
+            emit=emit,
+            opened=supervised or (lambda _: None),
+            types=tuple(app.registry.words()),
+        )
         self.runner = self._make_runner(replace)
         self.pulse = Pulse(self.runner.ends_by, pulse)
         self.poller = Poller(

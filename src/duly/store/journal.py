@@ -24,11 +24,13 @@ class Fenced(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepRecord:
-    """A step's value (JSON text), to be remembered for all later attempts."""
+    """A step's value (JSON text), to be remembered for all later attempts, and whose code it is: from then on
+    the task is this version's. None leaves that as it is."""
 
     id: str
     attempt: int
     step: Step
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +63,7 @@ class _Timeline:
     seq: int
     progress: float | None = None
     message: str | None = None
+    version: str | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, type_: EventType, data: Mapping[str, Any]) -> None:
@@ -79,8 +82,9 @@ def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
     new = [first[id_, name, n] for id_, name, n in inserted]
     for item in new:
         timelines[item.id].add(EventType.STEP, _step_line(item))
+        timelines[item.id].version = item.version
     bodies.keep(tx, [(item.id, step_kind(item.step), item.step.value) for item in new])
-    _write(tx, timelines.values())
+    write(tx, timelines.values())
     return owned
 
 
@@ -111,7 +115,7 @@ def append(tx: Transaction, items: Sequence[Lines]) -> list[bool]:
             timeline.add(type_, data)
         if item.progress is not None:
             timeline.progress, timeline.message = item.progress, item.message
-    _write(tx, timelines.values())
+    write(tx, timelines.values())
     return owned
 
 
@@ -138,11 +142,13 @@ def fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, _Timeline
     return timelines, owned
 
 
-def _write(tx: Transaction, timelines: Iterable[_Timeline]) -> None:
-    changed = [one for one in timelines if one.rows or one.progress is not None]
+def write(tx: Transaction, timelines: Iterable[_Timeline]) -> None:
+    """Writes what these timelines have become, if it is anything new."""
+    changed = [one for one in timelines if one.rows or (one.progress, one.version) != (None, None)]
     if not changed:
         return
-    tx.run("events", [row for one in changed for row in one.rows])
+    if rows := [row for one in changed for row in one.rows]:
+        tx.run("events", rows)
     tx.run(
         "touch",
         [
@@ -152,6 +158,7 @@ def _write(tx: Transaction, timelines: Iterable[_Timeline]) -> None:
                 "seq": one.seq,
                 "progress": one.progress,
                 "message": one.message,
+                "version": one.version,
             }
             for one in changed
         ],

@@ -108,6 +108,8 @@ task = Table(
     Column("worker_id", _key(36)),
     Column("cancel_requested_at", BigInteger),
     Column("wait_kind", _key(36)),
+    # The version of the handler that recorded the latest step; NULL: there is none, any version may run it.
+    Column("code_version", _key(64)),
     Column("idempotency_key", _key(200)),
     Column("body_hash", _key(64), nullable=False),
     Column("unique_key", _key(400)),
@@ -265,6 +267,8 @@ worker = Table(
     Column("held", Integer),
     # The paused queues, each between commas: what its claims must leave alone (store.pauses).
     Column("paused", LongText),
+    # What it can run, with commas between: `type` and `type@version`; NULL: it does not say.
+    Column("types", LongText),
     Index("worker_living", "ended_at", "lease_until"),
     **STORAGE,
 )

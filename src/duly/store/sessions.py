@@ -10,12 +10,13 @@ from duly.store.transaction import Transaction
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """A worker process as it introduces itself."""
+    """A worker process as it introduces itself; `types` are the words of `Registry.words`."""
 
     id: str
     host: str
     pid: int
     queues: tuple[str, ...]
+    types: tuple[str, ...] | None = None
 
 
 def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
@@ -29,6 +30,7 @@ def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
             host=item.host,
             pid=item.pid,
             queues=",".join(item.queues),
+            types=None if item.types is None else ",".join(item.types),
             lease=tx.terms.lease_ms,
         )
     return [None for _ in items]

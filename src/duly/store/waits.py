@@ -16,7 +16,7 @@ from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Step
 from duly.store import schema
-from duly.store.journal import fence
+from duly.store.journal import fence, write
 from duly.store.transaction import Transaction
 from duly.store.transitions import Change, Facts
 
@@ -28,12 +28,13 @@ _STEP, _SIGNAL = schema.step.c, schema.signal.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitRecord:
-    """A wait that a handler has come to; `delay_ms` counts from the transaction's `now`."""
+    """A wait that a handler of this version has come to; `delay_ms` counts from the transaction's `now`."""
 
     id: str
     attempt: int
     step: Step
     delay_ms: int | None = None
+    version: str | None = None
 
 
 def wait(tx: Transaction, items: Sequence[WaitRecord]) -> list[Step | None]:
@@ -42,11 +43,13 @@ def wait(tx: Transaction, items: Sequence[WaitRecord]) -> list[Step | None]:
     The first recorded end stands. A signal that came before is taken, the oldest of its name. None means
     *lease lost*.
     """
-    _, owned = fence(tx, items)
+    timelines, owned = fence(tx, items)
     keys = [(item.id, item.step.name, item.step.n) for item in items]
     mine = {key: item for key, item, is_mine in zip(keys, items, owned, strict=True) if is_mine}
     if mine:
-        tx.run("steps", [_row(tx, item) for item in mine.values()])
+        for id_, name, n in tx.run("steps", [_row(tx, item) for item in mine.values()]):
+            timelines[id_].version = mine[id_, name, n].version
+        write(tx, timelines.values())
     stand = {key: _standing(tx, item) for key, item in mine.items()}
     return [stand[key] if is_mine else None for key, is_mine in zip(keys, owned, strict=True)]
 

@@ -34,6 +34,7 @@ FIELDS = [
     "error_code",
     "metadata",
     "attempt",
+    "code_version",
     "cancel_requested",
 ]
 

@@ -11,10 +11,10 @@ import pytest
 from duly.model.errors import TaskNotFound
 from duly.model.events import EventType
 from duly.model.state import Status
-from duly.model.task import Target
+from duly.model.task import Step, Target
 from duly.observe.phrases import PHRASES, one_line, phrase, span
 from duly.observe.why import Reason, Why, why
-from duly.store import deliveries, journal, pauses, submissions
+from duly.store import deliveries, journal, pauses, sessions, submissions, waits
 from duly.store.deliveries import Sent
 from duly.store.pauses import Pause
 from duly.store.transaction import Transaction
@@ -85,6 +85,43 @@ async def test_nobody_serves_the_queue(world: World) -> None:
     said = await ask(world, await world.submit())
     assert codes(said) == ["queue_not_served"]
     assert said.reasons[0].data == {"queue": "default", "workers": 1}
+
+
+async def serving(world: World, id_: str, *types: str) -> None:
+    """A living worker of the queue that says what it has."""
+    session = sessions.Session(id=id_, host="h", pid=1, queues=("default",), types=types)
+    await world.database.write(sessions.start, session)
+
+
+async def test_no_worker_has_a_handler(world: World) -> None:
+    """Said once all workers of the queue say what they have, and until one has it."""
+    id_ = await world.submit(task_type="novel.write")
+    await serving(world, "w1", "novel", "novel@", "novel.writer", "novel.writer@")
+    assert (await ask(world, id_)).summary == (
+        "No running worker of the queue default has a handler for novel.write."
+    )
+    await serving(world, "w2", "novel.write", "novel.write@7")
+    assert codes(await ask(world, id_)) == ["next"]
+
+
+async def test_no_worker_has_the_version(world: World) -> None:
+    """It names the one that the task began with and those that are there; a sleeping task says so too."""
+    await world.session()
+    id_ = await world.submit()
+    claimed = await world.claim()
+    nap = Step(name="nap", n=1, digest="d", value="null", attempt=1, waits_for="go")
+    await world.database.write(waits.wait, waits.WaitRecord(id=id_, attempt=1, step=nap, version="1"))
+    await world.finish(claimed, Status.PENDING, event=EventType.HANDED_BACK)
+    assert codes(await ask(world, id_))[0] == "next"  # a worker of an older release does not say what it has
+    await world.rescue("w1")
+    await serving(world, "w2", "demo", "demo@", "demo@2", "other", "other@1")
+    said = await ask(world, id_)
+    assert codes(said)[0] == "version_not_served"
+    assert said.summary == (
+        'It belongs to version "1" of demo; no worker of default has it (there: "", "2").'
+    )
+    await serving(world, "w3", "demo", "demo@1")
+    assert codes(await ask(world, id_))[0] == "next"
 
 
 async def test_the_place_in_the_queue(world: World) -> None:

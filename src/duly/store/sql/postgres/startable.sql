@@ -3,8 +3,9 @@
 SELECT set_config('enable_sort', 'off', true);
 SELECT 1 FROM (
   SELECT p.* FROM jsonb_array_elements_text(:places::jsonb) WITH ORDINALITY AS r(place, rank)
-  CROSS JOIN LATERAL (SELECT task_type, due_at FROM task
+  CROSS JOIN LATERAL (SELECT task_type, code_version, due_at FROM task
     WHERE status = 'pending' AND queue = :queue AND suspect = 0 AND rank = r.rank AND fair_at >= r.place::bigint
     ORDER BY fair_at, id LIMIT 1000) p LIMIT 1000) c
-WHERE task_type IN (SELECT jsonb_array_elements_text(:batch::jsonb)) AND (due_at IS NULL OR due_at > :now)
+WHERE task_type || coalesce('@' || code_version, '') IN (SELECT jsonb_array_elements_text(:batch::jsonb))
+  AND (due_at IS NULL OR due_at > :now)
 LIMIT 1;

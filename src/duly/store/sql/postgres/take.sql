@@ -4,12 +4,13 @@
 -- nothing. The parts are those of candidates.sql, session_alive.sql and claim.sql, for claims of several queues.
 WITH seen AS MATERIALIZED (SELECT t.id FROM (
   SELECT p.* FROM jsonb_array_elements_text(:places::jsonb) WITH ORDINALITY AS r(place, rank)
-  CROSS JOIN LATERAL (SELECT id, task_type, due_at FROM task
+  CROSS JOIN LATERAL (SELECT id, task_type, code_version, due_at FROM task
     WHERE status = 'pending' AND queue = :queue AND suspect = 0 AND rank = r.rank AND fair_at >= r.place::bigint
     ORDER BY fair_at, id LIMIT 1000) p LIMIT 1000) c
   CROSS JOIN LATERAL (SELECT id FROM task
-    WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 AND queue || '' = :queue FOR UPDATE SKIP LOCKED) t
-  WHERE c.task_type = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
+    WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 AND queue || '' = :queue
+      AND code_version IS NOT DISTINCT FROM c.code_version FOR UPDATE SKIP LOCKED) t
+  WHERE c.task_type || coalesce('@' || c.code_version, '') = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))
     AND (c.due_at IS NULL OR c.due_at > :now)
   LIMIT :free),
 live AS MATERIALIZED (SELECT paused FROM worker

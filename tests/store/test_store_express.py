@@ -237,6 +237,22 @@ async def test_a_hint_within_the_pause_is_told_after_it(
         other.close()
 
 
+async def test_the_last_commit_is_told_at_the_end(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that submits and ends within the pause leaves no worker waiting for its poll."""
+    monkeypatch.setattr(express, "TELL_PAUSE", 60.0)
+    other = Database(url)
+    other.open()
+    await other.write(submissions.submit, submission())
+    heard = asyncio.Event()
+    database.subscribe(lambda foreign: heard.set() if foreign else None)
+    await other.write(submissions.submit, submission())
+    other.close()
+    async with asyncio.timeout(5):
+        await heard.wait()
+
+
 async def test_what_is_queued_at_the_end_is_done(url: str) -> None:
     """`close` waits for the statement under way, and the writer does the rest."""
     database = Database(url)

@@ -113,6 +113,9 @@ class Express:
         line, self._line = self._line, None
         if line is not None:
             line.wait(CLOSE_SECONDS)
+            if self._untold:
+                line.say(line.hint, lambda _: None)
+                line.wait(CLOSE_SECONDS)
             line.close()
         self._leave([*self._under_way, *self._waiting])
         self._under_way = []

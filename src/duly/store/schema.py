@@ -240,6 +240,26 @@ signal = Table(
     **STORAGE,
 )
 
+# A job at a vendor: a row for each attempt that was about to submit it, with the SHA-256 of its callback's
+# secret; the row with the vendor's id is the job. Its next poll is when its wait is due.
+job = Table(
+    "job",
+    metadata,
+    Column("task_id", _key(36), primary_key=True),
+    Column("name", _key(64), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("secret_hash", _key(64), nullable=False),
+    Column("external_id", LongText),
+    Column("deadline_at", BigInteger),
+    # So many polls, so many of the last ones in a row failed, and what the last failure was.
+    Column("polls", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", LongText),
+    Column("created_at", BigInteger, nullable=False),
+    **STORAGE,
+)
+
 event = Table(
     "event",
     metadata,

@@ -349,7 +349,7 @@ class BlockingContext:
     def track(
         self, name: str, /, *, submit: Any, poll: Any, cancel: Any = None, key: str | None = None, **how: Any
     ) -> Any:
-        """See `Context.track` and `sleep`; the functions are plain ones and run here, in the handler's thread."""
+        """See `Context.track` and `sleep`; the functions are plain ones, and run in the handler's thread."""
         context, work = self._context, Work(submit, poll, cancel)
         tracked = Tracked(context._claimed, context._book, name, key, work, **how)  # noqa: SLF001
         return drive_here(tracked, context._pen, context.parking, self._run)  # noqa: SLF001

@@ -241,9 +241,7 @@ def _submitted(tracked: Tracked) -> Generator[Move, Any, tuple[Any, JobState]]:
 def _polled(tracked: Tracked, external_id: Any, state: JobState) -> Generator[Move, Any, JobState]:
     """One poll. What it raises is tried again by the next one, unless it is meant for good, or too often."""
     try:
-        text = wire.dumps((yield Call(tracked.work.poll, external_id)), what="a poll's answer")
-        if len(text.encode()) > ANSWER_LIMIT:
-            raise TooLarge(f"a poll's answer may hold {ANSWER_LIMIT} bytes; return a reference")
+        text = _text((yield Call(tracked.work.poll, external_id)))
         word: Word = Answered(text) if tracked.is_final(json.loads(text)) else tracked.polled(state)
     except Exception as error:
         if isinstance(error, DulyError) and not isinstance(error, Retry):
@@ -255,6 +253,13 @@ def _polled(tracked: Tracked, external_id: Any, state: JobState) -> Generator[Mo
     failpoint("job.polled")
     state = yield Tell(word)
     return state
+
+
+def _text(answer: Any) -> str:
+    text = wire.dumps(answer, what="a poll's answer")
+    if len(text.encode()) > ANSWER_LIMIT:
+        raise TooLarge(f"a poll's answer may hold {ANSWER_LIMIT} bytes; return a reference")
+    return text
 
 
 def _heard(tracked: Tracked, n: int, data: str) -> Heard:
@@ -276,7 +281,7 @@ def _cancelled(tracked: Tracked, cancel: Callable[[Any], Any], external_id: Any)
 
 
 async def drive(tracked: Tracked, pen: JobPen, parking: Parking, call: Caller) -> Any:
-    """Runs a course on the loop; `call` runs a function of the handler's, in a thread if it is a plain one."""
+    """Runs a course on the loop; `call` runs a function of the handler's, a plain one in a thread."""
 
     async def done(move: Move) -> Any:
         if isinstance(move, Park):

@@ -69,7 +69,7 @@ class Polling:
         return cls(interval=seconds, cap=max(seconds, POLL_CAP))
 
     def delay_ms(self, polls: int, roll: float) -> int:
-        """Milliseconds from poll number `polls` (0: the submit) to the next; `roll` in 0..1 is the jitter's."""
+        """Milliseconds from poll number `polls` (0: the submit) to the next; `roll` in 0..1 is the die."""
         grown = self.interval * self.growth ** min(polls, 200)
         return round(1000 * min(self.cap, grown * (1 - self.jitter + 2 * self.jitter * roll)))
 

@@ -68,7 +68,7 @@ def _told(tx: Transaction, item: Report) -> JobState:
     match item.word:
         case Opened(secret_hash):
             _open(tx, item, secret_hash)
-        case Submitted() as word:
+        case Submitted() as word if not state.external_id:
             _submitted(tx, item, word)
         case Polled() as word:
             _polled(tx, item, word, state)

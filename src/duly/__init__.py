@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from duly.execute.context import BlockingContext, Context
     from duly.model.errors import DulyError, InvalidInput, TaskNotFound, TrackTimeout, WaitTimeout
+    from duly.model.job import Job
     from duly.model.outcome import Fail, Retry, Snooze
     from duly.model.policy import Polling
     from duly.model.state import Status
@@ -30,6 +31,7 @@ __all__ = [
     "DulyError",
     "Fail",
     "InvalidInput",
+    "Job",
     "Polling",
     "Retry",
     "Snooze",
@@ -47,6 +49,7 @@ _HOMES = {
     "DulyError": "duly.model.errors",
     "Fail": "duly.model.outcome",
     "InvalidInput": "duly.model.errors",
+    "Job": "duly.model.job",
     "Polling": "duly.model.policy",
     "Retry": "duly.model.outcome",
     "Snooze": "duly.model.outcome",

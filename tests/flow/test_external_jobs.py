@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -11,9 +12,8 @@ from typing import Any
 import httpx2
 import pytest
 
-from duly import BlockingContext, Context, Duly, Fail, Polling, Retry, Status, TrackTimeout, testing
+from duly import BlockingContext, Context, Duly, Fail, Job, Polling, Retry, Status, TrackTimeout, testing
 from duly.http import create_api
-from duly.model.job import Job
 from duly.observe.why import why
 from duly.testing import START_MS, Harness
 from support.vendor import Vendor
@@ -84,6 +84,12 @@ async def render_strictly(ctx: Context) -> Any:
 async def render_twice(ctx: Context) -> list[Any]:
     one = await ctx.track("film", submit=api.submit, poll=api.poll)
     return [one["id"], (await ctx.track("film", submit=api.submit, poll=api.poll))["id"]]
+
+
+@duly.task("render.side.by.side")
+async def render_side_by_side(ctx: Context) -> list[Any]:
+    films = (ctx.track(name, submit=api.submit, poll=api.poll) for name in ("film", "trailer"))
+    return [one["id"] for one in await asyncio.gather(*films)]
 
 
 @duly.task("render.in.a.thread")
@@ -235,8 +241,9 @@ async def test_a_callback_that_comes_again_is_one(
 async def test_polls_grow_rarer(harness: Harness, vendor: Vendor) -> None:
     """From about ten seconds to five minutes, each a little early or late, the same in each process."""
     id_ = await tracking(harness)
+    vendor.breaks = [200, 503, 200, 503]
     gaps = []
-    for _ in range(14):
+    for _ in range(25):
         due_at = (await harness.task(id_)).due_at or 0
         gaps.append((due_at - harness.clock.now_ms()) / 1000)
         await harness.advance(gaps[-1])
@@ -244,7 +251,9 @@ async def test_polls_grow_rarer(harness: Harness, vendor: Vendor) -> None:
     assert all(after > before for before, after in pairwise(gaps[:8]))
     assert max(gaps) <= 300
     assert min(gaps[10:]) >= 270
-    assert vendor.asked.count("GET /jobs/job-1") == 14
+    assert vendor.asked.count("GET /jobs/job-1") == 25
+    types = [event.type for event in await harness.events(id_)]
+    assert (types.count("compacted"), types.count("started")) == (1, 20)
 
 
 async def test_a_poll_that_fails_is_tried_again(harness: Harness, vendor: Vendor) -> None:
@@ -340,6 +349,25 @@ async def test_two_jobs_of_one_name_are_two(
     vendor.ends("job-2")
     await harness.advance(20)
     assert await harness.assert_completed(id_) == ["job-1", "job-2"]
+
+
+async def test_jobs_are_tracked_side_by_side(
+    harness: Harness, vendor: Vendor, outside: httpx2.AsyncClient
+) -> None:
+    """The task waits for whichever is next; each job is submitted once and polled in its own rhythm."""
+    id_ = await tracking(harness, "render.side.by.side")
+    texts = [one.text_en for one in (await why(harness.app.database, id_, now_ms=START_MS)).reasons]
+    assert [text.partition(" polled")[0] for text in texts[:2]] == [
+        "It waits for the external job job-1 (film),",
+        "It waits for the external job job-2 (trailer),",
+    ]
+    await vendor.calls_back(outside, "job-2", id="job-2", status="done")
+    await harness.run_until_idle()
+    await harness.assert_status(id_, Status.WAITING)
+    vendor.ends("job-1")
+    await harness.advance(12)
+    assert await harness.assert_completed(id_) == ["job-1", "job-2"]
+    assert sorted(vendor.asked) == ["GET /jobs/job-1", "POST /jobs", "POST /jobs"]
 
 
 async def test_plain_handlers_track_too(

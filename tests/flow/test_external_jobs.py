@@ -398,14 +398,3 @@ async def test_without_a_public_address_there_is_no_callback(tmp_path: Path) -> 
         task = await one.submit("says.where")
         await one.run_until_idle()
         assert "public_url" in ((await one.assert_failed(task.id, "public_url_missing")).error or "")
-
-
-async def test_a_job_outlives_the_process_that_submitted_it(tmp_path: Path, vendor: Vendor) -> None:
-    """Another one polls on; nothing is submitted twice."""
-    async with testing.harness(duly, tmp_path, public_url=PUBLIC) as first:
-        id_ = await tracking(first)
-    vendor.ends()
-    async with testing.harness(duly, tmp_path, public_url=PUBLIC) as second:
-        await second.advance(60)
-        await second.assert_completed(id_)
-    assert vendor.asked == ["POST /jobs", "GET /jobs/job-1"]

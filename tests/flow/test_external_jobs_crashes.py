@@ -88,3 +88,15 @@ async def test_the_address_that_the_vendor_has_works_after_a_kill(
         assert (await vendor.calls_back(outside, status="succeeded")).json() == {"kept": True}
     await harness.run_until_idle()
     assert await harness.assert_completed(task.id) == {"status": "succeeded"}
+
+
+async def test_a_job_outlives_the_process_that_submitted_it(tmp_path: Path, vendor: Vendor) -> None:
+    """Another worker polls on; nothing is submitted twice."""
+    async with testing.harness(duly, tmp_path, public_url=PUBLIC) as first:
+        task = await first.submit("render", {"vendor": vendor.url})
+        await first.run_until_idle()
+    vendor.ends()
+    async with testing.harness(duly, tmp_path, public_url=PUBLIC) as second:
+        await second.advance(60)
+        await second.assert_completed(task.id)
+    assert vendor.asked == ["POST /jobs", "GET /jobs/job-1"]

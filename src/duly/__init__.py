@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duly.execute.context import BlockingContext, Context
-    from duly.model.errors import DulyError, InvalidInput, TaskNotFound, WaitTimeout
+    from duly.model.errors import DulyError, InvalidInput, TaskNotFound, TrackTimeout, WaitTimeout
+    from duly.model.job import Job
     from duly.model.outcome import Fail, Retry, Snooze
+    from duly.model.policy import Polling
     from duly.model.state import Status
     from duly.model.task import Task
     from duly.runtime.declare import Duly
@@ -29,11 +31,14 @@ __all__ = [
     "DulyError",
     "Fail",
     "InvalidInput",
+    "Job",
+    "Polling",
     "Retry",
     "Snooze",
     "Status",
     "Task",
     "TaskNotFound",
+    "TrackTimeout",
     "WaitTimeout",
 ]
 
@@ -44,11 +49,14 @@ _HOMES = {
     "DulyError": "duly.model.errors",
     "Fail": "duly.model.outcome",
     "InvalidInput": "duly.model.errors",
+    "Job": "duly.model.job",
+    "Polling": "duly.model.policy",
     "Retry": "duly.model.outcome",
     "Snooze": "duly.model.outcome",
     "Status": "duly.model.state",
     "Task": "duly.model.task",
     "TaskNotFound": "duly.model.errors",
+    "TrackTimeout": "duly.model.errors",
     "WaitTimeout": "duly.model.errors",
 }
 

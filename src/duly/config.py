@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
+_WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
 class SettingsError(Exception):
@@ -48,6 +50,9 @@ class Settings(BaseSettings):
     apps: str = Field("", description="Bundled apps by name, several with commas: tender.")
     host: str = Field("127.0.0.1", description="Address that the API binds.")
     port: int = Field(8000, ge=0, le=65535, description="Port that the API binds; 0 takes a free one.")
+    public_url: str = Field(
+        "", description="Under which address others reach the API, for the callbacks of external jobs."
+    )
     auth: Literal["token", "loopback"] = Field(
         "token", description="token: every call needs a token. loopback: open, only on a loopback bind."
     )
@@ -160,6 +165,8 @@ def _contradictions(settings: Settings) -> list[str]:
         )
     if settings.renew * 2 > settings.lease:
         problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
+    if settings.public_url and not _WEB_ADDRESS.fullmatch(settings.public_url):
+        problems.append(f"public_url must be http(s)://host, with no query, not {settings.public_url!r}")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems

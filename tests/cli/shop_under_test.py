@@ -35,6 +35,12 @@ async def keep(ctx: Context, file: dict[str, Any]) -> dict[str, Any]:
     return {**file, "bytes": len(await ctx.blob(file["blob"]))}
 
 
+@duly.task("render")
+async def render(ctx: Context) -> Any:
+    """Has its work done by a vendor that never ends."""
+    return await ctx.track("film", submit=lambda _: "v-1", poll=lambda _: {"status": "running"})
+
+
 @duly.task("later", queue="side")
 def later(ctx: Any) -> str:
     """Waits in a queue that the tests' workers do not serve."""

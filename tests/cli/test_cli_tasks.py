@@ -52,6 +52,18 @@ def test_show_reads_well(shell: Shell, submit: Submit, work: Callable[[], None])
     assert re.search(r"code version +3", said)
 
 
+def test_show_and_why_name_the_external_job(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:
+    """Its id at the vendor, what was last heard of it, and when it is polled again."""
+    id_ = submit("render")["id"]
+    work()
+    [job] = shell("show", id_, "--json").json["jobs"]
+    assert (job["name"], job["external_id"], job["did"]) == ("film", "v-1", "submitted")
+    said = shell("show", id_).out
+    assert [part for part in ("External jobs", "film", "v-1", "submitted") if part not in said] == []
+    assert "waits for the external job v-1 (film), polled again at" in shell("why", id_).out
+    assert "外部任务 v-1" in shell("why", id_, "--lang", "zh").out
+
+
 def test_a_task_is_told_what_it_waits_for(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:
     """The same --id is the same signal; what is no JSON, or is for a task that has ended, is refused."""
     id_ = submit("greet", "name=Ann")["id"]

@@ -30,6 +30,8 @@ OTHERS = {
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
+    # The secret in its address is the credential: test_http_callbacks.
+    ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
 }
 #: Routes of schedules; who sees what is tested in test_http_schedules.
 SCHEDULES = {
@@ -131,8 +133,8 @@ async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
 
 
 async def test_no_operation_answers_without_credentials(site: Site) -> None:
-    """Every operation but health is 401 for a stranger, an app's routes too."""
-    open_ = {"/livez", "/readyz", "/health", "/apps/notes/"}
+    """Every operation but health is 401 for a stranger, an app's routes too; a callback has a secret."""
+    open_ = {"/livez", "/readyz", "/health", "/apps/notes/", "/api/callbacks/{task_id}/{name}/{secret}"}
     paths: dict[str, Any] = site.api.openapi()["paths"]
     asked = [(verb.upper(), path) for path, verbs in paths.items() for verb in verbs if path not in open_]
     async with site.client() as stranger:

@@ -15,7 +15,7 @@ from typing import Any
 
 import soak_breakage  # type: ignore[import-not-found]
 
-from duly import BlockingContext, Context, Duly
+from duly import BlockingContext, Context, Duly, Job, Polling
 
 soak_breakage.plant()
 duly = Duly()
@@ -105,5 +105,23 @@ async def listener(ctx: Context, n: int, pause: float) -> dict[str, Any]:
     note("start", ctx.task_id, ctx.attempt)
     values = await _steps(ctx, n, pause)
     await ctx.wait_for("go", timeout=5, default=None)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, values)
+
+
+@duly.task("soak.track", timeout=120, max_retries=3)
+async def tracker(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Has its last mark made by a vendor, whose job ends after some polls."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+
+    def submit(job: Job) -> str:
+        note("step", ctx.task_id, ctx.attempt, n)
+        return str(time.monotonic() + n * pause)
+
+    def poll(ends_at: str) -> dict[str, str]:
+        return {"status": "done" if time.monotonic() >= float(ends_at) else "running"}
+
+    await ctx.track("mark", submit=submit, poll=poll, interval=Polling(interval=pause, cap=1))
     note("completed", ctx.task_id, ctx.attempt)
     return result(ctx.attempt, values)

@@ -22,7 +22,10 @@ YOUTH = 5.0
 SUBMITTERS, OBSERVERS = 3, 3
 #: How many tries a submission with a lost answer is worth.
 TRIES = 20
-KINDS = ("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky", "soak.sleep", "soak.signal")
+KINDS = (
+    *("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky"),
+    *("soak.sleep", "soak.signal", "soak.track"),
+)
 
 
 @dataclass(slots=True)

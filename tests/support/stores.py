@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 import uuid_utils
 
+from duly.execute.conclusion import wait_kind
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission, Target, Task
@@ -78,8 +79,7 @@ def wait(
 
 def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:
     """The attempt can go no further than these waits."""
-    kind = "signal" if any(step.waits_for for step in open_) else "sleep"
-    more = {"delay_ms": None, "wait_kind": kind, "waits": open_}
+    more = {"delay_ms": None, "wait_kind": wait_kind(open_), "waits": open_}
     return ending(claimed, Status.WAITING, **more)
 
 

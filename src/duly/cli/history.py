@@ -35,6 +35,18 @@ def steps(events: Iterable[Json]) -> list[Json]:
     return [{**event["data"], "at": event["at"]} for event in events if event["type"] == "step"]
 
 
+def jobs(events: Iterable[Json]) -> list[Json]:
+    """The external jobs: name, external_id, and what was last heard of each."""
+    found = {
+        (event["data"]["name"], event["data"]["external_id"]): event for event in events if _of_job(event)
+    }
+    return [{**event["data"], "at": event["at"]} for event in found.values()]
+
+
+def _of_job(event: Json) -> bool:
+    return bool(event["type"] == "job")
+
+
 def computed_twice(events: Iterable[Json]) -> list[str]:
     """The steps that were recorded more than once; Duly's promise is that there are none."""
     counted = Counter((step["name"], step["n"]) for step in steps(events))

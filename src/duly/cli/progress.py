@@ -22,9 +22,9 @@ BAR_COLUMNS = 24
 #: A task that has not begun by then is explained.
 PATIENCE_SECONDS = 2.0
 #: Where events say why or what for, and those that are told as a line of their own.
-REASONS = ("error", "reason", "signal", "name", "queue")
+REASONS = ("error", "reason", "signal", "external_id", "name", "queue")
 TOLD = (
-    *("retry", "lost", "handed_back", "waiting", "signalled", "woken"),
+    *("retry", "lost", "handed_back", "waiting", "signalled", "woken", "job"),
     *("cancel_requested", "retried", "moved"),
 )
 

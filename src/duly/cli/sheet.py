@@ -21,7 +21,7 @@ Json = dict[str, Any]
 def sheet(seen: Json, screen: Screen) -> Iterator[RenderableType]:
     """The task, its attempts, steps, deliveries and timeline, then its result."""
     yield facts(seen["task"], screen)
-    for name, table in (("attempts", _attempts), ("steps", _steps), ("deliveries", _deliveries)):
+    for name, table in _TABLES.items():
         if seen[name]:
             yield _title(screen.say(name))
             yield table(seen[name], screen)
@@ -100,6 +100,16 @@ def _steps(steps: list[Json], screen: Screen) -> Table:
     return table
 
 
+def _jobs(jobs: list[Json], screen: Screen) -> Table:
+    table = plain_table()
+    for name in ("name", "external_id", "last"):
+        table.add_column(screen.say(name).lower(), overflow="fold")
+    for one in jobs:
+        last = " ".join(part for part in (screen.say(one["did"]), one.get("error") or "") if part)
+        table.add_row(clean(one["name"]), clean(one["external_id"]), one_line(last))
+    return table
+
+
 def _deliveries(deliveries: list[Json], screen: Screen) -> Table:
     table = plain_table()
     for name in ("channel", "status", "attempts", "target", "last"):
@@ -139,3 +149,6 @@ def _clock(moment: str) -> str:
 def _between(start: str, end: str | None, screen: Screen) -> str:
     until = screen.now if end is None else parse_iso(end)
     return span(until - parse_iso(start), screen.language)
+
+
+_TABLES = {"attempts": _attempts, "steps": _steps, "jobs": _jobs, "deliveries": _deliveries}

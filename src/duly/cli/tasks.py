@@ -212,6 +212,7 @@ async def all_of(desk: Desk, id_: str) -> Json:
 
     task, events = await desk.get(id_), await desk.timeline(id_)
     known = {"task": task, "attempts": history.attempts(events), "steps": history.steps(events)}
+    known["jobs"] = history.jobs(events)
     return {**known, "deliveries": await desk.deliveries(id_), "events": events}
 
 

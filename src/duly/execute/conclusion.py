@@ -3,15 +3,17 @@ outcome that cannot be kept."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from duly.clock import Clock
 from duly.model.errors import DulyError
 from duly.model.events import EventType
+from duly.model.job import is_job
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped, Suspended
 from duly.model.policy import RetryPolicy
 from duly.model.state import Status
-from duly.model.task import Claimed
+from duly.model.task import Claimed, Step
 from duly.store.claims import Finish
 
 
@@ -30,7 +32,7 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
                 reason=reason,
             )
         case Suspended(waits):
-            kind = "signal" if any(step.waits_for for step in waits) else "sleep"
+            kind = wait_kind(waits)
             return _finish(claimed, Status.WAITING, EventType.WAITING, wait_kind=kind, waits=waits)
         case Stopped():
             return _finish(claimed, Status.CANCELLED, EventType.CANCELLED)
@@ -45,6 +47,13 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
             return _failure(claimed, outcome, Status.RETRY, EventType.RETRY, delay_ms=delay, charge=1)
         case Failed():
             return _failure(claimed, outcome, Status.FAILED, EventType.FAILED, exhausted=outcome.retryable)
+
+
+def wait_kind(waits: Sequence[Step]) -> str:
+    """For what a task waits, in a word: the signal of a job, that of a person, or only the clock."""
+    if any(is_job(step.waits_for) for step in waits):
+        return "job"
+    return "signal" if any(step.waits_for for step in waits) else "sleep"
 
 
 def _finish(claimed: Claimed, target: Status, event: EventType, **fields: Any) -> Finish:

@@ -16,10 +16,13 @@ from typing import Any, Protocol, TypeVar
 
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
+from duly.execute.tracking import Tracked, Work, drive, drive_here
 from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, span_to
 from duly.model import wire
 from duly.model.errors import InvalidInput
 from duly.model.events import EventType
+from duly.model.job import Job, JobState, Word
+from duly.model.policy import Polling
 from duly.model.task import Claimed, Step
 
 T = TypeVar("T")
@@ -33,6 +36,8 @@ class Pen(Protocol):
     async def wait(self, step: Step, delay_ms: int | None) -> Step: ...
 
     async def leaving(self) -> bool: ...
+
+    async def job(self, name: str, n: int, wait: Step, word: Word | None) -> JobState: ...
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None: ...
 
@@ -231,6 +236,36 @@ class Context:
             await self.parking.park(step)
         return received(step, default)
 
+    def track(
+        self,
+        name: str,
+        /,
+        *,
+        submit: Callable[[Job], Any],
+        poll: Callable[[Any], Any],
+        interval: float | timedelta | Polling = 10,
+        final: Callable[[Any], Any] | None = None,
+        timeout: float | timedelta | datetime | None = None,
+        cancel: Callable[[Any], Any] | None = None,
+        key: str | None = None,
+    ) -> Coroutine[Any, Any, Any]:
+        """Has work done elsewhere and answers how it ended; holds no worker meanwhile.
+
+        `submit(job)` starts it and returns the vendor's id, which is stored before anything else; `job.key`
+        lets a vendor deduplicate, `job.callback_url` is where it may call back. Then `poll(id)` is asked at
+        growing intervals. The first answer, of a poll or a callback, for which `final(answer)` is true is
+        remembered and returned; without `final` its "status" decides. All four may be plain or async; `final`
+        is plain. A poll that raises is tried again by the next one, as `Polling.patience` allows; `Fail` is
+        for good. `timeout` is a length or a moment; then `cancel(id)` is called.
+
+        Raises:
+            TrackTimeout: there was no final answer in time.
+            ReplayMismatch: something else was recorded here.
+        """
+        work, given = Work(submit, poll, cancel), (self._claimed, self._book)
+        tracked = Tracked(*given, name, key, work, interval=interval, timeout=timeout, final=final)
+        return drive(tracked, self._pen, self.parking, self._value)
+
     async def progress(self, value: float, message: str | None = None) -> None:
         """Says how far the task is (0..1) and what it does; written at most four times a second."""
         if isinstance(value, bool) or not 0 <= value <= 1:
@@ -323,6 +358,14 @@ class BlockingContext:
     def wait_for(self, signal: str, /, **how: Any) -> Any:
         """See `Context.wait_for` and `sleep`."""
         return self._run(self._context.wait_for(signal, **how))
+
+    def track(
+        self, name: str, /, *, submit: Any, poll: Any, cancel: Any = None, key: str | None = None, **how: Any
+    ) -> Any:
+        """See `Context.track` and `sleep`; the functions are plain ones, and run in the handler's thread."""
+        context, work = self._context, Work(submit, poll, cancel)
+        tracked = Tracked(context._claimed, context._book, name, key, work, **how)  # noqa: SLF001
+        return drive_here(tracked, context._pen, context.parking, self._run)  # noqa: SLF001
 
     def progress(self, value: float, message: str | None = None) -> None:
         """See `Context.progress`."""

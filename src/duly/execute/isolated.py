@@ -24,6 +24,7 @@ from duly.execute.steps import StepBook
 from duly.execute.verdict import raised, returned
 from duly.model.errors import DulyError
 from duly.model.events import EventType, current_task
+from duly.model.job import JobState, Word
 from duly.model.outcome import Failed, Outcome
 from duly.model.task import Claimed, Step
 
@@ -124,6 +125,10 @@ class _Pipe:
     async def leaving(self) -> bool:
         leaving: bool = await asyncio.to_thread(self._ask, "leaving")
         return leaving
+
+    async def job(self, name: str, n: int, wait: Step, word: Word | None) -> JobState:
+        state: JobState = await asyncio.to_thread(self._ask, "job", name, n, wait, word)
+        return state
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))

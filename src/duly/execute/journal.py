@@ -13,8 +13,9 @@ from typing import Any
 from duly.failpoints import failpoint
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
+from duly.model.job import JobState, Word
 from duly.model.task import Claimed, Step
-from duly.store import blobs, journal, waits
+from duly.store import blobs, jobs, journal, waits
 from duly.store.database import Database
 from duly.store.writer import Verb
 
@@ -80,6 +81,20 @@ class Journal:
             id=claimed.id, attempt=claimed.attempt, step=step, delay_ms=delay_ms, version=self._version
         )
         found: Step | None = await self._surely(waits.wait, item)
+        if found is None:
+            self._mark_lost()
+            raise LeaseLost
+        return found
+
+    async def job(self, name: str, n: int, wait: Step, word: Word | None) -> JobState:
+        """Tells the store of an external job, and answers how it stands then.
+
+        Raises:
+            LeaseLost: another attempt owns the task.
+        """
+        id_, attempt = self._claimed.id, self._claimed.attempt
+        item = jobs.Report(id=id_, attempt=attempt, name=name, n=n, wait=wait, word=word)
+        found: JobState | None = await self._surely(jobs.report, item)
         if found is None:
             self._mark_lost()
             raise LeaseLost

@@ -18,15 +18,25 @@ from duly.model.errors import InvalidInput
 Model = TypeVar("Model", bound=BaseModel)
 
 
+async def read_json(request: Request) -> Any:
+    """The request's body, any JSON value.
+
+    Raises:
+        HTTPException: 415, another content type or character set than JSON's.
+        InvalidInput: 400 for malformed JSON, 413 above the limit.
+    """
+    _check_media_type(request.headers.getlist("content-type"))
+    return wire.loads(await request.body(), limit=parts(request).app.settings.body_limit)
+
+
 async def read_object(request: Request) -> dict[str, Any]:
     """The request's body, a JSON object.
 
     Raises:
-        HTTPException: 415, another content type or character set than JSON's.
-        InvalidInput: 400 for malformed JSON, 413 above the limit, 422 for JSON that is not an object.
+        HTTPException: see `read_json`.
+        InvalidInput: see `read_json`; 422 for JSON that is not an object.
     """
-    _check_media_type(request.headers.getlist("content-type"))
-    value = wire.loads(await request.body(), limit=parts(request).app.settings.body_limit)
+    value = await read_json(request)
     if not isinstance(value, dict):
         raise InvalidInput("the body must be a JSON object")
     return value

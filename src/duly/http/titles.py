@@ -14,6 +14,7 @@ Language = Literal["en", "zh"]
 TITLES: dict[str, dict[Language, str]] = {
     "bad_header": {"en": "A header cannot be read", "zh": "请求头无法解析"},
     "bad_request": {"en": "The request cannot be read", "zh": "请求无法解析"},
+    "callback_not_found": {"en": "There is no such callback", "zh": "回调不存在"},
     "empty_upload": {"en": "The upload is empty", "zh": "上传的文件为空"},
     "forbidden": {"en": "Not allowed", "zh": "无权执行此操作"},
     "foreign_host": {"en": "This host name is not served", "zh": "不接受此主机名"},

@@ -10,6 +10,7 @@
     ├── TaskNotFound                 no such task, or not yours (404)
     ├── ScheduleNotFound             no such schedule, or not yours (404)
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
+    ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── NotReady                     the database cannot be used now (503)
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
@@ -18,6 +19,7 @@
     ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
     ├── ReplayMismatch               the handler's code no longer matches the recorded steps
     ├── WaitTimeout                  no signal came in time; also a TimeoutError
+    ├── TrackTimeout                 an external job did not end in time; also a TimeoutError
     └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
 
 A wrong setting is `duly.config.SettingsError`: configuration lies below this package.
@@ -105,6 +107,13 @@ class QueueNotFound(DulyError):
     http_status = 404
 
 
+class CallbackNotFound(DulyError):
+    """There is no such callback."""
+
+    code = "callback_not_found"
+    http_status = 404
+
+
 class StateConflict(DulyError):
     """The task's state does not allow this."""
 
@@ -153,3 +162,9 @@ class WaitTimeout(DulyError, TimeoutError):
     """No signal came in time; pass `default=` to `ctx.wait_for`, or catch this."""
 
     code = "wait_timeout"
+
+
+class TrackTimeout(DulyError, TimeoutError):
+    """The external job did not end in time; give `ctx.track` a longer `timeout`, or catch this."""
+
+    code = "track_timeout"

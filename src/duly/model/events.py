@@ -31,6 +31,7 @@ class EventType(StrEnum):
     WAITING = "waiting"  #: {attempt, kind, due_at, reason} or {attempt, kind, name, signal, due_at}
     SIGNALLED = "signalled"  #: {name, id} a signal came and is kept until a wait takes it
     WOKEN = "woken"  #: {name, id} a signal came for which the task waits, or {attempt, name} had just come
+    JOB = "job"  #: {name, did, external_id, …} submitted, poll_failed, not_final, answered, timed_out
     COMPACTED = "compacted"  #: {rounds, attempt} in place of the lines of so many rounds that ended in a wait
     COMPLETED = "completed"  #: {attempt}
     FAILED = "failed"  #: {attempt, error_code, error}

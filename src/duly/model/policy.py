@@ -1,9 +1,13 @@
-"""When a failed attempt is tried again (exponential, jittered, capped), and how one that kills is found."""
+"""When a failed attempt is tried again and an external job polled again (exponential, jittered, capped), and
+how a task that kills is found."""
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from datetime import timedelta
+
+from duly.model.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +33,45 @@ class RetryPolicy:
         nominal = min(self.cap, self.base * 2.0 ** min(retry - 1, 40))
         die = random.random() if roll is None else roll  # noqa: S311 - spreads load, hides nothing
         return round(1000 * nominal * (1 - self.jitter + 2 * self.jitter * die))
+
+
+#: No external job waits longer for its next poll, unless it is asked for.
+POLL_CAP = 300.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Polling:
+    """How often an external job is polled: after 10, 15, 22 … seconds, each ± `jitter`, at most `cap`.
+
+    So many polls in a row may fail as `patience` says; a later failure is the attempt's.
+    """
+
+    interval: float = 10.0
+    growth: float = 1.5
+    cap: float = POLL_CAP
+    jitter: float = 0.1
+    patience: int = 10
+
+    def __post_init__(self) -> None:
+        if not 0 < self.interval <= self.cap <= 366 * 86_400:
+            raise InvalidInput("polling needs 0 < interval <= cap, in seconds, at most a year")
+        if not 1 <= self.growth <= 10 or not 0 <= self.jitter < 1 or self.patience < 0:
+            raise InvalidInput("polling needs 1 <= growth <= 10, 0 <= jitter < 1 and patience >= 0")
+
+    @classmethod
+    def of(cls, interval: float | timedelta | Polling) -> Polling:
+        """A rhythm that begins with this interval; one above the usual cap does not grow."""
+        if isinstance(interval, Polling):
+            return interval
+        seconds = interval.total_seconds() if isinstance(interval, timedelta) else interval
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise InvalidInput(f"interval is a number of seconds, a timedelta or a Polling, not {interval!r}")
+        return cls(interval=seconds, cap=max(seconds, POLL_CAP))
+
+    def delay_ms(self, polls: int, roll: float) -> int:
+        """Milliseconds from poll number `polls` (0: the submit) to the next; `roll` in 0..1 is the die."""
+        grown = self.interval * self.growth ** min(polls, 200)
+        return round(1000 * min(self.cap, grown * (1 - self.jitter + 2 * self.jitter * roll)))
 
 
 #: Deaths of a worker process under a task that was alone in it; then the task ends as failed, `worker_lost`.

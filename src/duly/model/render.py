@@ -15,6 +15,11 @@ ERROR_TEXTS = {
         "截止时间已过，任务尚未能开始执行。",
     ),
     "wait_timeout": ("No signal came in time: {error}", "未在规定时间内收到信号：{error}"),
+    "track_timeout": ("The external job did not end in time: {error}", "外部任务未在规定时间内结束：{error}"),
+    "public_url_missing": (
+        "The handler gives a vendor a callback, but the setting public_url is missing.",
+        "处理程序需要回调地址，但未配置 public_url。",
+    ),
     "deadline_exceeded": ("The deadline passed before the task was done.", "截止时间已过，任务未能完成。"),
     "handler_error": ("The handler failed: {error}", "处理程序出错：{error}"),
     "retry": ("The handler asked for a retry: {error}", "处理程序要求重试：{error}"),

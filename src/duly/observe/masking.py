@@ -17,6 +17,7 @@ _SECRET_TEXT = re.compile(
     r"(?i)(\bbearer\s{1,4})[\w.~+/=-]{16,}"
     r"|(\bwhsec_)[\w+/=-]+"
     r"|([?&][^=&\s]{0,60}(?:token|secret|key|signature|sign|password)=)[^&\s\"']+"
+    r"|(/api/callbacks/[^\s\"'?#]{1,300}/)[\w-]{16,}"
     r"|(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,200}:)[^\s/@]{1,400}(?=@)"
 )
 
@@ -37,7 +38,7 @@ def masked(key: str, value: Any, depth: int = 0) -> Any:
 
 
 def masked_text(text: str) -> str:
-    """Text without bearer tokens, signing secrets, passwords in URLs and secret query parameters."""
+    """Text without bearer tokens, signing secrets, and the secrets in URLs, those of callbacks too."""
     return _SECRET_TEXT.sub(lambda found: "".join(part or "" for part in found.groups()) + MASK, text)
 
 

@@ -81,6 +81,18 @@ PHRASES = {
         "It waits for the signal {signal} until {at}, for {span} more. Send it: duly signal ID {signal}.",
         "正在等待信号 {signal}，到 {at} 为止，还有 {span}。发送：duly signal ID {signal}。",
     ),
+    "job": (
+        "It waits for the external job {external_id} ({name}), polled again at {at}, in {span}.",
+        "正在等待外部任务 {external_id}（{name}），将于 {at} 再次查询，还有 {span}。",
+    ),
+    "job_poll_failed": (
+        "The last {failures} polls of {external_id} failed.",
+        "最近 {failures} 次查询 {external_id} 均失败。",
+    ),
+    "job_deadline": (
+        "If {external_id} has not ended by {at}, in {span}, the wait for it is over.",
+        "若 {external_id} 在 {at}（还有 {span}）前未结束，则不再等待。",
+    ),
     "running": (
         "Attempt {attempt} has been running for {span} on {host} (process {pid}).",
         "第 {attempt} 次执行已在 {host}（进程 {pid}）上运行 {span}。",

@@ -17,7 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Task, code_word
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import lists, queues
+from duly.store import jobs, lists, queues
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -58,6 +58,7 @@ class _Facts:
     workers: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
     def say(self, code: str, zh: dict[str, Any] | None = None, /, **data: Any) -> None:
@@ -117,6 +118,7 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         workers=lists.living_workers(tx),
         attempts=lists.rows_of(tx, "attempt", id_),
         deliveries=lists.rows_of(tx, "delivery", id_),
+        jobs=jobs.open_jobs(tx, id_) if waits else [],
     )
 
 
@@ -198,8 +200,12 @@ def _retry(facts: _Facts) -> None:
 
 def _waiting(facts: _Facts) -> None:
     told = facts.last.data if facts.last is not None else {}
+    _jobs(facts)
     if facts.task.wait_kind in ("sleep", "signal"):
         _suspended(facts, told)
+    elif facts.task.wait_kind == "job":
+        if told.get("signal"):
+            facts.say("signal", signal=told["signal"])
     elif facts.task.due_at is not None:
         facts.say("snoozed", **_until(facts), kind=facts.task.wait_kind, detail=told.get("reason"))
     else:
@@ -215,6 +221,19 @@ def _suspended(facts: _Facts, told: dict[str, Any]) -> None:
         facts.say("sleeping", name=told.get("name"), **until)
     else:
         facts.say("signal" if due is None else "signal_until", signal=told.get("signal"), **until)
+
+
+def _jobs(facts: _Facts) -> None:
+    """Each external job that it tracks: when it is polled again, what went wrong, how long at the most."""
+    for job in facts.jobs:
+        which = {"name": job["name"], "external_id": job["external_id"]}
+        due = job["due_at"] or facts.now
+        facts.say("job", **which, polls=job["polls"], at=iso(due), span_ms=due - facts.now)
+        if job["failures"]:
+            facts.say("job_poll_failed", **which, failures=job["failures"], detail=job["error"])
+        end = job["deadline_at"]
+        if end is not None:
+            facts.say("job_deadline", **which, at=iso(end), span_ms=end - facts.now)
 
 
 def _running(facts: _Facts) -> None:

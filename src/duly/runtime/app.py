@@ -10,6 +10,7 @@ from duly.runtime.declare import Duly
 from duly.store import migrate
 from duly.store.database import Database
 from duly.store.transaction import Terms
+from duly.submit.callbacks import Callbacks
 from duly.submit.client import Client
 from duly.submit.operator import Operator
 from duly.submit.schedules import Schedules
@@ -26,7 +27,9 @@ class App:
         self.log = Log(settings.log_format, settings.log_level, settings.log_file)
         self.emit = self.log.emit
         self.terms = Terms(
-            lease_ms=round(settings.lease * 1000), retention_ms=round(settings.retention_days * 86_400_000)
+            lease_ms=round(settings.lease * 1000),
+            retention_ms=round(settings.retention_days * 86_400_000),
+            public_url=settings.public_url.rstrip("/"),
         )
         self.database = Database(
             settings.database_url,
@@ -38,6 +41,7 @@ class App:
         self.client = Client(self.database, self.registry, emit=self.emit)
         self.schedules = Schedules(self.database, self.registry, emit=self.emit)
         self.operator = Operator(self.database, emit=self.emit)
+        self.callbacks = Callbacks(self.database, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

@@ -6,8 +6,6 @@ index (MariaDB). Invariants are constraints.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -15,64 +13,16 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
-    String,
     Table,
-    Text,
     column,
-    text,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
 
 from duly.model.state import Status
+from duly.store.columns import HOT, STORAGE, Body, LongText, index, key
 
 metadata = MetaData()
-
-#: Keys compare byte by byte on MariaDB.
-STORAGE: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-}
-#: The hot table on PostgreSQL: room in each page for a row's next version, vacuum long before 20 % are dead.
-HOT: dict[str, Any] = {
-    "postgresql_with": {
-        "fillfactor": 80,
-        "autovacuum_vacuum_scale_factor": 0.02,
-        "autovacuum_vacuum_insert_scale_factor": 0.1,
-        "autovacuum_analyze_scale_factor": 0.05,
-        "autovacuum_vacuum_cost_limit": 2000,
-    }
-}
-
-LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-Body: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-
-
-def _key(length: int) -> TypeEngine[str]:
-    """Text that is compared byte by byte: 'A' and 'a' are two keys on every database."""
-    ours = String(length).with_variant(String(length, collation="C"), "postgresql")
-    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
-
-
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> list[Index]:
-    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides."""
-    condition = text(where)
-    some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
-    first = ("status",) if where.startswith("status") else ()
-    whole = Index(name, *first, *columns, unique=unique)
-    for index, is_whole in ((some, False), (whole, True)):
-        index.info["whole"] = is_whole
-        index.ddl_if(callable_=_meant_here)
-    return [some, whole]
-
-
-def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
-    del ddl, more
-    return bool(target.info["whole"] is (dialect.name == "mysql"))
 
 
 def _statuses() -> str:
@@ -82,12 +32,12 @@ def _statuses() -> str:
 task = Table(
     "task",
     metadata,
-    Column("id", _key(36), primary_key=True),
-    Column("task_type", _key(100), nullable=False),
-    Column("queue", _key(64), nullable=False),
-    Column("tenant", _key(64), nullable=False, server_default=""),
-    Column("owner", _key(64), nullable=False, server_default=""),
-    Column("status", _key(36), nullable=False),
+    Column("id", key(36), primary_key=True),
+    Column("task_type", key(100), nullable=False),
+    Column("queue", key(64), nullable=False),
+    Column("tenant", key(64), nullable=False, server_default=""),
+    Column("owner", key(64), nullable=False, server_default=""),
+    Column("status", key(36), nullable=False),
     Column("rank", SmallInteger, nullable=False),
     Column("fair_at", BigInteger, nullable=False),
     Column("due_at", BigInteger),
@@ -105,17 +55,17 @@ task = Table(
     # How long it is kept once it has ended; NULL: as long as the installation says then.
     Column("result_ttl_ms", BigInteger),
     Column("deadline_at", BigInteger),
-    Column("worker_id", _key(36)),
+    Column("worker_id", key(36)),
     Column("cancel_requested_at", BigInteger),
-    Column("wait_kind", _key(36)),
+    Column("wait_kind", key(36)),
     # The version of the handler that recorded the latest step; NULL: there is none, any version may run it.
-    Column("code_version", _key(64)),
-    Column("idempotency_key", _key(200)),
-    Column("body_hash", _key(64), nullable=False),
-    Column("unique_key", _key(400)),
+    Column("code_version", key(64)),
+    Column("idempotency_key", key(200)),
+    Column("body_hash", key(64), nullable=False),
+    Column("unique_key", key(400)),
     Column("progress", Double),
     Column("progress_message", LongText),
-    Column("error_code", _key(100)),
+    Column("error_code", key(100)),
     Column("error", LongText),
     Column("metadata", LongText, nullable=False),
     Column("seq", Integer, nullable=False, server_default="1"),
@@ -137,19 +87,19 @@ task = Table(
     CheckConstraint("status NOT IN ('scheduled', 'retry') OR due_at IS NOT NULL", name="task_due_has_time"),
     # Only what is yet to be run apart is under suspicion.
     CheckConstraint("suspect = 0 OR status IN ('pending', 'blocked', 'running')", name="task_suspect_runs"),
-    *_index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
-    *_index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"),
-    *_index("task_held", "worker_id", where="status = 'running'"),
+    *index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
+    *index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"),
+    *index("task_held", "worker_id", where="status = 'running'"),
     Index("task_clock", "status", "due_at"),
     Index("task_owner", "tenant", "owner", "id"),
-    *_index(
+    *index(
         "task_idempotency",
         *("tenant", "owner", "idempotency_key"),
         where="idempotency_key IS NOT NULL",
         unique=True,
     ),
-    *_index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
-    *_index("task_expiry", "expires_at", "id", where="expires_at IS NOT NULL"),
+    *index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
+    *index("task_expiry", "expires_at", "id", where="expires_at IS NOT NULL"),
     **STORAGE,
     **HOT,
 )
@@ -157,8 +107,8 @@ task = Table(
 task_tag = Table(
     "task_tag",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
-    Column("tag", _key(64), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
+    Column("tag", key(64), primary_key=True),
     Index("task_tag_tag", "tag", "task_id"),
     **STORAGE,
 )
@@ -167,8 +117,8 @@ task_tag = Table(
 task_data = Table(
     "task_data",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
-    Column("kind", _key(200), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
+    Column("kind", key(200), primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("text", LongText),
     Column("data", Body),
@@ -178,7 +128,7 @@ task_data = Table(
 blob = Table(
     "blob",
     metadata,
-    Column("sha256", _key(64), primary_key=True),
+    Column("sha256", key(64), primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("parts", Integer, nullable=False),
     Column("data", Body, nullable=False),
@@ -188,7 +138,7 @@ blob = Table(
 partial = Table(
     "partial",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
     Column("attempt", Integer, primary_key=True),
     Column("part", Integer, primary_key=True),
     Column("text", LongText, nullable=False),
@@ -198,13 +148,13 @@ partial = Table(
 attempt = Table(
     "attempt",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
     Column("attempt", Integer, primary_key=True),
-    Column("worker_id", _key(36), nullable=False),
+    Column("worker_id", key(36), nullable=False),
     Column("started_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
-    Column("outcome", _key(36)),
-    Column("error_code", _key(100)),
+    Column("outcome", key(36)),
+    Column("error_code", key(100)),
     Column("error", LongText),
     **STORAGE,
 )
@@ -212,16 +162,16 @@ attempt = Table(
 step = Table(
     "step",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
-    Column("name", _key(100), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
+    Column("name", key(100), primary_key=True),
     Column("n", Integer, primary_key=True),
     Column("attempt", Integer, nullable=False),
-    Column("digest", _key(64), nullable=False),
+    Column("digest", key(64), nullable=False),
     Column("duration_ms", BigInteger, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     # A wait is a step: for which signal, or empty for a sleep; until when; and once it is over, the number of
     # the signal that it took, or 0.
-    Column("waits_for", _key(64)),
+    Column("waits_for", key(64)),
     Column("due_at", BigInteger),
     Column("taken", Integer),
     **STORAGE,
@@ -231,10 +181,10 @@ step = Table(
 signal = Table(
     "signal",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
     Column("n", Integer, primary_key=True),
-    Column("name", _key(64), nullable=False),
-    Column("id", _key(200), nullable=False),
+    Column("name", key(64), nullable=False),
+    Column("id", key(200), nullable=False),
     Column("data", LongText, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("taken_at", BigInteger),
@@ -242,13 +192,33 @@ signal = Table(
     **STORAGE,
 )
 
+# A job at a vendor: a row for each attempt that was about to submit it, with the SHA-256 of its callback's
+# secret; the row with the vendor's id is the job. Its next poll is when its wait is due.
+job = Table(
+    "job",
+    metadata,
+    Column("task_id", key(36), primary_key=True),
+    Column("name", key(64), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("attempt", Integer, primary_key=True),
+    Column("secret_hash", key(64), nullable=False),
+    Column("external_id", LongText),
+    Column("deadline_at", BigInteger),
+    # So many polls, so many of the last ones in a row failed, and what the last failure was.
+    Column("polls", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("error", LongText),
+    Column("created_at", BigInteger, nullable=False),
+    **STORAGE,
+)
+
 event = Table(
     "event",
     metadata,
-    Column("task_id", _key(36), primary_key=True),
+    Column("task_id", key(36), primary_key=True),
     Column("seq", Integer, primary_key=True),
     Column("at", BigInteger, nullable=False),
-    Column("type", _key(36), nullable=False),
+    Column("type", key(36), nullable=False),
     Column("data", LongText, nullable=False),
     **STORAGE,
 )
@@ -256,8 +226,8 @@ event = Table(
 worker = Table(
     "worker",
     metadata,
-    Column("id", _key(36), primary_key=True),
-    Column("host", _key(255), nullable=False),
+    Column("id", key(36), primary_key=True),
+    Column("host", key(255), nullable=False),
     Column("pid", Integer, nullable=False),
     Column("queues", LongText, nullable=False),
     Column("started_at", BigInteger, nullable=False),
@@ -277,9 +247,9 @@ worker = Table(
 queue = Table(
     "queue",
     metadata,
-    Column("name", _key(64), primary_key=True),
+    Column("name", key(64), primary_key=True),
     Column("paused_at", BigInteger),
-    Column("paused_by", _key(64)),
+    Column("paused_by", key(64)),
     Column("reason", LongText),
     Column("updated_at", BigInteger, nullable=False),
     # Who paused it, and why, is told of a paused queue only.
@@ -292,15 +262,15 @@ queue = Table(
 delivery = Table(
     "delivery",
     metadata,
-    Column("id", _key(36), primary_key=True),
-    Column("task_id", _key(36), nullable=False),
-    Column("channel", _key(36), nullable=False),
+    Column("id", key(36), primary_key=True),
+    Column("task_id", key(36), nullable=False),
+    Column("channel", key(36), nullable=False),
     Column("target", LongText, nullable=False),
     # held until the task ends · pending · sending · delivered · dead
-    Column("status", _key(36), nullable=False),
+    Column("status", key(36), nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("due_at", BigInteger),
-    Column("worker_id", _key(36)),
+    Column("worker_id", key(36)),
     Column("body", LongText),
     Column("last_code", Integer),
     Column("last_error", LongText),
@@ -319,8 +289,8 @@ delivery = Table(
 inbox = Table(
     "inbox",
     metadata,
-    Column("tenant", _key(64), primary_key=True),
-    Column("owner", _key(64), primary_key=True),
+    Column("tenant", key(64), primary_key=True),
+    Column("owner", key(64), primary_key=True),
     **STORAGE,
 )
 
@@ -329,11 +299,11 @@ notification = Table(
     "notification",
     metadata,
     Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True),
-    Column("delivery_id", _key(36), nullable=False, unique=True),
-    Column("task_id", _key(36), nullable=False),
-    Column("tenant", _key(64), nullable=False),
-    Column("owner", _key(64), nullable=False),
-    Column("type", _key(36), nullable=False),
+    Column("delivery_id", key(36), nullable=False, unique=True),
+    Column("task_id", key(36), nullable=False),
+    Column("tenant", key(64), nullable=False),
+    Column("owner", key(64), nullable=False),
+    Column("type", key(36), nullable=False),
     Column("body", LongText, nullable=False),
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
@@ -346,25 +316,25 @@ notification = Table(
 schedule = Table(
     "schedule",
     metadata,
-    Column("tenant", _key(64), primary_key=True),
-    Column("name", _key(100), primary_key=True),
-    Column("owner", _key(64), nullable=False),
-    Column("task_type", _key(100), nullable=False),
+    Column("tenant", key(64), primary_key=True),
+    Column("name", key(100), primary_key=True),
+    Column("owner", key(64), nullable=False),
+    Column("task_type", key(100), nullable=False),
     Column("input", LongText, nullable=False),
     # All else that a submit can be given, as JSON.
     Column("conditions", LongText, nullable=False),
-    Column("cron", _key(100)),
-    Column("zone", _key(64)),
+    Column("cron", key(100)),
+    Column("zone", key(64)),
     Column("every_ms", BigInteger),
     Column("anchor_at", BigInteger, nullable=False),
-    Column("catch_up", _key(36), nullable=False),
+    Column("catch_up", key(36), nullable=False),
     Column("catch_up_most", Integer, nullable=False),
     # The program that declares it in its code; empty: made by hand.
-    Column("source", _key(200), nullable=False),
+    Column("source", key(200), nullable=False),
     # The first tick that was not yet submitted.
     Column("next_at", BigInteger),
     Column("last_at", BigInteger),
-    Column("last_task_id", _key(36)),
+    Column("last_task_id", key(36)),
     Column("paused_at", BigInteger),
     # Counts every change: a tick is submitted only over what it was worked out from.
     Column("version", Integer, nullable=False),

@@ -23,11 +23,12 @@ compact = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The store's own durations, in milliseconds."""
+    """What the installation has settled: durations in milliseconds, and where others reach its API."""
 
     lease_ms: int = 30_000
     retention_ms: int = 30 * 86_400_000
     key_ttl_ms: int = 86_400_000
+    public_url: str = ""
 
 
 class Cursor(Protocol):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from duly.model.events import EventType
+from duly.model.job import is_job
 from duly.model.state import Status
 from duly.model.task import Step
 from duly.store import schema
@@ -139,5 +140,6 @@ def _told(item: Finish, one: Facts, due_at: int | None) -> dict[str, Any]:
     some = item.waits[:5]
     data: dict[str, Any] = {"attempt": one.attempt, "kind": item.wait_kind, "due_at": due_at}
     data["name"] = ", ".join(step.name for step in some)
-    data["signal"] = ", ".join(step.waits_for for step in some if step.waits_for)
+    signals = [step.waits_for for step in some if step.waits_for and not is_job(step.waits_for)]
+    data["signal"] = ", ".join(signals)
     return {key: value for key, value in data.items() if value not in (None, "")}

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from duly.store.migrations.ddl import add_column, drop_column, key, text
 
 revision = "0008"
-down_revision = "0006"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duly.execute.context import BlockingContext, Context
-    from duly.model.errors import DulyError, InvalidInput, TaskNotFound, WaitTimeout
+    from duly.model.errors import ChildFailed, DulyError, InvalidInput, ItemsFailed, TaskNotFound, WaitTimeout
     from duly.model.outcome import Fail, Retry, Snooze
     from duly.model.state import Status
     from duly.model.task import Task
@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockingContext",
+    "ChildFailed",
     "Context",
     "Duly",
     "DulyError",
     "Fail",
     "InvalidInput",
+    "ItemsFailed",
     "Retry",
     "Snooze",
     "Status",
@@ -39,11 +41,13 @@ __all__ = [
 
 _HOMES = {
     "BlockingContext": "duly.execute.context",
+    "ChildFailed": "duly.model.errors",
     "Context": "duly.execute.context",
     "Duly": "duly.runtime.declare",
     "DulyError": "duly.model.errors",
     "Fail": "duly.model.outcome",
     "InvalidInput": "duly.model.errors",
+    "ItemsFailed": "duly.model.errors",
     "Retry": "duly.model.outcome",
     "Snooze": "duly.model.outcome",
     "Status": "duly.model.state",

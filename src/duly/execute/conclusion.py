@@ -11,7 +11,7 @@ from duly.model.events import EventType
 from duly.model.outcome import Completed, Failed, HandedBack, Outcome, Snoozed, Stopped, Suspended
 from duly.model.policy import RetryPolicy
 from duly.model.state import Status
-from duly.model.task import Claimed
+from duly.model.task import Claimed, Step
 from duly.store.claims import Finish
 
 
@@ -30,8 +30,7 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
                 reason=reason,
             )
         case Suspended(waits):
-            kind = "signal" if any(step.waits_for for step in waits) else "sleep"
-            return _finish(claimed, Status.WAITING, EventType.WAITING, wait_kind=kind, waits=waits)
+            return _finish(claimed, Status.WAITING, EventType.WAITING, wait_kind=_kind(waits), waits=waits)
         case Stopped():
             return _finish(claimed, Status.CANCELLED, EventType.CANCELLED)
         case HandedBack(reason):
@@ -45,6 +44,13 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
             return _failure(claimed, outcome, Status.RETRY, EventType.RETRY, delay_ms=delay, charge=1)
         case Failed():
             return _failure(claimed, outcome, Status.FAILED, EventType.FAILED, exhausted=outcome.retryable)
+
+
+def _kind(waits: tuple[Step, ...]) -> str:
+    """What wakes it besides the clock; children and signals may both."""
+    if any(step.children is not None for step in waits):
+        return "children"
+    return "signal" if any(step.waits_for for step in waits) else "sleep"
 
 
 def _finish(claimed: Claimed, target: Status, event: EventType, **fields: Any) -> Finish:

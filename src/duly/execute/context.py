@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from duly.execute.fanout import BlockingFanout, FanPen, Fanout
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
 from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, span_to
@@ -25,7 +26,7 @@ from duly.model.task import Claimed, Step
 T = TypeVar("T")
 
 
-class Pen(Protocol):
+class Pen(FanPen, Protocol):
     """Where a context writes: the worker's journal, or a pipe to it from an isolated process."""
 
     async def record(self, step: Step) -> None: ...
@@ -56,7 +57,7 @@ class Threads:
         return future
 
 
-class Context:
+class Context(Fanout):
     """The task that a handler works on, and what it can do beyond computing.
 
     Every write is fenced: once another attempt owns the task, each raises `LeaseLost`.
@@ -247,7 +248,7 @@ class Context:
             return await self._pen.blob(sha256)
 
 
-class BlockingContext:
+class BlockingContext(BlockingFanout):
     """`Context` for plain handlers: the same methods, each returns when its work is done."""
 
     def __init__(self, context: Context, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:

@@ -121,6 +121,18 @@ class _Pipe:
         found: Step = await asyncio.to_thread(self._ask, "wait", step, delay_ms)
         return found
 
+    async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str:
+        child: str = await asyncio.to_thread(self._ask, "spawn", step, task_type, input_, dict(options))
+        return child
+
+    async def gather(self, step: Step, children: tuple[str, ...]) -> Step:
+        found: Step = await asyncio.to_thread(self._ask, "gather", step, children)
+        return found
+
+    async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str:
+        told: str = await asyncio.to_thread(self._ask, "ends", step, children, cancel)
+        return told
+
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))
 

@@ -8,19 +8,29 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from duly.failpoints import failpoint
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
-from duly.model.task import Claimed, Step
-from duly.store import blobs, journal, waits
+from duly.model.state import Status
+from duly.model.task import Claimed, Step, Submission
+from duly.store import blobs, children, journal, submissions, waits
 from duly.store.database import Database
 from duly.store.writer import Verb
 
 GATHER_SECONDS = 0.25
 GATHER_CHARACTERS = 2048
 RETRY_SECONDS = 0.5
+
+
+#: Makes what is submitted of a child's type, input and options.
+Admit = Callable[[str, Any, Mapping[str, Any]], Submission]
+
+
+def _no_children(task_type: str, *_: Any) -> Submission:
+    raise InvalidInput(f"nothing can be submitted here: {task_type}")
 
 
 class Journal:
@@ -33,11 +43,20 @@ class Journal:
     _flushed_at = float("-inf")
     _timer: asyncio.TimerHandle | None = None
 
-    def __init__(self, database: Database, claimed: Claimed, *, emit: Emit, lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        claimed: Claimed,
+        *,
+        emit: Emit,
+        lost: Callable[[], None],
+        admit: Admit = _no_children,
+    ) -> None:
         self._database = database
         self._claimed = claimed
         self._emit = emit
         self._lost = lost
+        self._admit = admit
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
         self._text: list[str] = []
         self._flushing = asyncio.Lock()
@@ -70,6 +89,50 @@ class Journal:
             self._mark_lost()
             raise LeaseLost
         return found
+
+    async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str:
+        """Submits a child as a remembered step; answers its id, which is fixed before.
+
+        Raises:
+            InvalidInput: the child cannot be accepted.
+            LeaseLost: another attempt owns the task; there is no child.
+        """
+        claimed = self._claimed
+        child = self._admit(task_type, input_, {"owner": claimed.owner, "tenant": claimed.tenant, **options})
+        step = replace(step, value=json.dumps(child.id))
+        item = children.Spawn(id=claimed.id, attempt=claimed.attempt, step=step, child=child)
+        failpoint("spawn.before_record")
+        self._check(await self._surely(children.spawn, item))
+        self._emit("task.spawned", task_id=child.id, task_type=task_type, parent_id=claimed.id)
+        failpoint("spawn.recorded")
+        return child.id
+
+    async def gather(self, step: Step, ids: tuple[str, ...]) -> Step:
+        """Remembers a wait for children and answers how it stands.
+
+        Raises:
+            InvalidInput: one of them is not the task's child.
+            LeaseLost: another attempt owns the task.
+        """
+        claimed = self._claimed
+        item = children.Gather(id=claimed.id, attempt=claimed.attempt, step=step, children=ids)
+        found: Step | None = await self._surely(children.gather, item)
+        self._check(found is not None)
+        return found or step
+
+    async def ends(self, step: Step, ids: tuple[str, ...], cancel: bool) -> str:
+        """Remembers how the children of a gather that is over have ended, as JSON; the living ones are told to
+        stop if asked so."""
+        claimed = self._claimed
+        ends = await self._database.read(children.outcomes, claimed.id, ids)
+        living = [one["id"] for one in ends if not Status(one["status"]).terminal]
+        if cancel and living:
+            await self._database.write_many(submissions.cancel, living)
+        told = json.dumps(ends, ensure_ascii=False)
+        record = replace(step, value=told)
+        item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=record)
+        self._check(await self._surely(children.answer, item))
+        return told
 
     async def _surely(self, verb: Verb, item: Any) -> Any:
         """Writes, however long the database cannot be used."""

@@ -15,6 +15,8 @@ ERROR_TEXTS = {
         "截止时间已过，任务尚未能开始执行。",
     ),
     "wait_timeout": ("No signal came in time: {error}", "未在规定时间内收到信号：{error}"),
+    "child_failed": ("A child task did not succeed: {error}", "子任务未成功：{error}"),
+    "items_failed": ("Some items failed for good: {error}", "部分条目处理失败：{error}"),
     "deadline_exceeded": ("The deadline passed before the task was done.", "截止时间已过，任务未能完成。"),
     "handler_error": ("The handler failed: {error}", "处理程序出错：{error}"),
     "retry": ("The handler asked for a retry: {error}", "处理程序要求重试：{error}"),

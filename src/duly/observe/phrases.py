@@ -73,6 +73,12 @@ PHRASES = {
         "It waits for the signal {signal} until {at}, for {span} more. Send it: duly signal ID {signal}.",
         "正在等待信号 {signal}，到 {at} 为止，还有 {span}。发送：duly signal ID {signal}。",
     ),
+    "children": (
+        "It waits for {left} of {children} children to end ({name}). List them: duly ls --parent {id}.",
+        "正在等待子任务结束（{name}）：共 {children} 个子任务，还有 {left} 个。查看：duly ls --parent {id}。",
+    ),
+    "family": ("Its children: {counts}.", "它的子任务：{counts}。"),
+    "child_of": ("It is a child of the task {parent}.", "它是任务 {parent} 的子任务。"),
     "running": (
         "Attempt {attempt} has been running for {span} on {host} (process {pid}).",
         "第 {attempt} 次执行已在 {host}（进程 {pid}）上运行 {span}。",

@@ -17,7 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import lists, queues
+from duly.store import family, lists, queues
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -58,6 +58,8 @@ class _Facts:
     workers: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
+    children: dict[str, int] = field(default_factory=dict)
+    gathers: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
     def say(self, code: str, zh: dict[str, Any] | None = None, /, **data: Any) -> None:
@@ -89,6 +91,7 @@ async def why(
     if facts is None:
         raise TaskNotFound(f"there is no task {task_id}")
     _REASONS[facts.task.status](facts)
+    _family(facts)
     _deadline(facts)
     _deliveries(facts)
     _kept(facts)
@@ -112,6 +115,8 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         workers=lists.living_workers(tx),
         attempts=lists.rows_of(tx, "attempt", id_),
         deliveries=lists.rows_of(tx, "delivery", id_),
+        children=family.counts(tx, id_),
+        gathers=family.open_gathers(tx, id_) if waits else [],
     )
 
 
@@ -177,11 +182,17 @@ def _retry(facts: _Facts) -> None:
 
 def _waiting(facts: _Facts) -> None:
     told = facts.last.data if facts.last is not None else {}
-    if facts.task.wait_kind in ("sleep", "signal"):
+    kind = facts.task.wait_kind
+    if kind == "children":
+        for gather in facts.gathers:
+            facts.say("children", id=facts.task.id, **gather)
+        if told.get("signal"):
+            _suspended(facts, told)
+    elif kind in ("sleep", "signal"):
         _suspended(facts, told)
     elif facts.task.due_at is not None:
-        facts.say("snoozed", **_until(facts), kind=facts.task.wait_kind, detail=told.get("reason"))
-    else:
+        facts.say("snoozed", **_until(facts), kind=kind, detail=told.get("reason"))
+    if not facts.reasons:
         facts.say("waiting", kind=facts.task.wait_kind or "?", detail=told.get("reason"))
     _nobody(facts)
 
@@ -223,6 +234,15 @@ def _ended(facts: _Facts) -> None:
         facts.say("failed", _error_zh(task), **ago, **_error(task))
     else:
         facts.say(task.status.value, **ago)
+
+
+def _family(facts: _Facts) -> None:
+    """Whose child it is, and how its own children stand."""
+    if facts.children:
+        counts = ", ".join(f"{number} {status}" for status, number in sorted(facts.children.items()))
+        facts.say("family", counts=counts)
+    if facts.task.parent_id is not None:
+        facts.say("child_of", parent=facts.task.parent_id)
 
 
 def _deadline(facts: _Facts) -> None:

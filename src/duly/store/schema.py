@@ -108,6 +108,8 @@ task = Table(
     Column("worker_id", _key(36)),
     Column("cancel_requested_at", BigInteger),
     Column("wait_kind", _key(36)),
+    # The task whose handler spawned it.
+    Column("parent_id", _key(36)),
     Column("idempotency_key", _key(200)),
     Column("body_hash", _key(64), nullable=False),
     Column("unique_key", _key(400)),
@@ -148,6 +150,7 @@ task = Table(
     ),
     *_index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
     *_index("task_expiry", "expires_at", "id", where="expires_at IS NOT NULL"),
+    *_index("task_parent", "parent_id", "id", where="parent_id IS NOT NULL"),
     **STORAGE,
     **HOT,
 )
@@ -222,6 +225,44 @@ step = Table(
     Column("waits_for", _key(64)),
     Column("due_at", BigInteger),
     Column("taken", Integer),
+    # A gather is a wait: how many of its children have not ended, and whether one that fails ends it.
+    Column("children", Integer),
+    Column("eager", SmallInteger),
+    **STORAGE,
+)
+
+# Which children a task's gathers wait for, or waited for; once one has ended, how.
+child = Table(
+    "child",
+    metadata,
+    Column("task_id", _key(36), primary_key=True),
+    Column("child_id", _key(36), primary_key=True),
+    Column("name", _key(100), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("outcome", _key(36)),
+    **STORAGE,
+)
+
+# Tasks that failed or were cancelled, and whose living children have not been told yet.
+bereft = Table("bereft", metadata, Column("task_id", _key(36), primary_key=True), **STORAGE)
+
+# What a map knows of each of its items: those that were never tried have no row.
+item = Table(
+    "item",
+    metadata,
+    Column("task_id", _key(36), primary_key=True),
+    Column("name", _key(100), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    # retry · completed · failed
+    Column("status", _key(36), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("digest", _key(64), nullable=False),
+    Column("result", LongText),
+    Column("error_code", _key(100)),
+    Column("error", LongText),
+    CheckConstraint("status IN ('retry', 'completed', 'failed')", name="item_status_known"),
+    # What completed has a result, and nothing else has.
+    CheckConstraint("(status = 'completed') = (result IS NOT NULL)", name="item_result_kept"),
     **STORAGE,
 )
 

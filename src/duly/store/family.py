@@ -1,0 +1,108 @@
+"""Parents and children: what a gather waits for, who is counted when a child ends, who is told of an end.
+
+The lowest part: it moves no task. A child's end and its parent's suspension decide about each other; both hold
+the parent's row when they come here, and what they decide on is read in statements after that lock.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from duly.model.state import Status
+from duly.store import schema
+from duly.store.transaction import Transaction
+
+_CHILD, _STEP, _TASK, _BEREFT = schema.child.c, schema.step.c, schema.task.c, schema.bereft.c
+_UNWELL = (Status.FAILED, Status.CANCELLED)
+
+#: A gather: its task, name and number.
+Key = tuple[str, str, int]
+
+
+class Turn(NamedTuple):
+    """A child that ended, or that began anew after its end."""
+
+    parent: str
+    child: str
+    status: Status
+
+
+def count(tx: Transaction, turns: Sequence[Turn]) -> dict[str, str]:
+    """Counts these children in the gathers that wait for them; answers the parents that nothing keeps waiting
+    any more, with the gather's name.
+
+    A child is counted once, however often its end is told; an operator's retry makes an open gather wait for
+    it again.
+    """
+    status = {turn.child: turn.status for turn in turns}
+    mine = (_CHILD.task_id.in_({turn.parent for turn in turns}), _CHILD.child_id.in_(status))
+    rows = tx.core.execute(sa.select(schema.child).where(*mine)).all()
+    fewer: Counter[Key] = Counter()
+    unwell: set[Key] = set()
+    turned = []
+    for row in rows:
+        now = status[row.child_id] if status[row.child_id].terminal else None
+        turned.append({"task": row.task_id, "of": row.child_id, "by": row.name, "number": row.n, "now": now})
+        key = (row.task_id, row.name, row.n)
+        fewer[key] += (row.outcome is None) - (now is None)
+        if now in _UNWELL:
+            unwell.add(key)
+    if turned:
+        tx.core.execute(_TURNED, turned)
+    over = [key for key in fewer if _over(tx, key, fewer[key], failed=key in unwell)]
+    return {id_: name for id_, name, _ in over if _waits_for_children(tx, id_)}
+
+
+_TURNED = (
+    sa.update(schema.child)
+    .where(_CHILD.task_id == sa.bindparam("task"), _CHILD.child_id == sa.bindparam("of"))
+    .where(_CHILD.name == sa.bindparam("by"), _CHILD.n == sa.bindparam("number"))
+    .values(outcome=sa.bindparam("now"))
+)
+
+
+def _over(tx: Transaction, key: Key, fewer: int, *, failed: bool) -> bool:
+    """Counts down; whether the gather is over by that, which it is once."""
+    here = (_STEP.task_id == key[0], _STEP.name == key[1], _STEP.n == key[2])
+    tx.core.execute(sa.update(schema.step).where(*here).values(children=_STEP.children - fewer))
+    left, eager, taken = tx.core.execute(sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)).one()
+    if taken is not None or not (left == 0 or (eager and failed)):
+        return False
+    tx.core.execute(sa.update(schema.step).where(*here).values(taken=0))
+    return True
+
+
+def _waits_for_children(tx: Transaction, id_: str) -> bool:
+    """Whether it is suspended in a gather, and not for instance snoozed after one that it left."""
+    return bool(tx.core.execute(sa.select(_TASK.wait_kind).where(_TASK.id == id_)).scalar() == "children")
+
+
+def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
+    """Notes those that ended without success and have children; takes back the note of one that goes on."""
+    if unwell := [id_ for id_, status in turned.items() if status in _UNWELL]:
+        children = sa.select(_TASK.parent_id).where(_TASK.parent_id.in_(unwell)).distinct()
+        noted = set(tx.core.execute(sa.select(_BEREFT.task_id).where(_BEREFT.task_id.in_(unwell))).scalars())
+        new = [{"task_id": id_} for id_ in tx.core.execute(children).scalars() if id_ not in noted]
+        if new:
+            tx.core.execute(sa.insert(schema.bereft), new)
+    if again := [id_ for id_, status in turned.items() if not status.terminal]:
+        tx.core.execute(sa.delete(schema.bereft).where(_BEREFT.task_id.in_(again)))
+
+
+def counts(tx: Transaction, id_: str) -> dict[str, int]:
+    """How many children of a task stand in each status; no zeros."""
+    query = sa.select(_TASK.status, sa.func.count()).where(_TASK.parent_id == id_).group_by(_TASK.status)
+    return {status: number for status, number in tx.core.execute(query)}
+
+
+def open_gathers(tx: Transaction, id_: str) -> list[dict[str, Any]]:
+    """The gathers of a task that are not over: name, children that have not ended, all its children."""
+    one = (_CHILD.task_id == _STEP.task_id, _CHILD.name == _STEP.name, _CHILD.n == _STEP.n)
+    total = sa.select(sa.func.count()).where(*one).scalar_subquery()
+    query = sa.select(_STEP.name, _STEP.children.label("left"), total.label("children"))
+    query = query.where(_STEP.task_id == id_, _STEP.children.is_not(None), _STEP.taken.is_(None))
+    return [dict(row) for row in tx.core.execute(query.order_by(_STEP.created_at, _STEP.name)).mappings()]

@@ -227,9 +227,7 @@ async def test_a_cancel_is_passed_on(harness: Harness) -> None:
     assert (child.status, grandchild.status) == (Status.CANCELLED, Status.CANCELLED)
 
 
-@pytest.mark.parametrize(
-    ("how", "status"), [("fails", Status.CANCELLED), ("completes", Status.WAITING)]
-)
+@pytest.mark.parametrize(("how", "status"), [("fails", Status.CANCELLED), ("completes", Status.WAITING)])
 async def test_children_of_a_parent_that_has_ended(harness: Harness, how: str, status: Status) -> None:
     """A failed parent takes its living children with it; one that completed leaves them to their work."""
     task = await harness.submit("leaves", {"how": how})

@@ -65,7 +65,7 @@ class Context(Fanout):
 
     def __init__(self, claimed: Claimed, pen: Pen, book: StepBook, threads: Threads) -> None:
         self._claimed = claimed
-        self._pen = pen
+        self._pen: Pen = pen
         self._book = book
         self._threads = threads
         self.parking = Parking()
@@ -252,7 +252,7 @@ class BlockingContext(BlockingFanout):
     """`Context` for plain handlers: the same methods, each returns when its work is done."""
 
     def __init__(self, context: Context, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self._context = context
+        self._context: Context = context
         self._run = run
         context.parking.blocks = True
 

@@ -15,7 +15,18 @@ from duly.model.task import Step
 
 #: What a child may be given besides its input: whose it is follows from the parent, and its step is its key.
 OPTIONS = frozenset(
-    {"queue", "priority", "due", "deadline", "timeout", "result_ttl", "max_retries", "tags", "metadata", "deliver"}
+    {
+        "queue",
+        "priority",
+        "due",
+        "deadline",
+        "timeout",
+        "result_ttl",
+        "max_retries",
+        "tags",
+        "metadata",
+        "deliver",
+    }
 )
 #: Children that one gather waits for.
 MOST_CHILDREN = 10_000
@@ -46,7 +57,7 @@ class Fanout:
     attempt: Any
     parking: Parking
     _book: StepBook
-    _pen: Any
+    _pen: FanPen
 
     def spawn(
         self,
@@ -74,7 +85,9 @@ class Fanout:
         given = dict(input or {})
         return self._spawn(self._book.take(name, key, ["spawn", task_type, given]), task_type, given, options)
 
-    async def _spawn(self, place: Place, task_type: str, given: dict[str, Any], options: dict[str, Any]) -> Child:
+    async def _spawn(
+        self, place: Place, task_type: str, given: dict[str, Any], options: dict[str, Any]
+    ) -> Child:
         if place.recorded is not None:
             return Child(place.value())
         with self.parking.active():
@@ -102,7 +115,9 @@ class Fanout:
         place = self._book.take_gather(name, key, ids, eager=policy != "collect")
         return self._gather(place, [child.id for child in children], ids, policy)
 
-    async def _gather(self, place: Place, order: list[str], ids: tuple[str, ...], policy: Policy) -> list[Any]:
+    async def _gather(
+        self, place: Place, order: list[str], ids: tuple[str, ...], policy: Policy
+    ) -> list[Any]:
         step = place.recorded
         if step is None or step.taken is None:
             asked = replace(place.step(self.attempt, value=""), eager=int(policy != "collect"))

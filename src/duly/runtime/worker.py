@@ -150,9 +150,13 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, spawn, retry, signal, promote, rescue, tick, run, *OPENING}),
+            self._work_may_wait: frozenset(
+                {submit, spawn, retry, signal, promote, rescue, tick, run, *OPENING}
+            ),
             lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
-            lambda _: self._sends.hint(): frozenset({finish, cancel, pass_on, promote, rescue, settle, bulk.purge}),
+            lambda _: self._sends.hint(): frozenset(
+                {finish, cancel, pass_on, promote, rescue, settle, bulk.purge}
+            ),
         }
 
     def _listen(

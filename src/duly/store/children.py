@@ -1,4 +1,4 @@
-"""The verbs of a parent: spawn a child, wait for some, remember how they ended; and what passes a cancel on."""
+"""The verbs of a parent: spawn a child, wait for some, remember how they ended; and what passes an end on."""
 
 from __future__ import annotations
 
@@ -97,10 +97,10 @@ def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
     eager = int(bool(step.eager))
     over = left == 0 or (eager and any(outcome in UNWELL for outcome in ends.values()))
     taken = 0 if over else None
-    row = {"task_id": item.id, "name": step.name, "n": step.n, "attempt": item.attempt, "digest": step.digest}
-    row |= {"duration_ms": 0, "created_at": tx.now, "waits_for": "", "taken": taken}
-    tx.core.execute(sa.insert(schema.step), {**row, "children": left, "eager": eager})
     here = {"task_id": item.id, "name": step.name, "n": step.n}
+    row = {**here, "attempt": item.attempt, "digest": step.digest, "duration_ms": 0, "created_at": tx.now}
+    row |= {"waits_for": "", "taken": taken, "children": left, "eager": eager}
+    tx.core.execute(sa.insert(schema.step), row)
     if ends:
         each = [{**here, "child_id": id_, "outcome": outcome} for id_, outcome in ends.items()]
         tx.core.execute(sa.insert(schema.child), each)

@@ -1,7 +1,7 @@
 """Parents and children: what a gather waits for, who is counted when a child ends, who is told of an end.
 
-The lowest part: it moves no task. A child's end and its parent's suspension decide about each other; both hold
-the parent's row when they come here, and what they decide on is read in statements after that lock.
+It moves no task itself. A child's end and its parent's suspension decide about each other: both hold the parent's
+row when they come here, and what they decide on is read in statements after that lock.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def _over(tx: Transaction, key: Key, fewer: int, *, failed: bool) -> bool:
     """Counts down; whether the gather is over by that, which it is once."""
     here = (_STEP.task_id == key[0], _STEP.name == key[1], _STEP.n == key[2])
     tx.core.execute(sa.update(schema.step).where(*here).values(children=_STEP.children - fewer))
-    left, eager, taken = tx.core.execute(sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)).one()
+    left, eager, taken = tx.core.execute(
+        sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)
+    ).one()
     if taken is not None or not (left == 0 or (eager and failed)):
         return False
     tx.core.execute(sa.update(schema.step).where(*here).values(taken=0))
@@ -95,8 +97,9 @@ def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
 
 def counts(tx: Transaction, id_: str) -> dict[str, int]:
     """How many children of a task stand in each status; no zeros."""
-    query = sa.select(_TASK.status, sa.func.count()).where(_TASK.parent_id == id_).group_by(_TASK.status)
-    return {status: number for status, number in tx.core.execute(query)}
+    number = sa.func.count().label("number")
+    query = sa.select(_TASK.status, number).where(_TASK.parent_id == id_).group_by(_TASK.status)
+    return {row.status: row.number for row in tx.core.execute(query)}
 
 
 def open_gathers(tx: Transaction, id_: str) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ def prune(tx: Transaction, items: Sequence[Expired]) -> list[bool]:
     """Deletes these tasks with all that belongs to them; False: it stays, or others are at it.
 
     What stays: a task that has not ended, or ended anew; one that still owes an answer (an inbox line that
-    nobody has read counts as owed for the time of retention); one whose idempotency key still stands for it.
+    nobody has read counts as owed for the time of retention); one whose parent has not ended; one whose idempotency key still stands for it.
     """
     gone = prunable(tx, items, lock=True)
     if gone:
@@ -81,14 +81,17 @@ def _is_over(tx: Transaction, row: Any, seen: dict[str, int]) -> bool:
 
 
 def _owing(tx: Transaction, ids: Set[str]) -> set[str]:
-    """Those with an answer under way; read once the tasks are locked, so that none becomes owed any more."""
+    """Those with an answer under way, or a parent that may ask for it; read once the tasks are locked, so that none becomes owed any more."""
     owed = sa.select(delivery.c.task_id).where(delivery.c.task_id.in_(ids), delivery.c.status.in_(OWED))
     unread = sa.select(notification.c.task_id).where(
         notification.c.task_id.in_(ids),
         notification.c.read_at.is_(None),
         notification.c.created_at > tx.now - tx.terms.retention_ms,
     )
-    return {id_ for query in (owed, unread) for id_ in tx.core.execute(query).scalars()}
+    parent = sa.alias(task)
+    asked = sa.select(task.c.id).join(parent, parent.c.id == task.c.parent_id)
+    asked = asked.where(task.c.id.in_(ids), parent.c.status.not_in(TERMINAL))
+    return {id_ for query in (owed, unread, asked) for id_ in tx.core.execute(query).scalars()}
 
 
 def forget_sessions(tx: Transaction, items: Sequence[None]) -> list[int]:

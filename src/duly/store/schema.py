@@ -6,8 +6,6 @@ index (MariaDB). Invariants are constraints.
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
@@ -15,69 +13,18 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    LargeBinary,
     MetaData,
     SmallInteger,
-    String,
     Table,
-    Text,
     column,
-    text,
 )
-from sqlalchemy.dialects import mysql
-from sqlalchemy.types import TypeEngine
 
-from duly.model.state import Status
+from duly.store.columns import HOT, STORAGE, Body, LongText
+from duly.store.columns import index as _index
+from duly.store.columns import key as _key
+from duly.store.columns import statuses as _statuses
 
 metadata = MetaData()
-
-#: Keys compare byte by byte on MariaDB.
-STORAGE: dict[str, Any] = {
-    "mysql_engine": "InnoDB",
-    "mysql_charset": "utf8mb4",
-    "mysql_collate": "utf8mb4_bin",
-}
-#: The hot table on PostgreSQL: room in each page for a row's next version, vacuum long before 20 % are dead.
-HOT: dict[str, Any] = {
-    "postgresql_with": {
-        "fillfactor": 80,
-        "autovacuum_vacuum_scale_factor": 0.02,
-        "autovacuum_vacuum_insert_scale_factor": 0.1,
-        "autovacuum_analyze_scale_factor": 0.05,
-        "autovacuum_vacuum_cost_limit": 2000,
-    }
-}
-
-LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-Body: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
-
-
-def _key(length: int) -> TypeEngine[str]:
-    """Text that is compared byte by byte: 'A' and 'a' are two keys on every database."""
-    ours = String(length).with_variant(String(length, collation="C"), "postgresql")
-    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
-
-
-def _index(name: str, *columns: str, where: str, unique: bool = False) -> list[Index]:
-    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides."""
-    condition = text(where)
-    some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
-    first = ("status",) if where.startswith("status") else ()
-    whole = Index(name, *first, *columns, unique=unique)
-    for index, is_whole in ((some, False), (whole, True)):
-        index.info["whole"] = is_whole
-        index.ddl_if(callable_=_meant_here)
-    return [some, whole]
-
-
-def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
-    del ddl, more
-    return bool(target.info["whole"] is (dialect.name == "mysql"))
-
-
-def _statuses() -> str:
-    return "status IN (" + ", ".join(f"'{status}'" for status in Status) + ")"
-
 
 task = Table(
     "task",

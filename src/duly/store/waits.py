@@ -94,7 +94,9 @@ def arrived(tx: Transaction, items: Collection[Finish]) -> dict[str, str]:
 
 
 def _gathered(tx: Transaction, items: Iterable[Finish]) -> dict[str, str]:
-    wanted = {(item.id, step.name, step.n) for item in items for step in item.waits if step.children is not None}
+    wanted = {
+        (item.id, step.name, step.n) for item in items for step in item.waits if step.children is not None
+    }
     if not wanted:
         return {}
     over = sa.select(_STEP.task_id, _STEP.name, _STEP.n).where(_STEP.children.is_not(None))

@@ -1,0 +1,59 @@
+"""What the tables are written with: how each database stores them, column types, indexes of some rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Index, LargeBinary, String, Text, text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
+
+from duly.model.state import Status
+
+#: Keys compare byte by byte on MariaDB.
+STORAGE: dict[str, Any] = {
+    "mysql_engine": "InnoDB",
+    "mysql_charset": "utf8mb4",
+    "mysql_collate": "utf8mb4_bin",
+}
+#: The hot table on PostgreSQL: room in each page for a row's next version, vacuum long before 20 % are dead.
+HOT: dict[str, Any] = {
+    "postgresql_with": {
+        "fillfactor": 80,
+        "autovacuum_vacuum_scale_factor": 0.02,
+        "autovacuum_vacuum_insert_scale_factor": 0.1,
+        "autovacuum_analyze_scale_factor": 0.05,
+        "autovacuum_vacuum_cost_limit": 2000,
+    }
+}
+
+LongText: TypeEngine[str] = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+Body: TypeEngine[bytes] = LargeBinary().with_variant(mysql.LONGBLOB(), "mysql", "mariadb")
+
+
+def key(length: int) -> TypeEngine[str]:
+    """Text that is compared byte by byte: 'A' and 'a' are two keys on every database."""
+    ours = String(length).with_variant(String(length, collation="C"), "postgresql")
+    return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
+
+
+def index(name: str, *columns: str, where: str, unique: bool = False) -> list[Index]:
+    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides."""
+    condition = text(where)
+    some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
+    first = ("status",) if where.startswith("status") else ()
+    whole = Index(name, *first, *columns, unique=unique)
+    for one, is_whole in ((some, False), (whole, True)):
+        one.info["whole"] = is_whole
+        one.ddl_if(callable_=_meant_here)
+    return [some, whole]
+
+
+def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
+    del ddl, more
+    return bool(target.info["whole"] is (dialect.name == "mysql"))
+
+
+def statuses() -> str:
+    """The condition that a status is one of the table of states."""
+    return "status IN (" + ", ".join(f"'{status}'" for status in Status) + ")"

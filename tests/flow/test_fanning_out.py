@@ -255,3 +255,107 @@ async def test_why_says_how_many_children_a_task_waits_for(harness: Harness) -> 
     slow, _ = await children(harness, task.id)
     said = await why(harness.app.database, slow.id, now_ms=harness.clock.now_ms())
     assert task.id in " ".join(one.text_en for one in said.reasons)
+
+
+async def weigh(item: Any) -> Any:
+    calls.append(item)
+    if item == "torn":
+        raise Fail("unreadable", "it is torn")
+    if item == "shy" and calls.count("shy") < 3:
+        raise ValueError("not yet")
+    return [item, len(calls)] if item == "large" else item
+
+
+@duly.task("maps", max_retries=0)
+async def maps(ctx: Context, items: list[Any], policy: Any = "raise", **terms: Any) -> Any:
+    result = await ctx.map("weigh", items, weigh, policy=policy, backoff=0, **terms)
+    if any(item == "stop" for item in items) and ctx.attempt == 1:
+        await ctx.sleep("rest", seconds=60)
+    return {"ok": result.ok, "errors": {str(n): one.code for n, one in result.errors.items()}}
+
+
+@duly.task("maps.in.a.thread")
+def maps_in_a_thread(ctx: BlockingContext) -> Any:
+    return ctx.map("double", [1, 2, 3], lambda item: 2 * item).results
+
+
+@duly.task("changes.items")
+async def changes_items(ctx: Context) -> Any:
+    await ctx.map("weigh", [1, 2 if ctx.attempt == 1 else 3], weigh)
+    await ctx.sleep("rest", seconds=60)
+
+
+async def test_a_map_remembers_each_item(harness: Harness) -> None:
+    """A later round computes none again; the results come in the order of the items."""
+    task = await harness.submit("maps", {"items": [3, 1, "stop", 2], "concurrency": 2})
+    await harness.run_until_idle()
+    await harness.assert_status(task.id, Status.WAITING)
+    await harness.advance(60)
+    assert await harness.assert_completed(task.id) == {"ok": [3, 1, "stop", 2], "errors": {}}
+    assert sorted(map(str, calls)) == ["1", "2", "3", "stop"]
+    assert [row["status"] for row in await harness.rows("item", task.id)] == ["completed"] * 4
+
+
+async def test_a_failed_item_is_tried_again_alone(harness: Harness) -> None:
+    """The others are not; three tries of one item cost the task no retry."""
+    task = await harness.submit("maps", {"items": ["a", "shy", "b"]})
+    await harness.run_until_idle()
+    assert (await harness.assert_completed(task.id))["ok"] == ["a", "shy", "b"]
+    assert sorted(calls) == ["a", "b", "shy", "shy", "shy"]
+    assert [row["tries"] for row in await harness.rows("item", task.id)] == [1, 3, 1]
+    assert (await harness.task(task.id)).retry_count == 0
+
+
+async def test_a_map_may_succeed_in_part(harness: Harness) -> None:
+    """`collect`: results where there are some, errors by number where there are none."""
+    task = await harness.submit("maps", {"items": ["a", "torn", "b"], "policy": "collect"})
+    await harness.run_until_idle()
+    assert await harness.assert_completed(task.id) == {"ok": ["a", "b"], "errors": {"1": "unreadable"}}
+
+
+async def test_a_map_fails_when_an_item_does(harness: Harness) -> None:
+    """All others are done first; an operator's retry tries only those that failed."""
+    task = await harness.submit("maps", {"items": ["torn", "a", "b"]})
+    await harness.run_until_idle()
+    failed = await harness.assert_failed(task.id, "items_failed")
+    assert "1 of 3" in (failed.error or "")
+    assert calls == ["torn", "a", "b"]
+    await harness.app.client.retry(task.id)
+    await harness.run_until_idle()
+    assert calls == ["torn", "a", "b", "torn"]
+
+
+async def test_a_plain_handler_maps_too(harness: Harness) -> None:
+    """And a plain function."""
+    task = await harness.submit("maps.in.a.thread")
+    await harness.run_until_idle()
+    assert await harness.assert_completed(task.id) == [2, 4, 6]
+
+
+async def test_an_item_that_has_changed_is_refused(harness: Harness) -> None:
+    """Its recorded result belongs to another value."""
+    task = await harness.submit("changes.items")
+    await harness.run_until_idle()
+    await harness.advance(60)
+    assert "item 1" in ((await harness.assert_failed(task.id, "replay_mismatch")).error or "")
+
+
+async def test_ten_thousand_items_take_few_writes(harness: Harness) -> None:
+    """Recorded in batches, at most a few at once; the task's progress grows with them."""
+    task = await harness.submit(
+        "maps", {"items": list(range(10_000)), "concurrency": 50, "progress": [0, 0.5]}
+    )
+    await harness.run_until_idle()
+    assert len((await harness.assert_completed(task.id))["ok"]) == 10_000
+    assert len(calls) == 10_000
+    assert len(await harness.rows("item", task.id)) == 10_000
+
+
+@pytest.mark.parametrize(
+    "terms", [{"concurrency": 0}, {"max_retries": -1}, {"progress": [1, 0]}, {"policy": "x"}]
+)
+async def test_a_map_without_sense_is_refused(harness: Harness, terms: dict[str, Any]) -> None:
+    """For good."""
+    task = await harness.submit("maps", {"items": [1], **terms})
+    await harness.run_until_idle()
+    await harness.assert_failed(task.id, "invalid_input")

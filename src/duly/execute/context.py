@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from duly.execute.fanout import BlockingFanout, FanPen, Fanout
+from duly.execute.fanout import BlockingFanout, Fanout, FanPen
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
 from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, span_to

@@ -1,15 +1,18 @@
-"""What a handler does with children: spawn them as steps, wait for them as for a signal."""
+"""What a handler does with many: children, spawned as steps and waited for as for a signal; a map's items."""
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
+from duly.execute.mapping import MOST_ITEMS, ItemPen, MapResult, MapRun, Terms, failure
 from duly.execute.steps import Place, StepBook, outside_steps
 from duly.execute.waiting import Parking
 from duly.model.errors import ChildFailed, InvalidInput
+from duly.model.policy import RetryPolicy
 from duly.model.state import Status
 from duly.model.task import Step
 
@@ -41,8 +44,8 @@ class Child:
     id: str
 
 
-class FanPen(Protocol):
-    """Where a context writes of children."""
+class FanPen(ItemPen, Protocol):
+    """Where a context writes of children and items."""
 
     async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str: ...
 
@@ -58,6 +61,7 @@ class Fanout:
     parking: Parking
     _book: StepBook
     _pen: FanPen
+    _value: Callable[[functools.partial[Any]], Awaitable[Any]]
 
     def spawn(
         self,
@@ -72,8 +76,8 @@ class Fanout:
         """Submits a task as this one's child, once: it is a remembered step.
 
         The child has this task's owner and tenant; `options` are those of `submit` that are its own: queue,
-        priority, due, deadline, timeout, result_ttl, max_retries, tags, metadata, deliver. When this task fails
-        or is cancelled, its children that have not ended are cancelled; when it completes, they go on.
+        priority, due, deadline, timeout, result_ttl, max_retries, tags, metadata, deliver. When this task
+        fails or is cancelled, its children that have not ended are cancelled; when it completes, they go on.
 
         Raises:
             InvalidInput: an unknown task type, an input that its handler does not take, an unknown option.
@@ -132,6 +136,64 @@ class Fanout:
         ends = {one["id"]: one for one in json.loads(told)}
         return _results([ends.get(id_, {"id": id_, "status": None}) for id_ in order], policy)
 
+    def map(
+        self,
+        name: str,
+        items: Iterable[Any],
+        fn: Callable[[Any], Any],
+        /,
+        *,
+        policy: Literal["raise", "collect"] = "raise",
+        key: str | None = None,
+        **terms: Any,
+    ) -> Coroutine[Any, Any, MapResult]:
+        """Calls `fn(item)` for each item in this process and remembers each result: none is made twice.
+
+        `terms`: `concurrency`, how many run at once (8); `max_retries` of each item (3) and `backoff`, the
+        seconds before the first of them (2, then doubled); `progress`, the part of the task's progress that
+        it stands for ((0, 1)). Items and results must be JSON; a plain `fn` runs in threads. An item that
+        raises `Fail` is not tried again. With `policy="raise"` items that failed for good are an error, and a
+        further run of the task tries them anew; with "collect" their errors stand.
+
+        Raises:
+            ItemsFailed: see `policy`; its `result` has what there is.
+            ReplayMismatch: an item was recorded as another value.
+        """
+        if policy not in ("raise", "collect"):
+            raise InvalidInput(f"policy must be raise or collect, not {policy!r}")
+        outside_steps(name)
+        values = list(items)
+        if len(values) > MOST_ITEMS:
+            raise InvalidInput(f"a map takes at most {MOST_ITEMS} items, not {len(values)}")
+        return self._map(self._book.take(name, key, ["map"]), values, fn, _terms(policy == "raise", **terms))
+
+    async def _map(
+        self, place: Place, values: list[Any], fn: Callable[[Any], Any], terms: Terms
+    ) -> MapResult:
+        def call(item: Any) -> Awaitable[Any]:
+            return self._value(functools.partial(fn, item))
+
+        with self.parking.active():
+            result = await MapRun(place, values, call, self._pen, terms).run()
+        if result.errors and terms.again:
+            raise failure(place.name, result)
+        return result
+
+
+def _terms(
+    again: bool,
+    *,
+    concurrency: int = 8,
+    max_retries: int = 3,
+    backoff: float = 2.0,
+    progress: tuple[float, float] = (0.0, 1.0),
+) -> Terms:
+    try:
+        policy = RetryPolicy(max_retries=max_retries, base=max(backoff, 1e-6))
+    except ValueError as error:
+        raise InvalidInput(f"a map's items: {error}") from None
+    return Terms(concurrency=concurrency, policy=policy, again=again, share=progress)
+
 
 def _results(ends: list[dict[str, Any]], policy: Policy) -> list[Any]:
     failures = [one for one in ends if one["status"] != Status.COMPLETED]
@@ -173,3 +235,8 @@ class BlockingFanout:
         """See `Context.gather` and `sleep`."""
         results: list[Any] = self._run(self._context.gather(*children, **how))
         return results
+
+    def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Any], /, **how: Any) -> MapResult:
+        """See `Context.map`: a plain `fn` runs in threads of the worker's, as steps do."""
+        result: MapResult = self._run(self._context.map(name, items, fn, **how))
+        return result

@@ -26,6 +26,7 @@ from duly.model.errors import DulyError
 from duly.model.events import EventType, current_task
 from duly.model.outcome import Failed, Outcome
 from duly.model.task import Claimed, Step
+from duly.store.items import Item
 
 _PR_SET_PDEATHSIG = 1
 _processes = multiprocessing.get_context("spawn")
@@ -132,6 +133,13 @@ class _Pipe:
     async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str:
         told: str = await asyncio.to_thread(self._ask, "ends", step, children, cancel)
         return told
+
+    async def items(self, name: str, after: int) -> list[Item]:
+        found: list[Item] = await asyncio.to_thread(self._ask, "items", name, after)
+        return found
+
+    async def record_items(self, name: str, some: tuple[Item, ...], progress: float) -> None:
+        await asyncio.to_thread(self._ask, "record_items", name, some, progress)
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))

@@ -16,8 +16,9 @@ from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission
-from duly.store import blobs, children, journal, submissions, waits
+from duly.store import blobs, children, items, journal, submissions, waits
 from duly.store.database import Database
+from duly.store.items import Item
 from duly.store.writer import Verb
 
 GATHER_SECONDS = 0.25
@@ -121,8 +122,8 @@ class Journal:
         return found or step
 
     async def ends(self, step: Step, ids: tuple[str, ...], cancel: bool) -> str:
-        """Remembers how the children of a gather that is over have ended, as JSON; the living ones are told to
-        stop if asked so."""
+        """Remembers how the children of a gather that is over have ended, as JSON; the living ones are
+        told to stop if asked so."""
         claimed = self._claimed
         ends = await self._database.read(children.outcomes, claimed.id, ids)
         living = [one["id"] for one in ends if not Status(one["status"]).terminal]
@@ -133,6 +134,22 @@ class Journal:
         item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=record)
         self._check(await self._surely(children.answer, item))
         return told
+
+    async def items(self, name: str, after: int) -> list[Item]:
+        """What is known of a map's items behind number `after`: a page of them."""
+        return await self._database.read(items.items, self._claimed.id, name, after)
+
+    async def record_items(self, name: str, some: tuple[Item, ...], progress: float) -> None:
+        """Remembers what became of items.
+
+        Raises:
+            LeaseLost: another attempt owns the task; nothing was kept.
+        """
+        claimed = self._claimed
+        batch = items.Items(id=claimed.id, attempt=claimed.attempt, name=name, items=some, progress=progress)
+        failpoint("items.before_record")
+        self._check(await self._surely(items.record_items, batch))
+        failpoint("items.recorded")
 
     async def _surely(self, verb: Verb, item: Any) -> Any:
         """Writes, however long the database cannot be used."""

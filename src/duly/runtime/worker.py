@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
-from duly.claim.poller import Poller, Role
 from duly.claim.orphans import Orphans
+from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession

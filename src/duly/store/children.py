@@ -91,7 +91,7 @@ def _standing(tx: Transaction, item: Gather) -> Step:
 
 
 def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
-    """The parent's row is locked: a child that ends meanwhile waits for us, and then finds what it counts in."""
+    """The parent's row is locked: a child that ends meanwhile waits, then finds where it counts."""
     step, ends = item.step, _ends(tx, item)
     left = sum(outcome is None for outcome in ends.values())
     eager = int(bool(step.eager))

@@ -1,7 +1,7 @@
 """Parents and children: what a gather waits for, who is counted when a child ends, who is told of an end.
 
-It moves no task itself. A child's end and its parent's suspension decide about each other: both hold the parent's
-row when they come here, and what they decide on is read in statements after that lock.
+It moves no task itself. A child's end and its parent's suspension decide about each other: both hold the
+parent's row when they come here, and what they decide on is read in statements after that lock.
 """
 
 from __future__ import annotations

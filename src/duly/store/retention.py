@@ -49,7 +49,8 @@ def prune(tx: Transaction, items: Sequence[Expired]) -> list[bool]:
     """Deletes these tasks with all that belongs to them; False: it stays, or others are at it.
 
     What stays: a task that has not ended, or ended anew; one that still owes an answer (an inbox line that
-    nobody has read counts as owed for the time of retention); one whose parent has not ended; one whose idempotency key still stands for it.
+    nobody has read counts as owed for the time of retention) or whose parent has not ended; one whose
+    idempotency key still stands for it.
     """
     gone = prunable(tx, items, lock=True)
     if gone:
@@ -81,7 +82,8 @@ def _is_over(tx: Transaction, row: Any, seen: dict[str, int]) -> bool:
 
 
 def _owing(tx: Transaction, ids: Set[str]) -> set[str]:
-    """Those with an answer under way, or a parent that may ask for it; read once the tasks are locked, so that none becomes owed any more."""
+    """Those with an answer under way, or with a parent that may ask; read once the tasks are locked, so
+    that none becomes owed any more."""
     owed = sa.select(delivery.c.task_id).where(delivery.c.task_id.in_(ids), delivery.c.status.in_(OWED))
     unread = sa.select(notification.c.task_id).where(
         notification.c.task_id.in_(ids),

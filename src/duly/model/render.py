@@ -93,6 +93,7 @@ def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
         "progress_message": task.progress_message,
         "queue": task.queue,
         "owner": task.owner,
+        "parent_id": task.parent_id,
         "tags": list(task.tags),
         "created_at": iso(task.created_at),
         "started_at": iso(task.started_at),

@@ -90,10 +90,19 @@ def _owing(tx: Transaction, ids: Set[str]) -> set[str]:
         notification.c.read_at.is_(None),
         notification.c.created_at > tx.now - tx.terms.retention_ms,
     )
-    parent = sa.alias(task)
-    asked = sa.select(task.c.id).join(parent, parent.c.id == task.c.parent_id)
-    asked = asked.where(task.c.id.in_(ids), parent.c.status.not_in(TERMINAL))
-    return {id_ for query in (owed, unread, asked) for id_ in tx.core.execute(query).scalars()}
+    found = {id_ for query in (owed, unread) for id_ in tx.core.execute(query).scalars()}
+    return found | _asked_for(tx, ids)
+
+
+def _asked_for(tx: Transaction, ids: Set[str]) -> set[str]:
+    """Children whose parents have not ended."""
+    query = sa.select(task.c.id, task.c.parent_id).where(task.c.id.in_(ids), task.c.parent_id.is_not(None))
+    parents = {row.id: row.parent_id for row in tx.core.execute(query)}
+    if not parents:
+        return set()
+    living = sa.select(task.c.id).where(task.c.id.in_(set(parents.values())), task.c.status.not_in(TERMINAL))
+    still = set(tx.core.execute(living).scalars())
+    return {id_ for id_, parent in parents.items() if parent in still}
 
 
 def forget_sessions(tx: Transaction, items: Sequence[None]) -> list[int]:

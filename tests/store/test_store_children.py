@@ -9,14 +9,15 @@ from duly.model.state import Status
 from duly.store import children, claims, family, lists, retention
 from duly.store.children import PassOn
 from duly.store.journal import StepRecord
-from support.stores import Store, ending, gathering, spawning, suspension
+from support.families import gather, gathering, spawn, spawning
+from support.stores import Store, ending, suspension
 
 
 def family_of(store: Store, count: int = 2, *, eager: int = 0) -> tuple[str, list[str]]:
     """A parent that is suspended until its children have ended."""
     claimed = store.running()
-    ids = store.spawn(claimed, count)
-    assert store.suspend(claimed, store.gather(claimed, *ids, eager=eager)) is Status.WAITING
+    ids = spawn(store, claimed, count)
+    assert store.suspend(claimed, gather(store, claimed, *ids, eager=eager)) is Status.WAITING
     return claimed.id, ids
 
 
@@ -42,10 +43,10 @@ def test_a_child_is_spawned_once(store: Store) -> None:
 def test_a_lost_attempt_spawns_nothing(store: Store) -> None:
     """Neither step nor child, nor a gather, nor its answer."""
     claimed = store.running()
-    ids = store.spawn(claimed)
+    ids = spawn(store, claimed)
     store.rescue("w1")
     assert store.write(children.spawn, spawning(claimed, 2)) == [False]
-    assert store.gather(claimed, *ids) is None
+    assert gather(store, claimed, *ids) is None
     record = StepRecord(id=claimed.id, attempt=claimed.attempt, step=gathering(claimed, *ids).step)
     assert store.write(children.answer, record) == [False]
     assert store.rows("SELECT (SELECT count(*) FROM task), (SELECT count(*) FROM step)") == [(2, 1)]
@@ -71,7 +72,7 @@ def test_children_of_one_group_are_counted_together(store: Store) -> None:
     first, second = store.running(), store.running()
     one, other = first.id, second.id
     for claimed_, count in ((first, 2), (second, 3)):
-        store.suspend(claimed_, store.gather(claimed_, *store.spawn(claimed_, count)))
+        store.suspend(claimed_, gather(store, claimed_, *spawn(store, claimed_, count)))
     store.submit()
     claimed = store.claim(free=100)
     parents = [store.task(each.id).parent_id for each in claimed]
@@ -87,8 +88,8 @@ def test_a_parent_and_its_last_child_in_one_group(store: Store) -> None:
     """In either order the parent does not wait for a child that has ended."""
     for turn in (1, -1):
         claimed = store.running()
-        ids = store.spawn(claimed)
-        step = store.gather(claimed, *ids)
+        ids = spawn(store, claimed)
+        step = gather(store, claimed, *ids)
         [child] = store.claim()
         assert step is not None
         store.write(claims.finish, *[suspension(claimed, step), ending(child)][::turn])
@@ -100,8 +101,8 @@ def test_a_parent_and_its_last_child_in_one_group(store: Store) -> None:
 def test_a_child_that_ends_between_the_look_and_the_suspension_is_not_missed(store: Store) -> None:
     """The gather has counted it as living; the suspension sees that it is over."""
     claimed = store.running()
-    ids = store.spawn(claimed)
-    step = store.gather(claimed, *ids)
+    ids = spawn(store, claimed)
+    step = gather(store, claimed, *ids)
     [child] = store.claim()
     store.finish(child)
     assert store.suspend(claimed, step) is Status.PENDING
@@ -111,10 +112,10 @@ def test_a_child_that_ends_between_the_look_and_the_suspension_is_not_missed(sto
 def test_a_gather_of_what_has_ended_is_over_at_once(store: Store) -> None:
     """Also one of nobody."""
     claimed = store.running()
-    ids = store.spawn(claimed)
+    ids = spawn(store, claimed)
     [child] = store.claim()
     store.finish(child)
-    over, empty = store.gather(claimed, *ids), store.gather(claimed, n=2)
+    over, empty = gather(store, claimed, *ids), gather(store, claimed, n=2)
     assert over is not None
     assert empty is not None
     assert (over.taken, over.children, empty.taken) == (0, 0, 0)
@@ -137,9 +138,9 @@ def test_the_first_failure_ends_an_eager_gather_only(store: Store, status: Statu
 def test_an_eager_gather_sees_what_failed_before(store: Store) -> None:
     """It need not be told again."""
     claimed = store.running()
-    ids = store.spawn(claimed, 2)
+    ids = spawn(store, claimed, 2)
     store.cancel(ids[0])
-    step = store.gather(claimed, *ids, eager=1)
+    step = gather(store, claimed, *ids, eager=1)
     assert step is not None
     assert step.taken == 0
 
@@ -147,8 +148,8 @@ def test_an_eager_gather_sees_what_failed_before(store: Store) -> None:
 def test_every_way_to_an_end_is_counted(store: Store) -> None:
     """A deadline that passes, a worker that dies for good, a purge: whatever ends a task tells its parent."""
     claimed = store.running()
-    [late] = store.spawn(claimed, deadline_at=store.clock.now_ms() + 1_000)
-    assert store.suspend(claimed, store.gather(claimed, late)) is Status.WAITING
+    [late] = spawn(store, claimed, deadline_at=store.clock.now_ms() + 1_000)
+    assert store.suspend(claimed, gather(store, claimed, late)) is Status.WAITING
     store.advance(2)
     assert store.status(late) is Status.FAILED
     assert store.status(claimed.id) is Status.PENDING
@@ -168,8 +169,8 @@ def test_an_open_gather_waits_again_for_a_child_that_is_retried(store: Store) ->
 def test_a_child_wakes_no_parent_that_is_snoozed(store: Store) -> None:
     """It is no longer the gather that it waits for."""
     claimed = store.running()
-    ids = store.spawn(claimed)
-    store.gather(claimed, *ids)
+    ids = spawn(store, claimed)
+    gather(store, claimed, *ids)
     store.finish(claimed, Status.WAITING)
     [child] = store.claim()
     store.finish(child)
@@ -181,14 +182,14 @@ def test_only_a_tasks_own_children_are_gathered(store: Store) -> None:
     claimed = store.running()
     stranger = store.submit()
     with pytest.raises(InvalidInput, match=stranger):
-        store.gather(claimed, stranger)
+        gather(store, claimed, stranger)
     assert store.read(lists.steps, claimed.id) == []
 
 
 def test_outcomes_come_in_the_order_asked(store: Store) -> None:
     """With results, small and large, and errors."""
     claimed = store.running()
-    ids = store.spawn(claimed, 3)
+    ids = spawn(store, claimed, 3)
     large = '"' + "x" * 10_000 + '"'
     found = {one.id: one for one in store.claim(free=3)}
     store.finish(found[ids[0]], Status.FAILED)
@@ -202,7 +203,7 @@ def test_outcomes_come_in_the_order_asked(store: Store) -> None:
 def test_a_parents_end_is_noted_for_its_children(store: Store, status: Status) -> None:
     """Unless it completed. They are cancelled page by page, and asked to stop if they run."""
     claimed = store.running()
-    ids = store.spawn(claimed, 3)
+    ids = spawn(store, claimed, 3)
     [running] = store.claim()
     store.finish(claimed, status)
     noted = store.read(children.bereft)
@@ -220,7 +221,7 @@ def test_children_are_told_page_by_page(store: Store, monkeypatch: pytest.Monkey
     """A call tells some; the note stays until all were."""
     monkeypatch.setattr(children, "PAGE", 2)
     claimed = store.running()
-    ids = store.spawn(claimed, 3)
+    ids = spawn(store, claimed, 3)
     store.finish(claimed, Status.FAILED)
     assert store.write(children.pass_on, PassOn(claimed.id)) == [ids[1]]
     assert store.read(children.bereft) == [claimed.id]
@@ -231,7 +232,7 @@ def test_children_are_told_page_by_page(store: Store, monkeypatch: pytest.Monkey
 def test_a_parent_that_is_retried_keeps_its_children(store: Store) -> None:
     """The operator's word is newer than its failure."""
     claimed = store.running()
-    [child] = store.spawn(claimed)
+    [child] = spawn(store, claimed)
     store.finish(claimed, Status.FAILED)
     store.retry(claimed.id)
     assert store.read(children.bereft) == []
@@ -242,7 +243,7 @@ def test_a_parent_that_is_retried_keeps_its_children(store: Store) -> None:
 def test_a_child_is_kept_while_its_parent_lives(store: Store) -> None:
     """However short it was to be kept: its parent may still ask how it ended."""
     claimed = store.running()
-    store.spawn(claimed, result_ttl_ms=60_000)
+    spawn(store, claimed, result_ttl_ms=60_000)
     [child] = store.claim()
     store.finish(child)
     store.clock.advance(61)

@@ -12,7 +12,8 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import children, claims, submissions
 from duly.store.database import Database
-from support.stores import Store, ending, gathering, spawning, submission, suspension
+from support.families import gather, gathering, spawn, spawning
+from support.stores import Store, ending, submission, suspension
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
 
@@ -75,9 +76,9 @@ def test_no_suspension_misses_the_end_of_its_last_child(store: Store, others: li
 def test_children_that_end_at_once_are_all_counted(store: Store, others: list[Store]) -> None:
     """Of 200 children, ended by eight processes, none is missed and none counted twice."""
     parent = store.running()
-    ids = store.spawn(parent, 200)
+    ids = spawn(store, parent, 200)
     running = store.claim(free=200)
-    step = store.gather(parent, *ids)
+    step = gather(store, parent, *ids)
     assert step is not None
     assert store.suspend(parent, step) is Status.WAITING
 

@@ -13,7 +13,7 @@ import uuid_utils
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission, Target, Task
-from duly.store import children, claims, journal, lists, schema, sessions, signals, submissions, waits
+from duly.store import claims, journal, lists, schema, sessions, signals, submissions, waits
 from duly.store.database import Database
 from duly.store.express import FORMS
 from duly.store.quick import Quick
@@ -65,19 +65,6 @@ def wait(claimed: Claimed, signal: str = "", n: int = 1, delay: int | None = Non
     name = signal or "nap"
     one = Step(name=name, n=n, digest="d", value="null", attempt=claimed.attempt, waits_for=signal)
     return waits.WaitRecord(id=claimed.id, attempt=claimed.attempt, step=one, delay_ms=delay)
-
-
-def spawning(claimed: Claimed, n: int = 1, **overrides: Any) -> children.Spawn:
-    """A child that the attempt wants."""
-    child = submission(**overrides)
-    one = Step(name="child", n=n, digest="d", value=f'"{child.id}"', attempt=claimed.attempt)
-    return children.Spawn(id=claimed.id, attempt=claimed.attempt, step=one, child=child)
-
-
-def gathering(claimed: Claimed, *ids: str, eager: int = 0, n: int = 1) -> children.Gather:
-    """A wait of the attempt for these children."""
-    one = Step(name="gather", n=n, digest="d", value="", attempt=claimed.attempt, waits_for="", eager=eager)
-    return children.Gather(id=claimed.id, attempt=claimed.attempt, step=one, children=ids)
 
 
 def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:
@@ -165,16 +152,6 @@ class Store:
     def suspend(self, claimed: Claimed, *open_: Step | None) -> Status | None:
         """The attempt waits."""
         return self.write(claims.finish, suspension(claimed, *filter(None, open_)))[0]  # type: ignore[no-any-return]
-
-    def spawn(self, claimed: Claimed, count: int = 1, **overrides: Any) -> list[str]:
-        """Children of the attempt's task; their ids."""
-        items = [spawning(claimed, n, **overrides) for n in range(1, count + 1)]
-        assert self.write(children.spawn, *items) == [True] * count
-        return [item.child.id for item in items]
-
-    def gather(self, claimed: Claimed, *ids: str, **more: Any) -> Step | None:
-        """How a gather of the attempt stands; None means lease lost."""
-        return self.write(children.gather, gathering(claimed, *ids, **more))[0]  # type: ignore[no-any-return]
 
     def waiting(self, signal: str = "", *, delay: int | None = None, **overrides: Any) -> str:
         """A task that waits for a signal or, without one, sleeps."""

@@ -279,6 +279,11 @@ def maps_in_a_thread(ctx: BlockingContext) -> Any:
     return ctx.map("double", [1, 2, 3], lambda item: 2 * item).results
 
 
+@duly.task("maps.apart", isolate=True)
+def maps_apart(ctx: BlockingContext) -> Any:
+    return ctx.map("double", [1, 2, 3], lambda item: 2 * item).results
+
+
 @duly.task("changes.items")
 async def changes_items(ctx: Context) -> Any:
     await ctx.map("weigh", [1, 2 if ctx.attempt == 1 else 3], weigh)
@@ -325,11 +330,14 @@ async def test_a_map_fails_when_an_item_does(harness: Harness) -> None:
     assert calls == ["torn", "a", "b", "torn"]
 
 
-async def test_a_plain_handler_maps_too(harness: Harness) -> None:
-    """And a plain function."""
-    task = await harness.submit("maps.in.a.thread")
+@pytest.mark.parametrize("kind", ["maps.in.a.thread", "maps.apart"])
+async def test_a_plain_handler_maps_too(harness: Harness, kind: str) -> None:
+    """And a plain function; `why` counts the items."""
+    task = await harness.submit(kind)
     await harness.run_until_idle()
     assert await harness.assert_completed(task.id) == [2, 4, 6]
+    said = await why(harness.app.database, task.id, now_ms=harness.clock.now_ms())
+    assert "double: 3 completed" in " ".join(one.text_en for one in said.reasons)
 
 
 async def test_an_item_that_has_changed_is_refused(harness: Harness) -> None:

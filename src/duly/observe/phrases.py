@@ -78,6 +78,7 @@ PHRASES = {
         "正在等待子任务结束（{name}）：共 {children} 个子任务，还有 {left} 个。查看：duly ls --parent {id}。",
     ),
     "family": ("Its children: {counts}.", "它的子任务：{counts}。"),
+    "items": ("Items of the map {name}: {counts}.", "映射 {name} 的条目：{counts}。"),
     "child_of": ("It is a child of the task {parent}.", "它是任务 {parent} 的子任务。"),
     "running": (
         "Attempt {attempt} has been running for {span} on {host} (process {pid}).",

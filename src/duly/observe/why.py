@@ -17,7 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import family, lists, queues
+from duly.store import family, items, lists, queues
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -60,6 +60,7 @@ class _Facts:
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     children: dict[str, int] = field(default_factory=dict)
     gathers: list[dict[str, Any]] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
     def say(self, code: str, zh: dict[str, Any] | None = None, /, **data: Any) -> None:
@@ -116,6 +117,7 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         attempts=lists.rows_of(tx, "attempt", id_),
         deliveries=lists.rows_of(tx, "delivery", id_),
         children=family.counts(tx, id_),
+        items=items.counts(tx, id_),
         gathers=family.open_gathers(tx, id_) if waits else [],
     )
 
@@ -237,10 +239,14 @@ def _ended(facts: _Facts) -> None:
 
 
 def _family(facts: _Facts) -> None:
-    """Whose child it is, and how its own children stand."""
+    """Whose child it is, and how its own children and the items of its maps stand."""
     if facts.children:
         counts = ", ".join(f"{number} {status}" for status, number in sorted(facts.children.items()))
         facts.say("family", counts=counts)
+    for name in dict.fromkeys(one["name"] for one in facts.items):
+        theirs = [one for one in facts.items if one["name"] == name]
+        said = ", ".join(f"{one['number']} {one['status']}" for one in theirs)
+        facts.say("items", name=name, counts=said)
     if facts.task.parent_id is not None:
         facts.say("child_of", parent=facts.task.parent_id)
 

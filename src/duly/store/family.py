@@ -39,8 +39,7 @@ def count(tx: Transaction, turns: Sequence[Turn]) -> dict[str, str]:
     it again.
     """
     status = {turn.child: turn.status for turn in turns}
-    mine = (_CHILD.task_id.in_({turn.parent for turn in turns}), _CHILD.child_id.in_(status))
-    rows = tx.core.execute(sa.select(schema.child).where(*mine)).all()
+    rows = [row for parent in sorted({turn.parent for turn in turns}) for row in _links(tx, parent, turns)]
     fewer: Counter[Key] = Counter()
     unwell: set[Key] = set()
     turned = []
@@ -55,6 +54,13 @@ def count(tx: Transaction, turns: Sequence[Turn]) -> dict[str, str]:
         tx.core.execute(_TURNED, turned)
     over = [key for key in fewer if _over(tx, key, fewer[key], failed=key in unwell)]
     return {id_: name for id_, name, _ in over if _waits_for_children(tx, id_)}
+
+
+def _links(tx: Transaction, parent: str, turns: Sequence[Turn]) -> Sequence[Any]:
+    """Where these children of one parent are counted; looked up child by child, never among all siblings."""
+    mine = [turn.child for turn in turns if turn.parent == parent]
+    query = sa.select(schema.child).where(_CHILD.task_id == parent, _CHILD.child_id.in_(mine))
+    return tx.core.execute(query).all()
 
 
 _TURNED = (
@@ -87,10 +93,12 @@ def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
     """Notes those that ended without success and have children; takes back the note of one that goes on."""
     if unwell := [id_ for id_, status in turned.items() if status in _UNWELL]:
         children = sa.select(_TASK.parent_id).where(_TASK.parent_id.in_(unwell)).distinct()
-        noted = set(tx.core.execute(sa.select(_BEREFT.task_id).where(_BEREFT.task_id.in_(unwell))).scalars())
-        new = [{"task_id": id_} for id_ in tx.core.execute(children).scalars() if id_ not in noted]
-        if new:
-            tx.core.execute(sa.insert(schema.bereft), new)
+        if parents := tx.core.execute(children).scalars().all():
+            noted = sa.select(_BEREFT.task_id).where(_BEREFT.task_id.in_(parents))
+            known = set(tx.core.execute(noted).scalars())
+            new = [{"task_id": id_} for id_ in parents if id_ not in known]
+            if new:
+                tx.core.execute(sa.insert(schema.bereft), new)
     if again := [id_ for id_, status in turned.items() if not status.terminal]:
         tx.core.execute(sa.delete(schema.bereft).where(_BEREFT.task_id.in_(again)))
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
+
+import pytest
 
 from duly.store import items
 from duly.store.lists import Filter, page
@@ -42,3 +45,17 @@ async def test_a_map_goes_on_where_its_worker_died(workers: Cluster) -> None:
     ran = workers.ledger("item")
     assert {line["n"] for line in ran} == set(range(500))
     assert not [line for line in ran if line["attempt"] > recorded.get(line["n"], line["attempt"])]
+
+
+@pytest.mark.parametrize("place", ["spawn.before_record", "spawn.recorded", "store.half_written"])
+async def test_a_death_around_a_spawn_makes_no_second_child(
+    workers: Cluster, tmp_path: Path, place: str
+) -> None:
+    """Step and child are both there, or neither."""
+    once = tmp_path / "once"
+    workers.start(DULY_FAILPOINTS=f"{place}=kill@3?{once}")
+    id_ = await workers.submit("family", {"n": 5, "pause": 0})
+    ended = await workers.end(id_, 60)
+    assert once.exists()
+    assert (ended.status, ended.result) == ("completed", [0, 1, 2, 3, 4])
+    assert len(await workers.app.database.read(page, Filter(parent=id_), limit=200)) == 5

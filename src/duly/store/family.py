@@ -56,11 +56,11 @@ def count(tx: Transaction, turns: Sequence[Turn]) -> dict[str, str]:
     return {id_: name for id_, name, _ in over if _waits_for_children(tx, id_)}
 
 
-def _links(tx: Transaction, parent: str, turns: Sequence[Turn]) -> Sequence[Any]:
+def _links(tx: Transaction, parent: str, turns: Sequence[Turn]) -> list[Any]:
     """Where these children of one parent are counted; looked up child by child, never among all siblings."""
     mine = [turn.child for turn in turns if turn.parent == parent]
     query = sa.select(schema.child).where(_CHILD.task_id == parent, _CHILD.child_id.in_(mine))
-    return tx.core.execute(query).all()
+    return list(tx.core.execute(query))
 
 
 _TURNED = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -21,9 +21,16 @@ def _forget() -> None:
     calls.clear()
 
 
+class Mended:
+    """Pages that were mended, and by which."""
+
+    pages: ClassVar[dict[int, int]] = {}
+
+
 @duly.task("page", max_retries=0)
 async def read_page(ctx: Context, number: int) -> int:
     calls.append(number)
+    number = Mended.pages.get(number, number)
     if number < 0:
         raise Fail("unreadable", f"page {number} is torn")
     return number * number
@@ -195,6 +202,22 @@ async def test_a_failure_can_be_caught(harness: Harness) -> None:
     await harness.app.client.retry(torn.id)
     await harness.advance(60)
     assert await harness.assert_completed(task.id) == "failed unreadable"
+
+
+async def test_a_family_can_be_given_another_run(harness: Harness, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An operator retries the child, then its parent: that asks anew, and spawns nobody again."""
+    task = await harness.submit("book", {"pages": [2, -1]})
+    await harness.run_until_idle()
+    await harness.assert_failed(task.id, "child_failed")
+    await harness.app.client.retry(task.id)
+    await harness.run_until_idle()
+    await harness.assert_failed(task.id, "child_failed")  # the child is as it was
+    monkeypatch.setattr(Mended, "pages", {-1: 1})
+    await harness.app.client.retry((await children(harness, task.id))[1].id)
+    await harness.app.client.retry(task.id)
+    await harness.run_until_idle()
+    assert await harness.assert_completed(task.id) == [4, 1]
+    assert len(await children(harness, task.id)) == 2
 
 
 async def test_branches_gather_side_by_side(harness: Harness) -> None:

@@ -233,7 +233,7 @@ class Step:
 
     A wait is a step too: `waits_for` names a signal, or is empty for a sleep. It ends at `due_at`, if it has
     one; once it is over, `taken` is the number of the signal that it took, or 0. So is a gather: `children`
-    counts those that have not ended; an `eager` one is over once one of them failed.
+    counts those that have not ended; an `eager` one is over once one of them failed, and takes 1 then.
     """
 
     name: str

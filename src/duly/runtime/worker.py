@@ -151,7 +151,7 @@ class Worker:
         """What to do after which verbs; after commits of others, all of it."""
         return {
             self._work_may_wait: frozenset(
-                {submit, spawn, retry, signal, promote, rescue, tick, run, *OPENING}
+                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, *OPENING}
             ),
             lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
             lambda _: self._sends.hint(): frozenset(

@@ -14,6 +14,7 @@ from duly.model.errors import InvalidInput
 from duly.model.state import Status
 from duly.model.task import Step, Submission
 from duly.store import bodies, schema, submissions
+from duly.store.family import FAILED, WELL
 from duly.store.journal import StepRecord, fence, record_steps, step_kind
 from duly.store.transaction import Transaction
 from duly.store.transitions import facts
@@ -95,8 +96,8 @@ def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
     step, ends = item.step, _ends(tx, item)
     left = sum(outcome is None for outcome in ends.values())
     eager = int(bool(step.eager))
-    over = left == 0 or (eager and any(outcome in UNWELL for outcome in ends.values()))
-    taken = 0 if over else None
+    failed = any(outcome in UNWELL for outcome in ends.values())
+    taken = (FAILED if failed else WELL) if left == 0 or (eager and failed) else None
     here = {"task_id": item.id, "name": step.name, "n": step.n}
     row = {**here, "attempt": item.attempt, "digest": step.digest, "duration_ms": 0, "created_at": tx.now}
     row |= {"waits_for": "", "taken": taken, "children": left, "eager": eager}

@@ -14,10 +14,14 @@ import sqlalchemy as sa
 
 from duly.model.state import Status
 from duly.store import schema
+from duly.store.journal import value_kind
 from duly.store.transaction import Transaction
 
 _CHILD, _STEP, _TASK, _BEREFT = schema.child.c, schema.step.c, schema.task.c, schema.bereft.c
 _UNWELL = (Status.FAILED, Status.CANCELLED)
+
+#: What a gather takes that is over without any failure, and one with.
+WELL, FAILED = 0, 1
 
 #: A gather: its task, name and number.
 Key = tuple[str, str, int]
@@ -80,8 +84,17 @@ def _over(tx: Transaction, key: Key, fewer: int, *, failed: bool) -> bool:
     ).one()
     if taken is not None or not (left == 0 or (eager and failed)):
         return False
-    tx.core.execute(sa.update(schema.step).where(*here).values(taken=0))
+    tx.core.execute(
+        sa.update(schema.step).where(*here).values(taken=FAILED if failed or _failed(tx, key) else WELL)
+    )
     return True
+
+
+def _failed(tx: Transaction, key: Key) -> bool:
+    """Whether any child of a gather ended without success."""
+    mine = (_CHILD.task_id == key[0], _CHILD.name == key[1], _CHILD.n == key[2])
+    one = sa.select(_CHILD.child_id).where(*mine, _CHILD.outcome.in_(_UNWELL)).limit(1)
+    return tx.core.execute(one).first() is not None
 
 
 def _waits_for_children(tx: Transaction, id_: str) -> bool:
@@ -90,7 +103,8 @@ def _waits_for_children(tx: Transaction, id_: str) -> bool:
 
 
 def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
-    """Notes those that ended without success and have children; takes back the note of one that goes on."""
+    """Notes those that ended without success and have children; one that an operator gives another run is no
+    longer noted, and asks anew how its failed children have ended: they may have had another run too."""
     if unwell := [id_ for id_, status in turned.items() if status in _UNWELL]:
         children = sa.select(_TASK.parent_id).where(_TASK.parent_id.in_(unwell)).distinct()
         if parents := tx.core.execute(children).scalars().all():
@@ -101,6 +115,19 @@ def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
                 tx.core.execute(sa.insert(schema.bereft), new)
     if again := [id_ for id_, status in turned.items() if not status.terminal]:
         tx.core.execute(sa.delete(schema.bereft).where(_BEREFT.task_id.in_(again)))
+        _forget_failures(tx, again)
+
+
+def _forget_failures(tx: Transaction, ids: Sequence[str]) -> None:
+    """Forgets the gathers of these tasks in which a child failed, with what they answered."""
+    gathers = sa.select(_STEP.task_id, _STEP.name, _STEP.n).where(_STEP.children.is_not(None))
+    failed = gathers.where(_STEP.task_id.in_(ids), _STEP.taken == FAILED)
+    for id_, name, n in tx.core.execute(failed).all():
+        for table in (schema.child, schema.step):
+            its = (table.c.task_id == id_, table.c.name == name, table.c.n == n)
+            tx.core.execute(sa.delete(table).where(*its))
+        body = (schema.task_data.c.task_id == id_, schema.task_data.c.kind == value_kind(name, n))
+        tx.core.execute(sa.delete(schema.task_data).where(*body))
 
 
 def counts(tx: Transaction, id_: str) -> dict[str, int]:

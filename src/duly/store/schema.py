@@ -172,7 +172,8 @@ step = Table(
     Column("waits_for", _key(64)),
     Column("due_at", BigInteger),
     Column("taken", Integer),
-    # A gather is a wait: how many of its children have not ended, and whether one that fails ends it.
+    # A gather is a wait: how many of its children have not ended, and whether one that fails ends it. What it
+    # takes is 0, or 1 when one of them failed.
     Column("children", Integer),
     Column("eager", SmallInteger),
     **STORAGE,

@@ -30,7 +30,8 @@ RETRY_SECONDS = 0.5
 Admit = Callable[[str, Any, Mapping[str, Any]], Submission]
 
 
-def _no_children(task_type: str, *_: Any) -> Submission:
+def no_children(task_type: str, *_: Any) -> Submission:
+    """Refuses them, where nothing says what they are made of."""
     raise InvalidInput(f"nothing can be submitted here: {task_type}")
 
 
@@ -51,7 +52,7 @@ class Journal:
         *,
         emit: Emit,
         lost: Callable[[], None],
-        admit: Admit = _no_children,
+        admit: Admit = no_children,
     ) -> None:
         self._database = database
         self._claimed = claimed

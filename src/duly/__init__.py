@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from duly.execute.context import BlockingContext, Context
-    from duly.model.errors import DulyError, InvalidInput, TaskNotFound, TrackTimeout, WaitTimeout
-    from duly.model.job import Job
+    from duly.model.errors import ChildFailed, DulyError, InvalidInput, ItemsFailed, TaskNotFound, WaitTimeout
     from duly.model.outcome import Fail, Retry, Snooze
     from duly.model.policy import Polling
     from duly.model.state import Status
@@ -26,37 +25,37 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BlockingContext",
+    "ChildFailed",
     "Context",
     "Duly",
     "DulyError",
     "Fail",
     "InvalidInput",
-    "Job",
+    "ItemsFailed",
     "Polling",
     "Retry",
     "Snooze",
     "Status",
     "Task",
     "TaskNotFound",
-    "TrackTimeout",
     "WaitTimeout",
 ]
 
 _HOMES = {
     "BlockingContext": "duly.execute.context",
+    "ChildFailed": "duly.model.errors",
     "Context": "duly.execute.context",
     "Duly": "duly.runtime.declare",
     "DulyError": "duly.model.errors",
     "Fail": "duly.model.outcome",
     "InvalidInput": "duly.model.errors",
-    "Job": "duly.model.job",
+    "ItemsFailed": "duly.model.errors",
     "Polling": "duly.model.policy",
     "Retry": "duly.model.outcome",
     "Snooze": "duly.model.outcome",
     "Status": "duly.model.state",
     "Task": "duly.model.task",
     "TaskNotFound": "duly.model.errors",
-    "TrackTimeout": "duly.model.errors",
     "WaitTimeout": "duly.model.errors",
 }
 

@@ -29,6 +29,12 @@ async def break_(ctx: Context) -> None:
     raise Fail("no_text", "The scan holds no text.")
 
 
+@duly.task("party")
+async def party(ctx: Context, names: list[str]) -> list[Any]:
+    """Greets each guest in a task of its own."""
+    return await ctx.gather(*[await ctx.spawn("guest", "greet", {"name": name}) for name in names])
+
+
 @duly.task("keep")
 async def keep(ctx: Context, file: dict[str, Any]) -> dict[str, Any]:
     """Answers what an upload looked like."""

@@ -64,6 +64,20 @@ def test_show_and_why_name_the_external_job(shell: Shell, submit: Submit, work: 
     assert "外部任务 v-1" in shell("why", id_, "--lang", "zh").out
 
 
+def test_a_family_is_shown(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:
+    """A parent counts its children, `ls --parent` lists them, each names its parent; also by a short id."""
+    id_ = submit("party", 'names=["Ann", "Bo"]')["id"]
+    work()
+    assert shell("show", id_, "--json").json["children"] == {"completed": 2}
+    assert "2 completed" in shell("show", id_).out
+    for words in (id_, id_[-8:]):
+        children = shell("ls", "--parent", words, "--json").json["tasks"]
+        assert [one["parent_id"] for one in children] == [id_, id_]
+    assert id_ in shell("show", children[0]["id"]).out
+    assert shell("stats", "--parent", id_, "--json").json["stats"]["completed"] == 2
+    assert shell("ls", "--parent", "nobody").code == 2
+
+
 def test_a_task_is_told_what_it_waits_for(shell: Shell, submit: Submit, work: Callable[[], None]) -> None:
     """The same --id is the same signal; what is no JSON, or is for a task that has ended, is refused."""
     id_ = submit("greet", "name=Ann")["id"]

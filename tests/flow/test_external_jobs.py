@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from duly import BlockingContext, Context, Duly, Fail, Job, Polling, Retry, Status, TrackTimeout, testing
+from duly import BlockingContext, Context, Duly, Fail, Polling, Retry, Status, WaitTimeout, testing
 from duly.http import create_api
 from duly.observe.why import why
 from duly.testing import START_MS, Harness
@@ -28,7 +28,7 @@ class Api:
 
     url = ""
 
-    async def submit(self, job: Job) -> str:
+    async def submit(self, job: Any) -> str:
         async with httpx2.AsyncClient() as http:
             wanted = {"callback_url": job.callback_url}
             headers = {"Idempotency-Key": job.key}
@@ -43,7 +43,7 @@ class Api:
             (await http.delete(f"{self.url}/jobs/{id_}")).raise_for_status()
 
     # The same in plain functions.
-    def submit_here(self, job: Job) -> str:
+    def submit_here(self, job: Any) -> str:
         wanted, headers = {"callback_url": job.callback_url}, {"Idempotency-Key": job.key}
         return str(httpx2.post(f"{self.url}/jobs", json=wanted, headers=headers).json()["id"])
 
@@ -333,7 +333,7 @@ async def test_a_timeout_can_be_caught(harness: Harness, vendor: Vendor) -> None
         await harness.advance(60)
     vendor.ends()
     await harness.advance(60)
-    assert await harness.assert_completed(id_) == TrackTimeout.__name__
+    assert await harness.assert_completed(id_) == WaitTimeout.__name__
 
 
 async def test_two_jobs_of_one_name_are_two(

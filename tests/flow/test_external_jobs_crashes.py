@@ -9,9 +9,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from duly import Context, Duly, Job, Status, testing
+from duly import Context, Duly, Status, testing
 from duly.failpoints import VARIABLE
 from duly.http import create_api
+from duly.model.job import Job
 from duly.testing import Harness
 from support.vendor import Vendor
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from duly.model.state import TERMINAL, Status
 from duly.model.task import DAY_MS, Target
-from duly.store import deliveries, journal, retention, schema
+from duly.store import deliveries, items, journal, retention, schema
 from duly.store.deliveries import Notice, Sent
 from duly.store.retention import FRONT, Expired
 from duly.store.transaction import Transaction
@@ -79,6 +79,9 @@ def full(store: Store) -> str:
     claimed = store.running(INBOX, tags=("a", "b"))
     store.write(journal.record_steps, step(claimed))
     store.write(journal.append, lines(claimed, "hello"))
+    learned = items.Item(n=0, status="completed", tries=1, digest="d", result="1")
+    batch = items.Items(id=claimed.id, attempt=1, name="pages", items=(learned,), progress=1)
+    store.write(items.record_items, batch)
     store.finish(claimed)
     return claimed.id
 

@@ -59,6 +59,31 @@ def steps_plain_apart(ctx: BlockingContext, n: int = 3, pause: float = 0.05) -> 
     return n
 
 
+@duly.task("member", timeout=120)
+async def member(ctx: Context, n: int, pause: float = 0.0) -> int:
+    note("member", ctx.task_id, ctx.attempt, n)
+    await asyncio.sleep(pause)
+    return n
+
+
+@duly.task("family", timeout=120)
+async def family(ctx: Context, n: int, pause: float) -> list[int]:
+    note("start", ctx.task_id, ctx.attempt)
+    children = [await ctx.spawn("member", "member", {"n": number, "pause": pause}) for number in range(n)]
+    return await ctx.gather(*children)
+
+
+@duly.task("mapping", timeout=120)
+async def mapping(ctx: Context, n: int, pause: float) -> int:
+    note("start", ctx.task_id, ctx.attempt)
+
+    async def work(number: int) -> int:
+        await asyncio.sleep(pause)
+        return note("item", ctx.task_id, ctx.attempt, number)
+
+    return sum((await ctx.map("numbers", range(n), work, concurrency=5)).ok)
+
+
 @duly.task("silent.loop", timeout=3600)
 async def silent_loop(ctx: Context, seconds: float, later: float | None = None) -> None:
     """Silent for `seconds`; in later attempts for `later` seconds, if given."""

@@ -43,6 +43,7 @@ REST = (
     SELECT id, 1, coalesce(worker_id, 'w0'), :now, completed_at FROM task WHERE attempt = 1""",
     """INSERT INTO step (task_id, name, n, attempt, digest, duration_ms, created_at)
     SELECT id, 'facts', 1, 1, 'd', 5, :now FROM task WHERE attempt = 1""",
+    "INSERT INTO bereft (task_id) SELECT id FROM task",
     "INSERT INTO task_tag (task_id, tag) SELECT id, 'all' FROM task WHERE attempt = 0",
     """INSERT INTO partial (task_id, attempt, part, text)
     SELECT id, 1, 0, 'x' FROM task WHERE status = 'running'""",

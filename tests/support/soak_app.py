@@ -15,7 +15,8 @@ from typing import Any
 
 import soak_breakage  # type: ignore[import-not-found]
 
-from duly import BlockingContext, Context, Duly, Job, Polling
+from duly import BlockingContext, Context, Duly, Polling
+from duly.model.job import Job
 
 soak_breakage.plant()
 duly = Duly()

@@ -79,7 +79,7 @@ def wait(
 
 def suspension(claimed: Claimed, *open_: Step) -> claims.Finish:
     """The attempt can go no further than these waits."""
-    more = {"delay_ms": None, "wait_kind": wait_kind(open_), "waits": open_}
+    more: dict[str, Any] = {"delay_ms": None, "wait_kind": wait_kind(open_), "waits": open_}
     return ending(claimed, Status.WAITING, **more)
 
 

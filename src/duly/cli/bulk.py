@@ -24,8 +24,9 @@ Ids = Annotated[
 async def choice(desk: Desk, wanted: Wanted, ids: Sequence[str] | None) -> Choice:
     """What the options and arguments name."""
     from duly.cli.desk import Choice, resolved
+    from duly.cli.tasks import narrowed
 
-    return Choice(where=wanted.filter(), ids=[await resolved(desk, one) for one in ids or ()])
+    return Choice(where=await narrowed(desk, wanted), ids=[await resolved(desk, one) for one in ids or ()])
 
 
 async def in_parts(ask: Callable[[int], Awaitable[Json]], word: str, limit: int) -> Json:

@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 def sheet(seen: Json, screen: Screen) -> Iterator[RenderableType]:
     """The task, its attempts, steps, deliveries and timeline, then its result."""
-    yield facts(seen["task"], screen)
+    yield facts(seen["task"], screen, seen["children"])
     for name, table in _TABLES.items():
         if seen[name]:
             yield _title(screen.say(name))
@@ -38,7 +38,7 @@ def _title(text: str) -> RenderableType:
     return Text(f"\n{text}", style="bold")
 
 
-def facts(task: Json, screen: Screen) -> Table:
+def facts(task: Json, screen: Screen, children: Mapping[str, int] | None = None) -> Table:
     """The task's own row as a list of names and values; what is not set is left out."""
     table = plain_table(header=False)
     table.add_column(style="bright_black", no_wrap=True)
@@ -49,6 +49,9 @@ def facts(task: Json, screen: Screen) -> Table:
     for name, value in _values(task, screen):
         if value:
             table.add_row(screen.say(name), clean(value))
+    if children:
+        said = ", ".join(f"{count} {screen.say(status)}" for status, count in children.items())
+        table.add_row(screen.say("children"), said)
     return table
 
 
@@ -56,8 +59,8 @@ def _values(task: Json, screen: Screen) -> Iterator[tuple[str, str]]:
     note = task["progress_message"] or ""
     yield "progress", f"{percent(task)}  {note}".strip()
     yield "error", " ".join(str(one) for one in (_bracketed(task["error_code"]), task["error"]) if one)
-    for name in ("queue", "owner"):
-        yield name, str(task[name])
+    for name in ("queue", "owner", "parent_id"):
+        yield name, str(task.get(name) or "")
     yield "priority", str(task["priority"])
     yield "retries", f"{task['retry_count']}/{task['max_retries']}"
     yield "attempt", str(task["attempt"])

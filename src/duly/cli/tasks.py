@@ -33,7 +33,10 @@ class Wanted:
     queue: Annotated[str | None, typer.Option(help="In this queue.", rich_help_panel=_FILTER)] = None
     owner: Annotated[str | None, typer.Option(help="Of this owner.", rich_help_panel=_FILTER)] = None
     tag: Annotated[str | None, typer.Option(help="With this tag.", rich_help_panel=_FILTER)] = None
-
+    parent: Annotated[
+        str | None,
+        typer.Option(help="Children of this task (id, or its last characters).", rich_help_panel=_FILTER),
+    ] = None
     error: Annotated[
         str | None, typer.Option(help="Failed with this error code.", rich_help_panel=_FILTER)
     ] = None
@@ -80,7 +83,7 @@ def ls(
     from duly.cli.table import task_table
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        tasks = await desk.page(wanted.filter(), limit)
+        tasks = await desk.page(await narrowed(desk, wanted), limit)
         if screen.json:
             screen.write({"tasks": tasks})
         elif not tasks:
@@ -184,7 +187,7 @@ def stats(wanted: Wanted, place: Place, shown: Shown) -> None:
     from duly.cli.table import plain_table
 
     async def asked(desk: Desk, screen: Screen) -> None:
-        answer = await desk.stats(wanted.filter())
+        answer = await desk.stats(await narrowed(desk, wanted))
         if screen.json:
             screen.write(answer)
             return
@@ -213,7 +216,17 @@ async def all_of(desk: Desk, id_: str) -> Json:
     task, events = await desk.get(id_), await desk.timeline(id_)
     known = {"task": task, "attempts": history.attempts(events), "steps": history.steps(events)}
     known["jobs"] = history.jobs(events)
+    counted = (await desk.stats({"parent": id_}))["stats"]
+    known["children"] = {status: count for status, count in counted.items() if count}
     return {**known, "deliveries": await desk.deliveries(id_), "events": events}
+
+
+async def narrowed(desk: Desk, wanted: Wanted) -> dict[str, str]:
+    """The words of a filter; a parent's short id is looked up."""
+    words = wanted.filter()
+    if wanted.parent is not None:
+        words["parent"] = await _resolved(desk, wanted.parent)
+    return words
 
 
 async def _resolved(desk: Desk, text: str) -> str:

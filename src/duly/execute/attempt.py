@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duly.execute.conclusion import conclude, seconds_left, timed_out, unrecordable
-from duly.execute.journal import Journal
+from duly.execute.journal import Admit, Journal
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
 from duly.failpoints import failpoint
@@ -44,6 +44,9 @@ class Bench:
     handled: Callable[[Attempt], None]
     stuck: Callable[[Attempt], None]
     over: Callable[[Attempt, BaseException | None], None]
+    #: What a handler's children are made of; and who is told that a task may have become pending.
+    admit: Admit
+    stirred: Callable[[], None]
 
 
 class Attempt:
@@ -65,7 +68,12 @@ class Attempt:
         self._bench = bench
         self._loop = asyncio.get_running_loop()
         self._journal = Journal(
-            bench.database, claimed, emit=bench.emit, lost=self.lose, version=kind.version
+            bench.database,
+            claimed,
+            emit=bench.emit,
+            lost=self.lose,
+            version=kind.version,
+            admit=bench.admit,
         )
         #: What others want of it; a value once they do.
         self._wishes: list[Outcome | None] = []
@@ -236,6 +244,8 @@ class Attempt:
             self._say(
                 f"attempt.{status.value}", attempt=end.attempt, error_code=end.error_code, error=end.error
             )
+            if self.claimed.parent_id is not None or status is Status.PENDING:
+                self._bench.stirred()
         self._bench.over(self, None)
 
     def _apart(self, work: Coroutine[Any, Any, None]) -> None:

@@ -50,7 +50,10 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
 
 
 def wait_kind(waits: Sequence[Step]) -> str:
-    """For what a task waits, in a word: the signal of a job, that of a person, or only the clock."""
+    """For what a task waits, in a word: children, the signal of a job, that of a person, or only the clock.
+    Children and signals may both wake it."""
+    if any(step.children is not None for step in waits):
+        return "children"
     if any(is_job(step.waits_for) for step in waits):
         return "job"
     return "signal" if any(step.waits_for for step in waits) else "sleep"

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from duly.execute.fanout import BlockingFanout, Fanout, FanPen
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
 from duly.execute.tracking import Tracked, Work, drive, drive_here
@@ -28,7 +29,7 @@ from duly.model.task import Claimed, Step
 T = TypeVar("T")
 
 
-class Pen(Protocol):
+class Pen(FanPen, Protocol):
     """Where a context writes: the worker's journal, or a pipe to it from an isolated process."""
 
     async def record(self, step: Step) -> None: ...
@@ -63,7 +64,7 @@ class Threads:
         return future
 
 
-class Context:
+class Context(Fanout):
     """The task that a handler works on, and what it can do beyond computing.
 
     Every write is fenced: once another attempt owns the task, each raises `LeaseLost`.
@@ -71,7 +72,7 @@ class Context:
 
     def __init__(self, claimed: Claimed, pen: Pen, book: StepBook, threads: Threads) -> None:
         self._claimed = claimed
-        self._pen = pen
+        self._pen: Pen = pen
         self._book = book
         self._threads = threads
         self.parking = Parking()
@@ -294,11 +295,11 @@ class Context:
             return await self._pen.blob(sha256)
 
 
-class BlockingContext:
+class BlockingContext(BlockingFanout):
     """`Context` for plain handlers: the same methods, each returns when its work is done."""
 
     def __init__(self, context: Context, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self._context = context
+        self._context: Context = context
         self._run = run
         context.parking.blocks = True
 

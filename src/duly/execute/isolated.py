@@ -27,6 +27,7 @@ from duly.model.events import EventType, current_task
 from duly.model.job import JobState, Word
 from duly.model.outcome import Failed, Outcome
 from duly.model.task import Claimed, Step
+from duly.store.items import Item
 
 _PR_SET_PDEATHSIG = 1
 _processes = multiprocessing.get_context("spawn")
@@ -129,6 +130,25 @@ class _Pipe:
     async def job(self, name: str, n: int, wait: Step, word: Word | None) -> JobState:
         state: JobState = await asyncio.to_thread(self._ask, "job", name, n, wait, word)
         return state
+
+    async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str:
+        child: str = await asyncio.to_thread(self._ask, "spawn", step, task_type, input_, dict(options))
+        return child
+
+    async def gather(self, step: Step, children: tuple[str, ...]) -> Step:
+        found: Step = await asyncio.to_thread(self._ask, "gather", step, children)
+        return found
+
+    async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str:
+        told: str = await asyncio.to_thread(self._ask, "ends", step, children, cancel)
+        return told
+
+    async def items(self, name: str, after: int) -> list[Item]:
+        found: list[Item] = await asyncio.to_thread(self._ask, "items", name, after)
+        return found
+
+    async def record_items(self, name: str, some: tuple[Item, ...], progress: float) -> None:
+        await asyncio.to_thread(self._ask, "record_items", name, some, progress)
 
     async def line(self, type_: EventType, data: Mapping[str, Any]) -> None:
         await asyncio.to_thread(self._ask, "line", type_, dict(data))

@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from duly.execute.family import Admit, FamilyPen, no_children
 from duly.failpoints import failpoint
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
@@ -24,7 +25,7 @@ GATHER_CHARACTERS = 2048
 RETRY_SECONDS = 0.5
 
 
-class Journal:
+class Journal(FamilyPen):
     """The pen of one attempt, by the handler of this version. `lost` is called once, when the store refuses a
     write of this attempt."""
 
@@ -44,12 +45,14 @@ class Journal:
         emit: Emit,
         lost: Callable[[], None],
         version: str = "",
+        admit: Admit = no_children,
     ) -> None:
         self._database = database
         self._claimed = claimed
         self._version = version
         self._emit = emit
         self._lost = lost
+        self._admit = admit
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
         self._text: list[str] = []
         self._flushing = asyncio.Lock()

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from duly.execute.attempt import Attempt, Bench
+from duly.execute.journal import Admit, no_children
 from duly.execute.offload import Place
 from duly.model.events import Emit
 from duly.model.task import Claimed
@@ -36,6 +37,7 @@ class Runner:
         stuck: float,
         freed: Callable[[], None],
         replace: Callable[[], None],
+        admit: Admit = no_children,
     ) -> None:
         self._database = database
         self._registry = registry
@@ -53,6 +55,8 @@ class Runner:
             handled=self._handled,
             stuck=self._stuck,
             over=self._over,
+            admit=admit,
+            stirred=freed,
         )
         self._attempts: set[Attempt] = set()
         #: Whether the worker stops: no further attempt and no further step begins.

@@ -75,9 +75,18 @@ class StepBook:
             InvalidInput: a step cannot wait; and see `take`.
             ReplayMismatch: see `take`.
         """
-        if inside_a_step():
-            raise InvalidInput(f"a step cannot wait: call {name!r} in the handler, between steps")
+        outside_steps(name)
         return replace(self.take(name, key, ["wait", waits_for]), waits_for=waits_for)
+
+    def take_gather(self, name: str, key: str | None, children: Iterable[str], *, eager: bool) -> Place:
+        """The place of a wait for children; `eager`: the first that fails ends it.
+
+        Raises:
+            InvalidInput: a step cannot wait; and see `take`.
+            ReplayMismatch: see `take`.
+        """
+        outside_steps(name)
+        return replace(self.take(name, key, ["gather", eager, list(children)]), waits_for="")
 
     def _check_branch(self, name: str) -> None:
         try:
@@ -86,6 +95,12 @@ class StepBook:
             caller = None
         if self._callers.setdefault(name, caller) is not caller:
             raise ReplayMismatch(f"step {name!r} is called by several branches; tell them apart with key=")
+
+
+def outside_steps(name: str) -> None:
+    """Refuses, within a step, what only a handler may do."""
+    if inside_a_step():
+        raise InvalidInput(f"a step cannot wait: call {name!r} in the handler, between steps")
 
 
 def _full_name(name: str, key: str | None) -> str:

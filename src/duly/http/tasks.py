@@ -68,6 +68,7 @@ class Selection(BaseModel):
     since: Name | None = Field(
         default=None, description="Ended at this moment or later: ISO 8601 with a zone."
     )
+    parent: Name | None = Field(default=None, description="Children of this task.")
     owner: Name | None = None
     tenant: Name | None = None
 
@@ -84,6 +85,7 @@ class Selection(BaseModel):
             queue=self.queue,
             tag=self.tag,
             error_code=self.error_code,
+            parent=self.parent,
             ended_since=moment(self.since, 0, "since"),
         )
 

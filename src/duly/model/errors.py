@@ -19,7 +19,9 @@
     ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
     ├── ReplayMismatch               the handler's code no longer matches the recorded steps
     ├── WaitTimeout                  no signal came in time; also a TimeoutError
-    ├── TrackTimeout                 an external job did not end in time; also a TimeoutError
+    ├── TrackTimeout                 an external job did not end in time; a WaitTimeout
+    ├── ChildFailed                  a child that was gathered failed or was cancelled
+    ├── ItemsFailed                  some items of a map failed for good
     └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
 
 A wrong setting is `duly.config.SettingsError`: configuration lies below this package.
@@ -164,7 +166,27 @@ class WaitTimeout(DulyError, TimeoutError):
     code = "wait_timeout"
 
 
-class TrackTimeout(DulyError, TimeoutError):
+class TrackTimeout(WaitTimeout):
     """The external job did not end in time; give `ctx.track` a longer `timeout`, or catch this."""
 
     code = "track_timeout"
+
+
+class ChildFailed(DulyError):
+    """A child task failed or was cancelled; catch this, or gather with `policy="collect"`."""
+
+    code = "child_failed"
+
+    def __init__(self, message: str = "", *, child_id: str = "", **fields: Any) -> None:
+        super().__init__(message, child_id=child_id, **fields)
+        self.child_id = child_id
+
+
+class ItemsFailed(DulyError):
+    """Some items of a map failed for good; `result` has all others. Map with `policy="collect"` to go on."""
+
+    code = "items_failed"
+
+    def __init__(self, message: str = "", *, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result

@@ -190,6 +190,7 @@ class Task:
     wait_kind: str | None = None
     code_version: str | None = None
     cancel_requested_at: int | None = None
+    parent_id: str | None = None
     progress: float | None = None
     progress_message: str | None = None
     error_code: str | None = None
@@ -227,6 +228,7 @@ class Claimed(NamedTuple):
     retry_count: int
     max_retries: int
     metadata: Mapping[str, Any]
+    parent_id: str | None = None
     suspect: int = 0
     input: str = "{}"
 
@@ -236,7 +238,8 @@ class Step:
     """A remembered step: its number among those of its name, the digest of its arguments, its value.
 
     A wait is a step too: `waits_for` names a signal, or is empty for a sleep. It ends at `due_at`, if it has
-    one; once it is over, `taken` is the number of the signal that it took, or 0.
+    one; once it is over, `taken` is the number of the signal that it took, or 0. So is a gather: `children`
+    counts those that have not ended; an `eager` one is over once one of them failed, and takes 1 then.
     """
 
     name: str
@@ -248,3 +251,5 @@ class Step:
     waits_for: str | None = None
     due_at: int | None = None
     taken: int | None = None
+    children: int | None = None
+    eager: int | None = None

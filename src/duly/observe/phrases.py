@@ -93,6 +93,13 @@ PHRASES = {
         "If {external_id} has not ended by {at}, in {span}, the wait for it is over.",
         "若 {external_id} 在 {at}（还有 {span}）前未结束，则不再等待。",
     ),
+    "children": (
+        "It waits for {left} of {children} children to end ({name}). List them: duly ls --parent {id}.",
+        "正在等待子任务结束（{name}）：共 {children} 个子任务，还有 {left} 个。查看：duly ls --parent {id}。",
+    ),
+    "family": ("Its children: {counts}.", "它的子任务：{counts}。"),
+    "items": ("Items of the map {name}: {counts}.", "映射 {name} 的条目：{counts}。"),
+    "child_of": ("It is a child of the task {parent}.", "它是任务 {parent} 的子任务。"),
     "running": (
         "Attempt {attempt} has been running for {span} on {host} (process {pid}).",
         "第 {attempt} 次执行已在 {host}（进程 {pid}）上运行 {span}。",

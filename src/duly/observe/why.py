@@ -17,7 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Task, code_word
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import jobs, lists, queues
+from duly.store import family, items, jobs, lists, queues
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -59,6 +59,9 @@ class _Facts:
     attempts: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    children: dict[str, int] = field(default_factory=dict)
+    gathers: list[dict[str, Any]] = field(default_factory=list)
+    items: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
     def say(self, code: str, zh: dict[str, Any] | None = None, /, **data: Any) -> None:
@@ -95,6 +98,7 @@ async def why(
     if facts is None:
         raise TaskNotFound(f"there is no task {task_id}")
     _REASONS[facts.task.status](facts)
+    _family(facts)
     _deadline(facts)
     _deliveries(facts)
     _kept(facts)
@@ -119,6 +123,9 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         attempts=lists.rows_of(tx, "attempt", id_),
         deliveries=lists.rows_of(tx, "delivery", id_),
         jobs=jobs.open_jobs(tx, id_) if waits else [],
+        children=family.counts(tx, id_),
+        items=items.counts(tx, id_),
+        gathers=family.open_gathers(tx, id_) if waits else [],
     )
 
 
@@ -200,15 +207,21 @@ def _retry(facts: _Facts) -> None:
 
 def _waiting(facts: _Facts) -> None:
     told = facts.last.data if facts.last is not None else {}
+    kind = facts.task.wait_kind
     _jobs(facts)
-    if facts.task.wait_kind in ("sleep", "signal"):
+    if kind == "children":
+        for gather in facts.gathers:
+            facts.say("children", id=facts.task.id, **gather)
+        if told.get("signal"):
+            _suspended(facts, told)
+    elif kind in ("sleep", "signal"):
         _suspended(facts, told)
-    elif facts.task.wait_kind == "job":
+    elif kind == "job":
         if told.get("signal"):
             facts.say("signal", signal=told["signal"])
     elif facts.task.due_at is not None:
-        facts.say("snoozed", **_until(facts), kind=facts.task.wait_kind, detail=told.get("reason"))
-    else:
+        facts.say("snoozed", **_until(facts), kind=kind, detail=told.get("reason"))
+    if not facts.reasons:
         facts.say("waiting", kind=facts.task.wait_kind or "?", detail=told.get("reason"))
     _nobody(facts)
 
@@ -263,6 +276,19 @@ def _ended(facts: _Facts) -> None:
         facts.say("failed", _error_zh(task), **ago, **_error(task))
     else:
         facts.say(task.status.value, **ago)
+
+
+def _family(facts: _Facts) -> None:
+    """Whose child it is, and how its own children and the items of its maps stand."""
+    if facts.children:
+        counts = ", ".join(f"{number} {status}" for status, number in sorted(facts.children.items()))
+        facts.say("family", counts=counts)
+    for name in dict.fromkeys(one["name"] for one in facts.items):
+        theirs = [one for one in facts.items if one["name"] == name]
+        said = ", ".join(f"{one['number']} {one['status']}" for one in theirs)
+        facts.say("items", name=name, counts=said)
+    if facts.task.parent_id is not None:
+        facts.say("child_of", parent=facts.task.parent_id)
 
 
 def _deadline(facts: _Facts) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from duly.claim.orphans import Orphans
 from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
 from duly.claim.rescue import Reconciler, Rescuer
@@ -23,6 +24,7 @@ from duly.runtime.app import App
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
 from duly.store import bulk, pauses
+from duly.store.children import pass_on, spawn
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
 from duly.store.reserve import Reserve
@@ -35,6 +37,8 @@ from duly.store.writer import Verb
 LEAVE_SECONDS = 1.0
 #: How often it is looked for what has been kept long enough, and the pause between two batches.
 PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
+#: How often it is looked for children whose parent has failed or was cancelled.
+ORPHANS_SECONDS = 2.0
 #: What an operator does that may give workers something to do.
 OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
@@ -57,12 +61,11 @@ class Worker:
         pulse: Callable[[float], None] = lambda _: None,
     ) -> None:
         settings, database, emit = app.settings, app.database, app.emit
-        queues = settings.queue_names
         self._app = app
         self._emit = emit
         self.session = WorkerSession(
             database,
-            queues,
+            settings.queue_names,
             emit=emit,
             opened=supervised or (lambda _: None),
             types=tuple(app.registry.words()),
@@ -72,7 +75,7 @@ class Worker:
         self.poller = Poller(
             database,
             app.registry,
-            queues,
+            settings.queue_names,
             free=self.runner.free,
             start=self._begin,
             role=role,
@@ -84,6 +87,7 @@ class Worker:
         )
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
+        self.orphans = Orphans(database, emit=emit)
         self.ticker = Ticker(database, emit=emit, sync=self._write_down)
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
@@ -107,6 +111,7 @@ class Worker:
             stuck=settings.stuck,
             freed=self.look,
             replace=replace,
+            admit=self._app.client.admit,
         )
 
     def _make_loops(self) -> list[Loop]:
@@ -125,6 +130,7 @@ class Worker:
             self._sends,
             Loop("sweep", settings.sweep, self.sweep, emit=emit),
             self._prunes,
+            Loop("orphans", ORPHANS_SECONDS, self.orphans.tick, emit=emit),
             Loop("schedule", settings.poll, self.ticker.tick, emit=emit),
         ]
 
@@ -149,9 +155,13 @@ class Worker:
     def _hints(self) -> dict[Callable[[bool], None], frozenset[Verb]]:
         """What to do after which verbs; after commits of others, all of it."""
         return {
-            self._work_may_wait: frozenset({submit, retry, signal, promote, rescue, tick, run, *OPENING}),
-            lambda _: self._cancels.hint(): frozenset({cancel}),
-            lambda _: self._sends.hint(): frozenset({finish, cancel, promote, rescue, settle, bulk.purge}),
+            self._work_may_wait: frozenset(
+                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, *OPENING}
+            ),
+            lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
+            lambda _: self._sends.hint(): frozenset(
+                {finish, cancel, pass_on, promote, rescue, settle, bulk.purge}
+            ),
         }
 
     def _listen(
@@ -250,12 +260,16 @@ class Worker:
         await self.ticker.tick()
         while True:
             self._stirred.clear()
-            if not await self.claim() and not self.runner.busy and not await self.outbox.tick():
+            if not await self.claim() and not self.runner.busy and not await self._left():
                 await self.outbox.drain(20)
                 return
             if self.runner.busy:
                 await self._stir()
                 await self.runner.look_for_cancels()
+
+    async def _left(self) -> int:
+        """What is left to do when nothing runs: to tell orphans, and to deliver."""
+        return await self.orphans.tick() or await self.outbox.tick()
 
     async def until_clear(self, seconds: float) -> None:
         """Returns when nothing has begun or run for `seconds`."""

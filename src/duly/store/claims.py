@@ -121,8 +121,9 @@ def _claimed(tx: Transaction, row: Row) -> Claimed:
 
 def _as_claimed(row: Row) -> Claimed:
     """From a row of `claim.sql`, which has the fields in their order."""
-    *most, metadata, suspect, input_ = row
-    return Claimed._make([*most, {} if metadata == "{}" else json.loads(metadata), suspect, input_])
+    *most, metadata, parent_id, suspect, input_ = row
+    words = {} if metadata == "{}" else json.loads(metadata)
+    return Claimed._make([*most, words, parent_id, suspect, input_])
 
 
 def quick_claim(at: Moment, items: Sequence[ClaimRequest]) -> Quickly[list[list[Claimed]]]:

@@ -1,4 +1,4 @@
-"""What tables are made of, as each database wants it: keys, texts, bodies, indexes of some rows."""
+"""What the tables are written with: how each database stores them, column types, indexes of some rows."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 from sqlalchemy import Index, LargeBinary, String, Text, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
+
+from duly.model.state import Status
 
 #: Keys compare byte by byte on MariaDB.
 STORAGE: dict[str, Any] = {
@@ -41,12 +43,17 @@ def index(name: str, *columns: str, where: str, unique: bool = False) -> list[In
     some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
     first = ("status",) if where.startswith("status") else ()
     whole = Index(name, *first, *columns, unique=unique)
-    for index, is_whole in ((some, False), (whole, True)):
-        index.info["whole"] = is_whole
-        index.ddl_if(callable_=_meant_here)
+    for one, is_whole in ((some, False), (whole, True)):
+        one.info["whole"] = is_whole
+        one.ddl_if(callable_=_meant_here)
     return [some, whole]
 
 
 def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
     del ddl, more
     return bool(target.info["whole"] is (dialect.name == "mysql"))
+
+
+def statuses() -> str:
+    """The condition that a status is one of the table of states."""
+    return "status IN (" + ", ".join(f"'{status}'" for status in Status) + ")"

@@ -95,7 +95,12 @@ def _step_line(item: StepRecord) -> dict[str, Any]:
 
 def step_kind(step: Step) -> str:
     """The kind under which a step's value is kept among the task's bodies."""
-    return f"step/{step.name}/{step.n}"
+    return value_kind(step.name, step.n)
+
+
+def value_kind(name: str, n: int) -> str:
+    """`step_kind` of the step with this name and number."""
+    return f"step/{name}/{n}"
 
 
 def _step_row(item: StepRecord) -> dict[str, Any]:

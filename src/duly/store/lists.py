@@ -43,6 +43,7 @@ class Filter:
     ended_since: int | None = None
     statuses: tuple[Status, ...] = ()
     ids: tuple[str, ...] = ()
+    parent: str | None = None
 
     def where(self) -> list[sa.ColumnElement[bool]]:
         """The conditions, for the task table."""
@@ -56,6 +57,8 @@ class Filter:
             conditions.append(table.completed_at >= self.ended_since)
         if self.statuses:
             conditions.append(table.status.in_(self.statuses))
+        if self.parent is not None:
+            conditions.append(table.parent_id == self.parent)
         if self.ids:
             conditions.append(table.id.in_(self.ids))
         return conditions
@@ -162,8 +165,9 @@ _STEP = [name for name in Step.__dataclass_fields__ if name != "value"]
 
 
 def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
-    if step.waits_for is None:
-        return replace(step, value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or "null")
+    if step.waits_for is None or step.children is not None:
+        nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
+        return replace(step, value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
     over = step.waits_for == "" and step.due_at is not None and step.due_at <= tx.now
     return replace(step, value=step.value or "null", taken=0 if over else step.taken)
 

@@ -49,7 +49,8 @@ def prune(tx: Transaction, items: Sequence[Expired]) -> list[bool]:
     """Deletes these tasks with all that belongs to them; False: it stays, or others are at it.
 
     What stays: a task that has not ended, or ended anew; one that still owes an answer (an inbox line that
-    nobody has read counts as owed for the time of retention); one whose idempotency key still stands for it.
+    nobody has read counts as owed for the time of retention) or whose parent has not ended; one whose
+    idempotency key still stands for it.
     """
     gone = prunable(tx, items, lock=True)
     if gone:
@@ -81,14 +82,27 @@ def _is_over(tx: Transaction, row: Any, seen: dict[str, int]) -> bool:
 
 
 def _owing(tx: Transaction, ids: Set[str]) -> set[str]:
-    """Those with an answer under way; read once the tasks are locked, so that none becomes owed any more."""
+    """Those with an answer under way, or with a parent that may ask; read once the tasks are locked, so
+    that none becomes owed any more."""
     owed = sa.select(delivery.c.task_id).where(delivery.c.task_id.in_(ids), delivery.c.status.in_(OWED))
     unread = sa.select(notification.c.task_id).where(
         notification.c.task_id.in_(ids),
         notification.c.read_at.is_(None),
         notification.c.created_at > tx.now - tx.terms.retention_ms,
     )
-    return {id_ for query in (owed, unread) for id_ in tx.core.execute(query).scalars()}
+    found = {id_ for query in (owed, unread) for id_ in tx.core.execute(query).scalars()}
+    return found | _asked_for(tx, ids)
+
+
+def _asked_for(tx: Transaction, ids: Set[str]) -> set[str]:
+    """Children whose parents have not ended."""
+    query = sa.select(task.c.id, task.c.parent_id).where(task.c.id.in_(ids), task.c.parent_id.is_not(None))
+    parents = {row.id: row.parent_id for row in tx.core.execute(query)}
+    if not parents:
+        return set()
+    living = sa.select(task.c.id).where(task.c.id.in_(set(parents.values())), task.c.status.not_in(TERMINAL))
+    still = set(tx.core.execute(living).scalars())
+    return {id_ for id_, parent in parents.items() if parent in still}
 
 
 def forget_sessions(tx: Transaction, items: Sequence[None]) -> list[int]:

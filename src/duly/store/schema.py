@@ -19,15 +19,9 @@ from sqlalchemy import (
     column,
 )
 
-from duly.model.state import Status
-from duly.store.columns import HOT, STORAGE, Body, LongText, index, key
+from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
 
 metadata = MetaData()
-
-
-def _statuses() -> str:
-    return "status IN (" + ", ".join(f"'{status}'" for status in Status) + ")"
-
 
 task = Table(
     "task",
@@ -60,6 +54,8 @@ task = Table(
     Column("wait_kind", key(36)),
     # The version of the handler that recorded the latest step; NULL: there is none, any version may run it.
     Column("code_version", key(64)),
+    # The task whose handler spawned it.
+    Column("parent_id", key(36)),
     Column("idempotency_key", key(200)),
     Column("body_hash", key(64), nullable=False),
     Column("unique_key", key(400)),
@@ -74,7 +70,7 @@ task = Table(
     Column("started_at", BigInteger),
     Column("completed_at", BigInteger),
     Column("expires_at", BigInteger),
-    CheckConstraint(_statuses(), name="task_status_known"),
+    CheckConstraint(statuses(), name="task_status_known"),
     CheckConstraint(column("rank").between(1, 10), name="task_rank_in_range"),
     # A running task has an owner to blame, and nothing else has.
     CheckConstraint("(status = 'running') = (worker_id IS NOT NULL)", name="task_running_has_worker"),
@@ -100,6 +96,7 @@ task = Table(
     ),
     *index("task_unique", "unique_key", where="unique_key IS NOT NULL", unique=True),
     *index("task_expiry", "expires_at", "id", where="expires_at IS NOT NULL"),
+    *index("task_parent", "parent_id", "id", where="parent_id IS NOT NULL"),
     **STORAGE,
     **HOT,
 )
@@ -174,6 +171,45 @@ step = Table(
     Column("waits_for", key(64)),
     Column("due_at", BigInteger),
     Column("taken", Integer),
+    # A gather is a wait: how many of its children have not ended, and whether one that fails ends it. What it
+    # takes is 0, or 1 when one of them failed.
+    Column("children", Integer),
+    Column("eager", SmallInteger),
+    **STORAGE,
+)
+
+# Which children a task's gathers wait for, or waited for; once one has ended, how.
+child = Table(
+    "child",
+    metadata,
+    Column("task_id", key(36), primary_key=True),
+    Column("child_id", key(36), primary_key=True),
+    Column("name", key(100), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    Column("outcome", key(36)),
+    **STORAGE,
+)
+
+# Tasks that failed or were cancelled, and whose living children have not been told yet.
+bereft = Table("bereft", metadata, Column("task_id", key(36), primary_key=True), **STORAGE)
+
+# What a map knows of each of its items: those that were never tried have no row.
+item = Table(
+    "item",
+    metadata,
+    Column("task_id", key(36), primary_key=True),
+    Column("name", key(100), primary_key=True),
+    Column("n", Integer, primary_key=True),
+    # retry · completed · failed
+    Column("status", key(36), nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("digest", key(64), nullable=False),
+    Column("result", LongText),
+    Column("error_code", key(100)),
+    Column("error", LongText),
+    CheckConstraint("status IN ('retry', 'completed', 'failed')", name="item_status_known"),
+    # What completed has a result, and nothing else has.
+    CheckConstraint("(status = 'completed') = (result IS NOT NULL)", name="item_result_kept"),
     **STORAGE,
 )
 

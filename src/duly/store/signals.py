@@ -125,7 +125,8 @@ def _awaited(tx: Transaction, ids: Sequence[str]) -> set[tuple[str, str]]:
     if not ids:
         return set()
     query = sa.select(_STEP.task_id, _STEP.waits_for).join(schema.task, _TASK.id == _STEP.task_id)
-    query = query.where(_TASK.id.in_(ids), _TASK.wait_kind.in_(("signal", "job")), _STEP.taken.is_(None))
+    kinds = ("signal", "job", "children")
+    query = query.where(_TASK.id.in_(ids), _TASK.wait_kind.in_(kinds), _STEP.taken.is_(None))
     return {(id_, name) for id_, name in tx.core.execute(query.where(_STEP.waits_for != ""))}
 
 

@@ -10,6 +10,7 @@ from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
+from duly.store import family
 from duly.store.rounds import Round, forget
 from duly.store.transaction import Transaction, compact
 
@@ -29,12 +30,14 @@ class Facts(NamedTuple):
     deaths: int
     suspect: int
     due_at: int | None
+    parent_id: str | None = None
 
 
 def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
-    """The facts of the tasks that exist, by id."""
-    found = tx.run("facts", dict.fromkeys(ids))
-    return {id_: Facts(id_, Status(status), *rest) for id_, status, *rest in found}
+    """The facts of the tasks that exist, by id. Their parents are locked too, for they may be woken."""
+    asked = dict.fromkeys(ids)
+    found = tx.run("facts", asked)
+    return {id_: Facts(id_, Status(status), *rest) for id_, status, *rest in found if id_ in asked}
 
 
 class Change(NamedTuple):
@@ -62,7 +65,8 @@ class Change(NamedTuple):
 
 
 def apply(tx: Transaction, changes: Sequence[Change]) -> None:
-    """Writes the changes, at most one per task: timeline, task, attempt, partial output, deliveries.
+    """Writes the changes, at most one per task: timeline, task, attempt, partial output, deliveries, and what
+    follows for its family: a parent that waited for no more than this is woken.
 
     Raises:
         StateConflict: the table of states does not allow a change; nothing is written.
@@ -77,6 +81,26 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
         rounds = [Round(change.facts.id, change.facts.attempt) for change in changes if _waits(change)]
         if rounds:
             forget(tx, rounds)
+        _tell_family(tx, changes)
+
+
+def _tell_family(tx: Transaction, changes: Sequence[Change]) -> None:
+    """Ends and new beginnings are told to the parents, and an end that was no success is noted for the
+    children. The parents' rows have been locked with the tasks' own, and are read now, not then."""
+    turned = [change for change in changes if change.target.terminal is not change.facts.status.terminal]
+    family.note(tx, {change.facts.id: change.target for change in turned})
+    ended = [
+        family.Turn(change.facts.parent_id, change.facts.id, change.target)
+        for change in turned
+        if change.facts.parent_id is not None
+    ]
+    if over := family.count(tx, ended) if ended else {}:
+        waiting = [one for one in facts(tx, list(over)).values() if one.status is Status.WAITING]
+        apply(tx, [_woken(one, over[one.id]) for one in waiting])
+
+
+def _woken(one: Facts, gather: str) -> Change:
+    return Change(facts=one, target=Status.PENDING, event=EventType.WOKEN, data={"name": gather})
 
 
 def _waits(change: Change) -> bool:

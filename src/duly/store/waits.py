@@ -6,7 +6,7 @@ later statements. In READ COMMITTED a statement keeps its old snapshot while it 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,8 +91,24 @@ def _data(tx: Transaction, id_: str, n: int) -> str:
     return str(tx.core.execute(query).scalar_one())
 
 
-def arrived(tx: Transaction, items: Iterable[Finish]) -> dict[str, str]:
-    """Of these suspensions, whose tasks are locked: for which a signal has come meanwhile, and its name."""
+def arrived(tx: Transaction, items: Collection[Finish]) -> dict[str, str]:
+    """Of these suspensions, whose tasks are locked: for which something has come meanwhile, and its name: a
+    signal, or the end of the last child that a gather waits for."""
+    return _gathered(tx, items) | _signalled(tx, items)
+
+
+def _gathered(tx: Transaction, items: Iterable[Finish]) -> dict[str, str]:
+    wanted = {
+        (item.id, step.name, step.n) for item in items for step in item.waits if step.children is not None
+    }
+    if not wanted:
+        return {}
+    over = sa.select(_STEP.task_id, _STEP.name, _STEP.n).where(_STEP.children.is_not(None))
+    over = over.where(_STEP.task_id.in_({id_ for id_, *_ in wanted}), _STEP.taken.is_not(None))
+    return {row.task_id: row.name for row in tx.core.execute(over) if tuple(row) in wanted}
+
+
+def _signalled(tx: Transaction, items: Iterable[Finish]) -> dict[str, str]:
     wanted = {item.id: {step.waits_for for step in item.waits if step.waits_for} for item in items}
     names = {name for some in wanted.values() for name in some}
     if not names:
@@ -106,7 +122,7 @@ def arrived(tx: Transaction, items: Iterable[Finish]) -> dict[str, str]:
 
 
 def suspension(item: Finish, one: Facts, signal: str | None) -> Change:
-    """How the task goes to wait; back to the queue at once if a signal of this name has come meanwhile."""
+    """How the task goes to wait; back to the queue at once if what it waits for has come meanwhile."""
     if signal is not None:
         return _woken(item, one, signal)
     ends = [step.due_at for step in item.waits if step.due_at is not None]

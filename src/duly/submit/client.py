@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,10 @@ class Client:
         [accepted] = submissions.submit(tx, [submission])
         self._check(submission, accepted)
         return accepted.id
+
+    def admit(self, task_type: str, input_: Any, options: Mapping[str, Any]) -> Submission:
+        """What a handler's child is made of; it is accepted with the step that remembers it."""
+        return admit(self._registry, task_type, input_, Options(**options), self._database.clock.now_ms())
 
     def _check(self, submission: Submission, accepted: Accepted) -> None:
         if not accepted.same_body:

@@ -22,6 +22,7 @@ FIELDS = [
     "progress_message",
     "queue",
     "owner",
+    "parent_id",
     "tags",
     "created_at",
     "started_at",

@@ -16,7 +16,7 @@ SELECT t.id, t.seq, t.touched_at, 'started', JSON_OBJECT('attempt', t.attempt) F
   COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id WHERE t.worker_id = :session;
 SELECT t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at, t.retry_count,
-  t.max_retries, t.metadata, t.suspect, d.text
+  t.max_retries, t.metadata, t.parent_id, t.suspect, d.text
 FROM JSON_TABLE(:batch, '$[*]' COLUMNS (place FOR ORDINALITY,
   id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id

@@ -1,5 +1,6 @@
 -- Ends each task of the batch whose running attempt completed, and answers those; all others are as they were.
--- What nearly every finish is, in one statement: all that is written comes from the rows that the update took.
+-- What nearly every finish is, but of a task that may wake its parent, in one statement: all that is written comes
+-- from the rows that the update took.
 WITH moved AS (
   UPDATE task t SET status = 'completed', worker_id = NULL, wait_kind = NULL, due_at = NULL, exhausted = 0,
     error_code = NULL, error = NULL, completed_at = :now, expires_at = :now + coalesce(result_ttl_ms, :retention),
@@ -7,6 +8,7 @@ WITH moved AS (
     unique_key = NULL
   FROM jsonb_to_recordset(:batch::jsonb) AS r(id text, attempt int, result text)
   WHERE t.id = ANY(ARRAY[r.id]) AND t.attempt = r.attempt AND t.status || '' = 'running'
+    AND t.parent_id IS NULL
   RETURNING t.id, t.attempt, t.seq, t.touched_at, r.result),
 told AS (INSERT INTO event (task_id, seq, at, type, data)
   SELECT id, seq, touched_at, 'completed', json_build_object('attempt', attempt)::text FROM moved),

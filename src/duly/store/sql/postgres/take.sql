@@ -23,14 +23,14 @@ mine AS (
     WHERE EXISTS (SELECT FROM live WHERE strpos(coalesce(paused, ''), ',' || :queue || ',') = 0)) b
   WHERE t.id = ANY(ARRAY[b.id]) AND t.status || '' = 'pending'
   RETURNING b.place, t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at,
-    t.retry_count, t.max_retries, t.metadata, t.suspect, t.seq, t.touched_at, t.rank),
+    t.retry_count, t.max_retries, t.metadata, t.parent_id, t.suspect, t.seq, t.touched_at, t.rank),
 begun AS (
   INSERT INTO attempt (task_id, attempt, worker_id, started_at) SELECT id, attempt, :session, :now FROM mine),
 told AS (
   INSERT INTO event (task_id, seq, at, type, data)
   SELECT id, seq, touched_at, 'started', json_build_object('attempt', attempt)::text FROM mine)
 SELECT rank, id, attempt, task_type, queue, tenant, owner, timeout_ms, deadline_at, retry_count, max_retries,
-  metadata, suspect, text, packed
+  metadata, parent_id, suspect, text, packed
 FROM (SELECT WHERE EXISTS (SELECT FROM live) OR NOT EXISTS (SELECT FROM seen)
     AND EXISTS (SELECT FROM worker WHERE id = :session AND ended_at IS NULL)) alive
 LEFT JOIN (SELECT mine.*, d.text, CASE WHEN d.data IS NOT NULL THEN (SELECT string_agg(data, ''::bytea

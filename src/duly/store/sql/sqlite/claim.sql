@@ -10,7 +10,7 @@ INSERT INTO event (task_id, seq, at, type, data)
 SELECT t.id, t.seq, t.touched_at, 'started', json_object('attempt', t.attempt)
 FROM json_each(:batch) b CROSS JOIN task t ON t.id = b.value WHERE t.worker_id = :session;
 SELECT t.id, t.attempt, t.task_type, t.queue, t.tenant, t.owner, t.timeout_ms, t.deadline_at, t.retry_count,
-  t.max_retries, t.metadata, t.suspect, d.text
+  t.max_retries, t.metadata, t.parent_id, t.suspect, d.text
 FROM json_each(:batch) b CROSS JOIN task t ON t.id = b.value
 LEFT JOIN task_data d ON d.task_id = t.id AND d.kind = 'input' AND d.part = 0
 WHERE t.worker_id = :session ORDER BY b.key;

@@ -1,0 +1,242 @@
+"""What a handler does with many: children, spawned as steps and waited for as for a signal; a map's items."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+from duly.execute.mapping import MOST_ITEMS, ItemPen, MapResult, MapRun, Terms, failure
+from duly.execute.steps import Place, StepBook, outside_steps
+from duly.execute.waiting import Parking
+from duly.model.errors import ChildFailed, InvalidInput
+from duly.model.policy import RetryPolicy
+from duly.model.state import Status
+from duly.model.task import Step
+
+#: What a child may be given besides its input: whose it is follows from the parent, and its step is its key.
+OPTIONS = frozenset(
+    {
+        "queue",
+        "priority",
+        "due",
+        "deadline",
+        "timeout",
+        "result_ttl",
+        "max_retries",
+        "tags",
+        "metadata",
+        "deliver",
+    }
+)
+#: Children that one gather waits for.
+MOST_CHILDREN = 10_000
+Policy = Literal["fail_fast", "collect", "cancel_siblings"]
+POLICIES = ("fail_fast", "collect", "cancel_siblings")
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A task that a handler has spawned."""
+
+    id: str
+
+
+class FanPen(ItemPen, Protocol):
+    """Where a context writes of children and items."""
+
+    async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str: ...
+
+    async def gather(self, step: Step, children: tuple[str, ...]) -> Step: ...
+
+    async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str: ...
+
+
+class Fanout:
+    """The part of `Context` that has to do with many."""
+
+    attempt: Any
+    parking: Parking
+    _book: StepBook
+    _pen: FanPen
+    _value: Callable[[functools.partial[Any]], Awaitable[Any]]
+
+    def spawn(
+        self,
+        name: str,
+        task_type: str,
+        input: Mapping[str, Any] | None = None,  # noqa: A002 - as `submit` calls it
+        /,
+        *,
+        key: str | None = None,
+        **options: Any,
+    ) -> Coroutine[Any, Any, Child]:
+        """Submits a task as this one's child, once: it is a remembered step.
+
+        The child has this task's owner and tenant; `options` are those of `submit` that are its own: queue,
+        priority, due, deadline, timeout, result_ttl, max_retries, tags, metadata, deliver. When this task
+        fails or is cancelled, its children that have not ended are cancelled; when it completes, they go on.
+
+        Raises:
+            InvalidInput: an unknown task type, an input that its handler does not take, an unknown option.
+            LeaseLost: another attempt owns the task.
+        """
+        outside_steps(name)
+        if strange := sorted(options.keys() - OPTIONS):
+            raise InvalidInput(f"a child takes no {strange[0]!r}; only: {', '.join(sorted(OPTIONS))}")
+        given = dict(input or {})
+        return self._spawn(self._book.take(name, key, ["spawn", task_type, given]), task_type, given, options)
+
+    async def _spawn(
+        self, place: Place, task_type: str, given: dict[str, Any], options: dict[str, Any]
+    ) -> Child:
+        if place.recorded is not None:
+            return Child(place.value())
+        with self.parking.active():
+            step = place.step(self.attempt, value="null")
+            return Child(await self._pen.spawn(step, task_type, given, options))
+
+    def gather(
+        self, *children: Child, policy: Policy = "fail_fast", name: str = "gather", key: str | None = None
+    ) -> Coroutine[Any, Any, list[Any]]:
+        """The children's results, in this order; holds no worker until they have ended. A remembered wait.
+
+        `policy`: `fail_fast` raises `ChildFailed` as soon as one has failed or was cancelled;
+        `cancel_siblings` too, and cancels those that have not ended; `collect` waits for all, and
+        has a `ChildFailed` in the place of a result.
+
+        Raises:
+            ChildFailed: see `policy`; its `child_id` says which.
+            InvalidInput: one of them is not this task's child, or more than 10,000.
+        """
+        if policy not in POLICIES:
+            raise InvalidInput(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
+        if len(children) > MOST_CHILDREN or not all(isinstance(child, Child) for child in children):
+            raise InvalidInput(f"gather takes at most {MOST_CHILDREN} children, as `spawn` answers them")
+        ids = tuple(dict.fromkeys(child.id for child in children))
+        place = self._book.take_gather(name, key, ids, eager=policy != "collect")
+        return self._gather(place, [child.id for child in children], ids, policy)
+
+    async def _gather(
+        self, place: Place, order: list[str], ids: tuple[str, ...], policy: Policy
+    ) -> list[Any]:
+        step = place.recorded
+        if step is None or step.taken is None:
+            asked = replace(place.step(self.attempt, value=""), eager=int(policy != "collect"))
+            with self.parking.active():
+                step = await self._pen.gather(asked, ids)
+        if step.taken is None:
+            await self.parking.park(step)
+        told = step.value
+        if not told:
+            with self.parking.active():
+                told = await self._pen.ends(step, ids, policy == "cancel_siblings")
+        ends = {one["id"]: one for one in json.loads(told)}
+        return _results([ends.get(id_, {"id": id_, "status": None}) for id_ in order], policy)
+
+    def map(
+        self,
+        name: str,
+        items: Iterable[Any],
+        fn: Callable[[Any], Any],
+        /,
+        *,
+        policy: Literal["raise", "collect"] = "raise",
+        key: str | None = None,
+        **terms: Any,
+    ) -> Coroutine[Any, Any, MapResult]:
+        """Calls `fn(item)` for each item in this process and remembers each result: none is made twice.
+
+        `terms`: `concurrency`, how many run at once (8); `max_retries` of each item (3) and `backoff`, the
+        seconds before the first of them (2, then doubled); `progress`, the part of the task's progress that
+        it stands for ((0, 1)). Items and results must be JSON; a plain `fn` runs in threads. An item that
+        raises `Fail` is not tried again. With `policy="raise"` items that failed for good are an error, and a
+        further run of the task tries them anew; with "collect" their errors stand.
+
+        Raises:
+            ItemsFailed: see `policy`; its `result` has what there is.
+            ReplayMismatch: an item was recorded as another value.
+        """
+        if policy not in ("raise", "collect"):
+            raise InvalidInput(f"policy must be raise or collect, not {policy!r}")
+        outside_steps(name)
+        values = list(items)
+        if len(values) > MOST_ITEMS:
+            raise InvalidInput(f"a map takes at most {MOST_ITEMS} items, not {len(values)}")
+        return self._map(self._book.take(name, key, ["map"]), values, fn, _terms(policy == "raise", **terms))
+
+    async def _map(
+        self, place: Place, values: list[Any], fn: Callable[[Any], Any], terms: Terms
+    ) -> MapResult:
+        def call(item: Any) -> Awaitable[Any]:
+            return self._value(functools.partial(fn, item))
+
+        with self.parking.active():
+            result = await MapRun(place, values, call, self._pen, terms).run()
+        if result.errors and terms.again:
+            raise failure(place.name, result)
+        return result
+
+
+def _terms(
+    again: bool,
+    *,
+    concurrency: int = 8,
+    max_retries: int = 3,
+    backoff: float = 2.0,
+    progress: tuple[float, float] = (0.0, 1.0),
+) -> Terms:
+    try:
+        policy = RetryPolicy(max_retries=max_retries, base=max(backoff, 1e-6))
+    except ValueError as error:
+        raise InvalidInput(f"a map's items: {error}") from None
+    return Terms(concurrency=concurrency, policy=policy, again=again, share=progress)
+
+
+def _results(ends: list[dict[str, Any]], policy: Policy) -> list[Any]:
+    failures = [one for one in ends if one["status"] != Status.COMPLETED]
+    if failures and policy != "collect":
+        raise _failure(min(failures, key=_weight))
+    return [one.get("result") if one["status"] == Status.COMPLETED else _failure(one) for one in ends]
+
+
+def _weight(end: dict[str, Any]) -> tuple[bool, int]:
+    """The first that failed, before those that have not ended."""
+    return end["status"] not in (Status.FAILED, Status.CANCELLED), end.get("ended_at") or 0
+
+
+def _failure(end: dict[str, Any]) -> ChildFailed:
+    said = " ".join(str(part) for part in (end.get("error_code"), end.get("error")) if part)
+    match end["status"]:
+        case Status.FAILED | Status.CANCELLED as status:
+            text = f"child {end['id']} was {status}" if status == "cancelled" else f"child {end['id']} failed"
+        case None:
+            text = f"child {end['id']} is gone"
+        case status:  # an operator was quicker than this task
+            text = f"child {end['id']} had failed, and is {status} again"
+    fields = {"status": end["status"], "error_code": end.get("error_code"), "error": end.get("error")}
+    return ChildFailed(f"{text}: {said}" if said else text, child_id=end["id"], **fields)
+
+
+class BlockingFanout:
+    """`Fanout` for plain handlers."""
+
+    _context: Any
+    _run: Callable[[Coroutine[Any, Any, Any]], Any]
+
+    def spawn(self, *what: Any, **options: Any) -> Child:
+        """See `Context.spawn`."""
+        child: Child = self._run(self._context.spawn(*what, **options))
+        return child
+
+    def gather(self, *children: Child, **how: Any) -> list[Any]:
+        """See `Context.gather` and `sleep`."""
+        results: list[Any] = self._run(self._context.gather(*children, **how))
+        return results
+
+    def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Any], /, **how: Any) -> MapResult:
+        """See `Context.map`: a plain `fn` runs in threads of the worker's, as steps do."""
+        result: MapResult = self._run(self._context.map(name, items, fn, **how))
+        return result

@@ -1,0 +1,34 @@
+"""Parents and children in a `Store`: what an attempt spawns, and how its gathers stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from duly.model.task import Claimed, Step
+from duly.store import children
+from support.stores import Store, submission
+
+
+def spawning(claimed: Claimed, n: int = 1, **overrides: Any) -> children.Spawn:
+    """A child that the attempt wants."""
+    child = submission(**overrides)
+    one = Step(name="child", n=n, digest="d", value=f'"{child.id}"', attempt=claimed.attempt)
+    return children.Spawn(id=claimed.id, attempt=claimed.attempt, step=one, child=child)
+
+
+def gathering(claimed: Claimed, *ids: str, eager: int = 0, n: int = 1) -> children.Gather:
+    """A wait of the attempt for these children."""
+    one = Step(name="gather", n=n, digest="d", value="", attempt=claimed.attempt, waits_for="", eager=eager)
+    return children.Gather(id=claimed.id, attempt=claimed.attempt, step=one, children=ids)
+
+
+def spawn(store: Store, claimed: Claimed, count: int = 1, **overrides: Any) -> list[str]:
+    """Children of the attempt's task; their ids."""
+    items = [spawning(claimed, n, **overrides) for n in range(1, count + 1)]
+    assert store.write(children.spawn, *items) == [True] * count
+    return [item.child.id for item in items]
+
+
+def gather(store: Store, claimed: Claimed, *ids: str, **more: Any) -> Step | None:
+    """How a gather of the attempt stands; None means lease lost."""
+    return store.write(children.gather, gathering(claimed, *ids, **more))[0]  # type: ignore[no-any-return]

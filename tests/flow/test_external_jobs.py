@@ -12,7 +12,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from duly import BlockingContext, Context, Duly, Fail, Polling, Retry, Status, WaitTimeout, testing
+from duly import BlockingContext, Context, Duly, Fail, Polling, Retry, Status, testing
 from duly.http import create_api
 from duly.observe.why import why
 from duly.testing import START_MS, Harness
@@ -333,7 +333,7 @@ async def test_a_timeout_can_be_caught(harness: Harness, vendor: Vendor) -> None
         await harness.advance(60)
     vendor.ends()
     await harness.advance(60)
-    assert await harness.assert_completed(id_) == WaitTimeout.__name__
+    assert await harness.assert_completed(id_) == "TrackTimeout"
 
 
 async def test_two_jobs_of_one_name_are_two(

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from duly.execute.conclusion import conclude, seconds_left, timed_out, unrecordable
-from duly.execute.journal import Admit, Journal
+from duly.execute.family import Admit
+from duly.execute.journal import Journal
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
 from duly.failpoints import failpoint

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from duly.execute.attempt import Attempt, Bench
-from duly.execute.journal import Admit, no_children
+from duly.execute.family import Admit, no_children
 from duly.execute.offload import Place
 from duly.model.events import Emit
 from duly.model.task import Claimed

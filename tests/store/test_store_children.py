@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+
 import pytest
 
 from duly.model.errors import InvalidInput
 from duly.model.state import Status
 from duly.store import children, claims, family, lists, retention
 from duly.store.children import PassOn
+from duly.store.driver import transaction
 from duly.store.journal import StepRecord
 from support.families import gather, gathering, spawn, spawning
 from support.stores import Store, ending, suspension
@@ -215,6 +218,25 @@ def test_a_parents_end_is_noted_for_its_children(store: Store, status: Status) -
     assert store.read(children.bereft) == []
     assert store.column(running.id, "cancel_requested_at") is not None
     assert [store.status(id_) for id_ in ids if id_ != running.id] == [Status.CANCELLED] * 2
+
+
+def test_an_end_by_a_supervising_parent_is_told_by_a_worker(store: Store) -> None:
+    """It has the bare driver only: it notes the end, and the next look of any worker wakes the parent."""
+    parent, [id_] = family_of(store, 1)
+    [child] = store.claim("w2")
+    store.cancel(child.id)
+    database, driver = store.database, store.database.driver
+    with (
+        closing(driver.connect()) as connection,
+        transaction(driver, connection, store.clock, database.terms) as tx,
+    ):
+        claims.give_back(tx, ["w2"])
+    assert (store.status(id_), store.status(parent)) == (Status.CANCELLED, Status.WAITING)
+    assert store.read(children.bereft) == [id_]
+    assert store.write(children.pass_on, PassOn(id_)) == [None]
+    assert (store.read(children.bereft), store.status(parent)) == ([], Status.PENDING)
+    assert store.write(children.pass_on, PassOn(id_)) == [None]
+    assert store.events(parent).count("woken") == 1
 
 
 def test_children_are_told_page_by_page(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,8 @@ from duly.store.database import Database
 from duly.store.driver import Trouble
 from duly.store.heads import Heads
 from duly.store.link import Link
-from duly.store.pauses import Pause, open_of
+from duly.store.pauses import Pause
+from duly.store.sessions import open_of
 from duly.store.transaction import Transaction
 from support.stores import Store, ending, request
 

@@ -37,6 +37,7 @@ INDEX = re.compile(r"(?<!AUTOMATIC COVERING )INDEX (?:sqlite_autoindex_)?(\w+?)(
 #: The indexes that a file's plan names; a table's own name stands for its primary key.
 MOVING = {"task", "task_claim", "attempt", "partial", "delivery_task"}
 INTENDED = {
+    "bereft": set(),
     "blob": set(),
     "body": {"task_data"},
     "cancel_request": {"task"},

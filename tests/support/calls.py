@@ -64,6 +64,7 @@ SENDING = "d-completed-019999"
 
 #: File → (batch, parameters). Several calls of one file stand under `file#what`.
 CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "bereft": (rows("running"), {}),
     "blob": (None, {}),
     "body": (None, {"id": "pending-000001", "kind": "input"}),
     "cancel_request": (rows("running"), {}),

@@ -17,7 +17,7 @@ from duly.store import bodies, schema, submissions
 from duly.store.family import FAILED, WELL
 from duly.store.journal import StepRecord, fence, record_steps, step_kind
 from duly.store.transaction import Transaction
-from duly.store.transitions import facts
+from duly.store.transitions import facts, tell_parents
 
 _CHILD, _STEP, _TASK, _BEREFT = schema.child.c, schema.step.c, schema.task.c, schema.bereft.c
 _DATA = schema.task_data.c
@@ -162,22 +162,26 @@ class PassOn(NamedTuple):
 
 
 def bereft(tx: Transaction, limit: int = 50) -> list[str]:
-    """Tasks that failed or were cancelled, whose living children do not know yet."""
+    """Tasks that failed or were cancelled, whose living children do not know yet; and all that a supervising
+    parent ended."""
     return list(tx.core.execute(sa.select(_BEREFT.task_id).limit(limit)).scalars())
 
 
 def pass_on(tx: Transaction, items: Sequence[PassOn]) -> list[str | None]:
-    """Cancels the next of each one's living children; answers the last one looked at, None when all were.
+    """Tells each one's parent, and cancels the next of its living children if it did not succeed; answers the
+    last one looked at, None when all were.
 
     An operator may have given the parent another run meanwhile: then its children stay as they are.
     """
     known = facts(tx, [item.id for item in items])
-    return [
-        _pass_on(tx, item) if item.id in known and known[item.id].status in UNWELL else None for item in items
-    ]
+    tell_parents(tx, [(one, one.status) for one in known.values() if one.status.terminal])
+    return [_pass_on(tx, item, known[item.id].status) if item.id in known else None for item in items]
 
 
-def _pass_on(tx: Transaction, item: PassOn) -> str | None:
+def _pass_on(tx: Transaction, item: PassOn, status: Status) -> str | None:
+    if status not in UNWELL:
+        _forget(tx, item.id)
+        return None
     query = sa.select(_TASK.id, _TASK.status).where(_TASK.parent_id == item.id, _TASK.id > item.after)
     rows = tx.core.execute(query.order_by(_TASK.id).limit(PAGE)).all()
     living = [id_ for id_, status in rows if status not in ENDED]
@@ -185,5 +189,9 @@ def _pass_on(tx: Transaction, item: PassOn) -> str | None:
         submissions.cancel(tx, living)
     if len(rows) == PAGE:
         return str(rows[-1][0])
-    tx.core.execute(sa.delete(schema.bereft).where(_BEREFT.task_id == item.id))
+    _forget(tx, item.id)
     return None
+
+
+def _forget(tx: Transaction, id_: str) -> None:
+    tx.core.execute(sa.delete(schema.bereft).where(_BEREFT.task_id == id_))

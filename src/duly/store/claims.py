@@ -13,7 +13,7 @@ from duly.model.events import EventType
 from duly.model.policy import DEATHS_OF_A_SUSPECT, MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
-from duly.store import bodies, pauses, sessions, waits
+from duly.store import bodies, sessions
 from duly.store.quick import Asked, Quickly
 from duly.store.transaction import Moment, Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
@@ -44,7 +44,7 @@ def startable(tx: Transaction, item: ClaimRequest) -> bool:
     """Whether a claim would find a task: the look before it, without a lock; an empty queue is one probe."""
     types = [type_ for lane in item.lanes for type_ in lane.types]
     return bool(types) and any(
-        _startable(tx, item, types, queue) and not pauses.paused(tx, queue)
+        _startable(tx, item, types, queue) and not sessions.paused(tx, queue)
         for queue in dict.fromkeys(item.queues)
     )
 
@@ -73,7 +73,7 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
     alive = tx.run("session_alive", session=item.session)
     if not alive:
         raise SessionEnded
-    queues = pauses.open_of(item.queues, alive[0][0])
+    queues = sessions.open_of(item.queues, alive[0][0])
     found = [row for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane, queues)]
     ids = [row[0] for row in found] if item.beside is None else _group(found, item.beside)
     if not ids:
@@ -116,41 +116,14 @@ def _input(tx: Transaction, id_: str) -> str:
 
 def _claimed(tx: Transaction, row: Row) -> Claimed:
     """The input of `claim.sql` only if it is small."""
-    return _as_claimed(row if row[-1] is not None else (*row[:-1], _input(tx, row[0])))
+    return as_claimed(row if row[-1] is not None else (*row[:-1], _input(tx, row[0])))
 
 
-def _as_claimed(row: Row) -> Claimed:
+def as_claimed(row: Row) -> Claimed:
     """From a row of `claim.sql`, which has the fields in their order."""
     *most, metadata, parent_id, suspect, input_ = row
     words = {} if metadata == "{}" else json.loads(metadata)
     return Claimed._make([*most, words, parent_id, suspect, input_])
-
-
-def quick_claim(at: Moment, items: Sequence[ClaimRequest]) -> Quickly[list[list[Claimed]]]:
-    """`claim` as one statement, for a worker of one queue and one lane; a second one where places may have
-    hidden something from the first."""
-    [item] = items if len(items) == 1 else [None]
-    if item is None or item.beside is not None or len(item.lanes) != 1 or len(item.queues) != 1:
-        return None
-    [lane], [queue] = item.lanes, item.queues
-    taken: list[Row] = []
-    doubt = True
-    while doubt and len(taken) < lane.free:
-        places = list(at.heads.places(at.now, queue, lane.types))
-        asked = {"batch": list(lane.types), "queue": queue, "places": places, "session": item.session}
-        rows = yield Asked("take", asked | {"free": lane.free - len(taken)})
-        if not rows and not taken:
-            return None  # the session has ended: the verb says so
-        found = [row for row in rows if row[0] is not None]
-        doubt = at.heads.doubt(queue, lane.types, [row[0] for row in found], lane.free - len(taken))
-        taken += found
-    return [[_taken(row) for row in taken]]
-
-
-def _taken(row: Row) -> Claimed:
-    """A row of `take.sql`; a large input comes in one piece."""
-    _, *most, text, packed = row
-    return _as_claimed((*most, bodies.join([(text, packed)]) if text or packed else "{}"))
 
 
 class Finish(NamedTuple):
@@ -235,12 +208,22 @@ def _finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
         one = known.get(item.id)
         if one is not None and _owns(item, one):
             accepted.setdefault(item.id, item)
-    signals = waits.arrived(tx, accepted.values())
+    signals = _arrived(tx, [item for item in accepted.values() if item.waits])
     changes = {id_: _change(tx, item, known[id_], signals.get(id_)) for id_, item in accepted.items()}
     apply(tx, list(changes.values()))
     kept = [(id_, "result", item.result) for id_, item in accepted.items()]
     bodies.keep(tx, [*kept, *((id_, "traceback", item.traceback) for id_, item in accepted.items())])
     return [_recorded(item, known.get(item.id), changes.get(item.id)) for item in items]
+
+
+def _arrived(tx: Transaction, waiting: Sequence[Finish]) -> dict[str, str]:
+    """For which of these suspensions something has come meanwhile. Imported here, as all that needs
+    SQLAlchemy: the supervising parent runs these verbs without it, and suspends nothing."""
+    if not waiting:
+        return {}
+    from duly.store.waits import arrived
+
+    return arrived(tx, waiting)
 
 
 def _owns(item: Finish, one: Facts) -> bool:
@@ -261,7 +244,9 @@ def _change(tx: Transaction, item: Finish, one: Facts, signal: str | None) -> Ch
         return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED)
     due_at = None if item.delay_ms is None else tx.now + item.delay_ms
     if item.waits:
-        return waits.suspension(item, one, signal)
+        from duly.store.waits import suspension
+
+        return suspension(item, one, signal)
     if due_at is not None and one.deadline_at is not None and due_at >= one.deadline_at:
         return _too_late(item, one)
     data: dict[str, Any] = {"attempt": one.attempt, "due_at": due_at, "kind": item.wait_kind}

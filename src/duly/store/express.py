@@ -15,12 +15,13 @@ from typing import Any
 from duly.clock import Clock, ServerClock
 from duly.failpoints import failpoint
 from duly.model.events import Emit
-from duly.store.claims import claim, finish, quick_claim, quick_finish
+from duly.store.claims import claim, finish, quick_finish
 from duly.store.driver import Line
 from duly.store.heads import FRONT
 from duly.store.heads import given as look_at
 from duly.store.quick import Quick, Quickly
 from duly.store.submissions import quick_submit, submit
+from duly.store.taking import quick_claim
 from duly.store.transaction import Moment, Row, given
 from duly.store.writer import GROUP_ITEMS, Call, Verb, settle
 

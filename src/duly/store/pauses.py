@@ -32,17 +32,6 @@ class Pause:
         check_text(self.reason or "", "reason", 500)
 
 
-def open_of(queues: Sequence[str], paused: str | None) -> list[str]:
-    """Those of the queues, each once, that a session may claim from; `paused` is its row's column."""
-    each = dict.fromkeys(queues)
-    return [name for name in each if f",{name}," not in paused] if paused else list(each)
-
-
-def paused(tx: Transaction, queue: str) -> bool:
-    """Whether the queue is paused as far as this reader sees: for looks, never for claims."""
-    return bool(tx.run("paused", queue=queue))
-
-
 def pause(tx: Transaction, items: Sequence[Pause]) -> list[bool]:
     """From the commit on no claim starts a task of these queues; what runs goes on.
 

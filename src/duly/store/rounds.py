@@ -30,25 +30,17 @@ _ROUNDS = (
 )
 
 
-class Round(NamedTuple):
-    """An attempt that has just ended in a wait."""
-
-    id: str
-    attempt: int
-
-
 class _Line(NamedTuple):
     seq: int
     type: str
     data: str
 
 
-def forget(tx: Transaction, ended: Sequence[Round]) -> None:
-    """Drops what these rounds need not leave behind. Their tasks are locked."""
-    tx.run("rounds", [one._asdict() for one in ended])
-    for one in ended:
-        if one.attempt > KEPT:
-            _compact(tx, one.id)
+def shorten(tx: Transaction, waiting: Sequence[tuple[str, int]]) -> None:
+    """Drops the lines that the old rounds of these (task, attempt) need not leave behind. They are locked."""
+    for id_, attempt in waiting:
+        if attempt > KEPT:
+            _compact(tx, id_)
 
 
 def _compact(tx: Transaction, id_: str) -> None:

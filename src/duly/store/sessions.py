@@ -61,3 +61,14 @@ def expired(tx: Transaction) -> tuple[str, ...]:
 def held_by(tx: Transaction, session: str) -> list[tuple[str, int]]:
     """(task id, attempt) of all that runs under a session."""
     return [(row[0], row[1]) for row in tx.run("held_by", session=session)]
+
+
+def open_of(queues: Sequence[str], paused: str | None) -> list[str]:
+    """Those of the queues, each once, that a session may claim from; `paused` is its row's column."""
+    each = dict.fromkeys(queues)
+    return [name for name in each if f",{name}," not in paused] if paused else list(each)
+
+
+def paused(tx: Transaction, queue: str) -> bool:
+    """Whether the queue is paused as far as this reader sees: for looks, never for claims."""
+    return bool(tx.run("paused", queue=queue))

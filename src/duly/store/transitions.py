@@ -10,8 +10,6 @@ from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
-from duly.store import family
-from duly.store.rounds import Round, forget
 from duly.store.transaction import Transaction, compact
 
 
@@ -78,23 +76,45 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
         tx.run("events", [_event(change) for change in changes])
         failpoint("store.half_written")
         _move(tx, changes)
-        rounds = [Round(change.facts.id, change.facts.attempt) for change in changes if _waits(change)]
-        if rounds:
-            forget(tx, rounds)
-        _tell_family(tx, changes)
+        _follow(tx, changes)
+
+
+def _follow(tx: Transaction, changes: Sequence[Change]) -> None:
+    """What the changes lead to. The supervising parent, which has no SQLAlchemy, notes what it ended: a
+    worker tells the families."""
+    waited = [change.facts for change in changes if _waits(change)]
+    if waited:
+        tx.run("rounds", [{"id": one.id, "attempt": one.attempt} for one in waited])
+    if tx.core is None:
+        ended = [{"id": change.facts.id} for change in changes if change.target.terminal]
+        if ended:
+            tx.run("bereft", ended)
+        return
+    from duly.store.rounds import shorten
+
+    shorten(tx, [(one.id, one.attempt) for one in waited])
+    _tell_family(tx, changes)
 
 
 def _tell_family(tx: Transaction, changes: Sequence[Change]) -> None:
     """Ends and new beginnings are told to the parents, and an end that was no success is noted for the
-    children. The parents' rows have been locked with the tasks' own, and are read now, not then."""
+    children."""
+    from duly.store import family
+
     turned = [change for change in changes if change.target.terminal is not change.facts.status.terminal]
     family.note(tx, {change.facts.id: change.target for change in turned})
-    ended = [
-        family.Turn(change.facts.parent_id, change.facts.id, change.target)
-        for change in turned
-        if change.facts.parent_id is not None
+    tell_parents(tx, [(change.facts, change.target) for change in turned])
+
+
+def tell_parents(tx: Transaction, turned: Sequence[tuple[Facts, Status]]) -> None:
+    """Counts children that have turned so, each once however often it is told, and wakes parents that waited
+    for no more than this. Their rows have been locked with the tasks' own, and are read now, not then."""
+    from duly.store import family
+
+    turns = [
+        family.Turn(one.parent_id, one.id, status) for one, status in turned if one.parent_id is not None
     ]
-    if over := family.count(tx, ended) if ended else {}:
+    if over := family.count(tx, turns) if turns else {}:
         waiting = [one for one in facts(tx, list(over)).values() if one.status is Status.WAITING]
         apply(tx, [_woken(one, over[one.id]) for one in waiting])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -128,3 +130,10 @@ async def test_a_database_that_is_away_is_asked_once_more_and_not_for_ever(world
     driver.restart()
     with pytest.raises(Unreachable, match="gone away"):
         ward.renew("w1")
+
+
+def test_the_supervising_parent_does_without_sqlalchemy() -> None:
+    """It must stay small: it lives beside each child."""
+    said = "import sys, duly.runtime.supervisor, duly.runtime.ward; print('sqlalchemy' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "False"

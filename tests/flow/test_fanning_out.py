@@ -194,12 +194,13 @@ async def test_siblings_can_be_cancelled(harness: Harness) -> None:
 
 
 async def test_a_failure_can_be_caught(harness: Harness) -> None:
-    """Each later round hears the same of it, also when an operator gave the child another run meanwhile."""
+    """Each later round hears the same of it, also when the child had another run meanwhile, and another end."""
     task = await harness.submit("careful")
     await harness.run_until_idle()
     await harness.assert_status(task.id, Status.WAITING)
     [torn] = await children(harness, task.id)
     await harness.app.client.retry(torn.id)
+    await harness.app.client.cancel(torn.id)
     await harness.advance(60)
     assert await harness.assert_completed(task.id) == "failed unreadable"
 

@@ -194,7 +194,7 @@ async def test_siblings_can_be_cancelled(harness: Harness) -> None:
 
 
 async def test_a_failure_can_be_caught(harness: Harness) -> None:
-    """Each later round hears the same of it, also when the child had another run meanwhile, and another end."""
+    """Each later round hears the same of it, also when the child has had another run and end meanwhile."""
     task = await harness.submit("careful")
     await harness.run_until_idle()
     await harness.assert_status(task.id, Status.WAITING)

@@ -4,6 +4,8 @@ A test that runs once per database (the fixtures `store` and `on`) may be about 
 `@pytest.mark.only("sqlite")`.
 """
 
+from typing import Any
+
 import pytest
 
 
@@ -13,6 +15,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if _meant(item)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Only asked when there are several processes."""
+    from support.spread import Spread
+
+    return Spread(config, log)
 
 
 def _meant(item: pytest.Item) -> bool:

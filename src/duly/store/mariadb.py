@@ -56,7 +56,7 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]
         return super().query(sql, unbuffered)
 
     def _create_ssl_ctx(self, sslp: Any) -> Any:
-        """One for all connections that ask for nothing: a new one reads every authority there is, for 20 ms."""
+        """One for all connections that ask for nothing: a new one reads all authorities, for 20 ms."""
         if sslp:
             return super()._create_ssl_ctx(sslp)
         if Connection._unasked is None:

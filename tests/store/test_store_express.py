@@ -279,7 +279,7 @@ async def test_the_queue_is_looked_at_beside_the_work(database: Database) -> Non
     await database.write_many(submissions.submit, owner)
     await database.write(claims.claim, request(), last=True)
     await database.write(claims.claim, request(), last=True)
-    await until(lambda: not line_of(database).busy)
+    await until(lambda: not line_of(database).under_way)
     way = database._dispatch._express
     assert way is not None
     assert any(database.heads.places(way._time.now(), "default"))

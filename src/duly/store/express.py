@@ -37,8 +37,9 @@ RECONNECT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
 #: How many statements are under way: the server works on the second while the first one's answer is read.
 DEPTH = 2
-#: A call of so many items, or so many together, need not wait for more to go with.
-LARGE = 64
+#: A call of so many items, or so many together, need not wait for more to go with. Of those more are under
+#: way: while the loop makes the next ones, it reads no answer.
+LARGE, DEPTH_OF_LARGE = 64, 8
 #: The verbs that have a quick form.
 FORMS: dict[Verb, Quick] = {submit: quick_submit, claim: quick_claim, finish: quick_finish}
 
@@ -124,12 +125,16 @@ class Express:
 
     def _may_go(self, line: Line) -> bool:
         """At once when nothing is under way; beside it what is of another verb, or large."""
-        if line.under_way == 0 or line.under_way >= DEPTH:
-            return line.under_way == 0
-        verb = self._waiting[0].verb
-        if all(group.verb is not verb for group in self._under_way):
+        if not line.under_way:
             return True
-        count = 0
+        if self._is_large():
+            return line.under_way < DEPTH_OF_LARGE
+        verb = self._waiting[0].verb
+        return line.under_way < DEPTH and all(group.verb is not verb for group in self._under_way)
+
+    def _is_large(self) -> bool:
+        """Whether what would go next is."""
+        verb, count = self._waiting[0].verb, 0
         for call in self._waiting:
             count += len(call.items) if call.verb is verb else 0
             if count >= LARGE:

@@ -113,33 +113,19 @@ class Express:
 
     def go(self) -> None:
         """Sends what waits, as far as it should not wait for more."""
-        while (line := self._line) is not None and self._waiting and self._may_go(line):
+        while (
+            (line := self._line) is not None
+            and self._waiting
+            and _may_go(line, self._waiting, self._under_way)
+        ):
             if not self._time.known:
                 self._ask_the_time(line)
                 return
-            calls = self._gather()
+            calls = _gathered(self._waiting)
             form = FORMS[calls[0].verb](self._moment, [item for call in calls for item in call.items])
             group = _Group(calls, form)
             self._under_way.append(group)
             self._step(line, group, None)
-
-    def _may_go(self, line: Line) -> bool:
-        """At once when nothing is under way; beside it what is of another verb, or large."""
-        if not line.under_way:
-            return True
-        if self._is_large():
-            return line.under_way < DEPTH_OF_LARGE
-        verb = self._waiting[0].verb
-        return line.under_way < DEPTH and all(group.verb is not verb for group in self._under_way)
-
-    def _is_large(self) -> bool:
-        """Whether what would go next is."""
-        verb, count = self._waiting[0].verb, 0
-        for call in self._waiting:
-            count += len(call.items) if call.verb is verb else 0
-            if count >= LARGE:
-                return True
-        return False
 
     def tell(self) -> None:
         """Other processes should look, for the writer has committed; from any thread."""
@@ -162,19 +148,6 @@ class Express:
     @property
     def _moment(self) -> Moment:
         return self._at(self._time.now())
-
-    def _gather(self) -> list[Call]:
-        first = self._waiting.popleft()
-        group, rest, count = [first], [], len(first.items)
-        while self._waiting and count < GROUP_ITEMS:
-            call = self._waiting.popleft()
-            if call.verb is first.verb:
-                group.append(call)
-                count += len(call.items)
-            else:
-                rest.append(call)
-        self._waiting.extendleft(reversed(rest))
-        return group
 
     def _step(self, line: Line, group: _Group, rows: list[Row] | None) -> None:
         """Sends a group's next statement, or resolves it."""
@@ -333,6 +306,33 @@ class _Plans:
         self._next = max(self._next, self._count) * 4
         self._until = now + PLANS_SECONDS
         return True
+
+
+def _may_go(line: Line, waiting: Sequence[Call], under_way: Sequence[_Group]) -> bool:
+    """Whether what waits goes now: when nothing is under way; beside it what is of another verb, or large."""
+    if not line.under_way:
+        return True
+    verb, count = waiting[0].verb, 0
+    for call in waiting:
+        count += len(call.items) if call.verb is verb else 0
+        if count >= LARGE:
+            return line.under_way < DEPTH_OF_LARGE
+    return line.under_way < DEPTH and all(group.verb is not verb for group in under_way)
+
+
+def _gathered(waiting: deque[Call]) -> list[Call]:
+    """Takes out the first call, and what goes with it."""
+    first = waiting.popleft()
+    group, rest, count = [first], [], len(first.items)
+    while waiting and count < GROUP_ITEMS:
+        call = waiting.popleft()
+        if call.verb is first.verb:
+            group.append(call)
+            count += len(call.items)
+        else:
+            rest.append(call)
+    waiting.extendleft(reversed(rest))
+    return group
 
 
 def _shared_out(group: Sequence[Call], answers: Sequence[Any]) -> list[tuple[Call, Any]]:

@@ -74,7 +74,7 @@ INTENDED = {
     "session_start": {"queue"},
     "sessions_expired": {"worker_living"},
     "steps": set(),
-    "submit": {"task", "task_idempotency", "task_claim", "task_ticket", "share"},
+    "submit": {"task", "task_idempotency", "task_claim", "task_ticket", "share", "delivery_task"},
     "submitted": {"task", "task_idempotency", "task_unique"},
     "suspects": {"task_claim"},
     "texts": set(),

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     stuck: float = Field(
         5, gt=0, description="How long a handler may ignore a stop before its worker is replaced."
     )
+    ageing: float = Field(
+        0, ge=0, description="Seconds after which a waiting task rises by one priority; 0: never."
+    )
     wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
     upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")

@@ -53,6 +53,9 @@ ADMINS = {
     ("POST", "/api/queues/{name}/pause"),
     ("POST", "/api/queues/{name}/resume"),
     ("POST", "/api/queues/{name}/purge"),
+    ("GET", "/api/shares"),
+    ("PUT", "/api/shares"),
+    ("DELETE", "/api/shares"),
 }
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 
@@ -147,8 +150,8 @@ async def test_no_operation_answers_without_credentials(site: Site) -> None:
 
 def test_every_route_is_known_to_openapi() -> None:
     """No route of ours is hidden from the schema that the tables above are checked against."""
-    from duly.http import bulk, health, inbox, queues, tasks, timeline, uploads
+    from duly.http import bulk, health, inbox, queues, shares, tasks, timeline, uploads
 
-    parts = (bulk, health, inbox, queues, tasks, timeline, uploads)
+    parts = (bulk, health, inbox, queues, shares, tasks, timeline, uploads)
     routes = [route for part in parts for route in part.router.routes]
     assert all(isinstance(route, APIRoute) and route.include_in_schema for route in routes)

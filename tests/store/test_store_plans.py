@@ -74,14 +74,16 @@ INTENDED = {
     "session_start": {"queue"},
     "sessions_expired": {"worker_living"},
     "steps": set(),
-    "submit": {"task", "task_idempotency", "task_claim", "task_ticket"} | {"delivery_task"},
+    "submit": {"task", "task_idempotency", "task_claim", "task_ticket", "share", "delivery_task"},
     "submitted": {"task", "task_idempotency", "task_unique"},
     "suspects": {"task_claim"},
     "texts": set(),
     "touch": {"task"},
+    "share_set": set(),
     "startable": {"task_claim"},
     "startable_suspects": {"task_claim"},
     "transition": MOVING,
+    "waited": {"task_claim"},
 }
 
 

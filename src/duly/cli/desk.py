@@ -95,6 +95,22 @@ class QueueDesk(Protocol):
         ...
 
 
+class ShareDesk(Protocol):
+    """What an operator does with the weights of owners."""
+
+    async def page(self) -> list[Json]:
+        """All that were given: tenant, owner, weight."""
+        ...
+
+    async def put(self, owner: str, weight: int, tenant: str) -> Json:
+        """Gives one; as it is from then on."""
+        ...
+
+    async def clear(self, owner: str, tenant: str) -> bool:
+        """Takes it away; whether there was one."""
+        ...
+
+
 class Desk(Protocol):
     """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
 
@@ -150,6 +166,11 @@ class Desk(Protocol):
     @property
     def queues(self) -> QueueDesk:
         """What an operator does with queues, and with many tasks at once."""
+        ...
+
+    @property
+    def shares(self) -> ShareDesk:
+        """What an operator does with the weights of owners."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

@@ -23,6 +23,7 @@ from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
 from duly.observe.queues import queue_wire
+from duly.observe.shares import share_wire
 from duly.observe.why import why
 from duly.runtime.app import App
 from duly.runtime.declare import Duly
@@ -138,6 +139,11 @@ class LocalDesk:
         """What an operator does with queues."""
         return LocalQueues(self._app)
 
+    @property
+    def shares(self) -> LocalShares:
+        """What an operator does with weights."""
+        return LocalShares(self._app)
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
         async with aclosing(live.follow(self._database, id_)) as events:
@@ -186,6 +192,25 @@ class LocalQueues:
         place = {"to": to.get("queue"), "priority": to.get("priority")}
         tally = await self._operator.move(_chosen(chosen), **place, limit=limit)
         return {"moved": tally.count, "more": tally.more}
+
+
+class LocalShares:
+    """Weights in the store."""
+
+    def __init__(self, app: App) -> None:
+        self._operator = app.operator
+
+    async def page(self) -> list[Json]:
+        """All that were given."""
+        return [share_wire(one) for one in await self._operator.shares()]
+
+    async def put(self, owner: str, weight: int, tenant: str) -> Json:
+        """Gives one."""
+        return share_wire(await self._operator.weigh(owner, weight, tenant=tenant))
+
+    async def clear(self, owner: str, tenant: str) -> bool:
+        """Takes one away."""
+        return await self._operator.unweigh(owner, tenant=tenant)
 
 
 class LocalSchedules:

@@ -25,7 +25,7 @@ PATIENCE_SECONDS = 2.0
 REASONS = ("error", "reason", "signal", "external_id", "name", "queue")
 TOLD = (
     *("retry", "lost", "handed_back", "waiting", "signalled", "woken", "job"),
-    *("cancel_requested", "retried", "moved"),
+    *("cancel_requested", "retried", "moved", "aged"),
 )
 
 

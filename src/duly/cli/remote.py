@@ -128,6 +128,11 @@ class HttpDesk:
         """What an operator does with queues."""
         return HttpQueues(self._ask)
 
+    @property
+    def shares(self) -> HttpShares:
+        """What an operator does with weights."""
+        return HttpShares(self._ask)
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
         after, left = 0, RECONNECTS
@@ -280,6 +285,26 @@ class HttpQueues:
     async def move(self, chosen: Choice, to: Json, limit: int) -> Json:
         """Puts the chosen ones elsewhere."""
         return await self._ask("POST", "/api/tasks/move", {**_choice(chosen, limit), **to})
+
+
+class HttpShares:
+    """Answers about weights what the server answers."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Json]]) -> None:
+        self._ask = ask
+
+    async def page(self) -> list[Json]:
+        """All that were given."""
+        return cast("list[Json]", (await self._ask("GET", "/api/shares"))["shares"])
+
+    async def put(self, owner: str, weight: int, tenant: str) -> Json:
+        """Gives one."""
+        return await self._ask("PUT", "/api/shares", {"owner": owner, "weight": weight, "tenant": tenant})
+
+    async def clear(self, owner: str, tenant: str) -> bool:
+        """Takes one away."""
+        said = await self._ask("DELETE", "/api/shares", query={"owner": owner, "tenant": tenant})
+        return bool(said["cleared"])
 
 
 def _queue(name: str, verb: str = "") -> str:

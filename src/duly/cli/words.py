@@ -151,6 +151,17 @@ WORDS = {
     "moved_count": ("moved: {count}", "已移动：{count} 个"),
     "retried_count": ("run again: {count}", "重新执行：{count} 个"),
     "more_fit": ("more fit; --limit takes more", "还有符合条件的任务；用 --limit 处理更多"),
+    "weight": ("weight", "权重"),
+    "weighs": (
+        "{owner} has weight {weight}, in tasks submitted from now on",
+        "{owner} 的权重为 {weight}，对此后提交的任务生效",
+    ),
+    "weighs_no_more": ("{owner} has no weight of its own any more", "{owner} 的权重已清除"),
+    "weighed_nothing": ("{owner} had no weight of its own", "{owner} 没有设置权重"),
+    "no_shares": (
+        "No weight was given: all owners take equal turns.",
+        "没有设置权重：所有用户轮流等额执行。",
+    ),
     "no_queues": (
         "No queue yet: no worker has run and no task is here.",
         "还没有队列：没有工作进程运行过，也没有任务。",

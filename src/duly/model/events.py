@@ -38,6 +38,7 @@ class EventType(StrEnum):
     CANCELLED = "cancelled"  #: {}
     RETRIED = "retried"  #: {} an operator asked for another run
     MOVED = "moved"  #: {queue, priority} an operator put it into another queue, or to another priority
+    AGED = "aged"  #: {priority} it has waited long, and rose to this priority
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

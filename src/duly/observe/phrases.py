@@ -45,6 +45,10 @@ PHRASES = {
         "Tasks before it in the queue {queue}: {ahead}{plus} (workers that serve it: {workers}).",
         "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
     ),
+    "weight": (
+        "Its owner has the weight {weight}: so many turns for each turn of others.",
+        "其所有者的权重为 {weight}：其他人每轮到 1 次，该所有者轮到 {weight} 次。",
+    ),
     "apart": (
         "Workers died in a row while it ran; it is run apart, at most {share} in one process.",
         "执行它的工作进程曾连续意外终止；它将被隔离执行，同一进程中最多 {share} 个任务。",

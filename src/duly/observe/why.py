@@ -17,7 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Task, code_word
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import family, items, jobs, lists, queues
+from duly.store import family, items, jobs, lists, queues, weights
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -53,6 +53,7 @@ class _Facts:
     now: int
     known: Container[str] | None
     ahead: int = 0
+    weight: int = 1
     last: Event | None = None
     pause: QueueState | None = None
     workers: list[dict[str, Any]] = field(default_factory=list)
@@ -117,6 +118,7 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         now=now,
         known=known,
         ahead=lists.ahead_of(tx, id_, AHEAD_MOST) if task.status is Status.PENDING else 0,
+        weight=weights.weight(tx, task.tenant, task.owner) if task.status is Status.PENDING else 1,
         last=events[-1] if events else None,
         pause=next((one for one in queues.paused(tx) if one.name == task.queue), None),
         workers=lists.living_workers(tx),
@@ -138,6 +140,8 @@ def _pending(facts: _Facts) -> None:
         plus = "+" if facts.ahead >= AHEAD_MOST else ""
         code = "position" if facts.ahead else "next"
         facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(facts.serving))
+        if facts.weight > 1:
+            facts.say("weight", owner=task.owner, weight=facts.weight)
     last = facts.last
     if last is not None and last.type in (EventType.LOST, EventType.HANDED_BACK):
         facts.say(last.type, attempt=task.attempt, detail=last.data.get("reason"))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from duly.claim.ageing import Ager
 from duly.claim.orphans import Orphans
 from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
@@ -116,6 +117,7 @@ class Worker:
 
     def _make_loops(self) -> list[Loop]:
         settings, emit = self._app.settings, self._emit
+        self.ager = Ager(self._app.database, settings.queue_names, period=settings.ageing, emit=emit)
         self._prunes = Loop("prune", PRUNE_SECONDS, self.prune, emit=emit, apart=PRUNE_PAUSE)
         loops = [
             self._claims,
@@ -206,10 +208,11 @@ class Worker:
         return begun
 
     async def sweep(self) -> None:
-        """Takes back what died with other workers; tells of suspects that wait."""
+        """Takes back what died with other workers, tells of suspects that wait, lets tasks rise."""
         await self.rescuer.tick()
         if self._role is Role.ORDINARY and await self.poller.suspects_wait():
             self._tell_suspects()
+        await self.ager.tick()
 
     async def prune(self) -> int:
         """Deletes a few tasks that were kept long enough; again soon while there are more."""

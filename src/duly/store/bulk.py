@@ -16,13 +16,10 @@ from duly.model.errors import InvalidInput
 from duly.model.events import EventType
 from duly.model.state import IDLE, Status
 from duly.model.task import check_name
-from duly.store import schema, submissions
+from duly.store import schema, submissions, weights
 from duly.store.lists import PENDING, Filter
 from duly.store.transaction import Transaction, compact
 from duly.store.transitions import Change, Facts, apply, facts
-
-#: From one ticket of an owner to his next (DESIGN 4.10).
-STRIDE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +140,8 @@ def _ticketed(tx: Transaction, moved: Sequence[_Place]) -> list[dict[str, Any]]:
     for one in moved:
         ticket = None
         if one.status == Status.PENDING:
-            ticket = last[one.line] = (last[one.line] if one.line in last else _last(tx, one)) + STRIDE
+            step = weights.STRIDE // weights.weight(tx, one.tenant, one.owner)
+            ticket = last[one.line] = (last[one.line] if one.line in last else _last(tx, one)) + step
         rows.append({"moved": one.id, "to": one.queue, "as": one.rank, "ticket": ticket})
     return rows
 

@@ -295,6 +295,17 @@ queue = Table(
     **STORAGE,
 )
 
+# How many turns an owner gets for one of others; an empty owner: all who have no row (store.weights).
+share = Table(
+    "share",
+    metadata,
+    Column("tenant", key(64), primary_key=True),
+    Column("owner", key(64), primary_key=True),
+    Column("weight", Integer, nullable=False),
+    CheckConstraint(column("weight").between(1, 100), name="share_weight_in_range"),
+    **STORAGE,
+)
+
 delivery = Table(
     "delivery",
     metadata,

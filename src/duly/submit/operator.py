@@ -10,11 +10,12 @@ from duly.model.errors import InvalidInput, QueueNotFound
 from duly.model.events import Emit
 from duly.model.state import IDLE, Status
 from duly.model.task import check_name
-from duly.store import bulk, lists, pauses, queues
+from duly.store import bulk, lists, pauses, queues, weights
 from duly.store.bulk import Chosen, Moving
 from duly.store.database import Database
 from duly.store.lists import Filter
 from duly.store.queues import QueueState
+from duly.store.weights import Share, Sharer
 from duly.store.writer import Verb
 
 #: So many tasks are locked at a time.
@@ -114,6 +115,33 @@ class Operator:
             limit,
             lambda chosen: Moving(chosen=chosen, queue=to, priority=priority),
         )
+
+    async def shares(self) -> list[Share]:
+        """All weights that were given."""
+        return await self._database.read(weights.shares)
+
+    async def weigh(self, owner: str, weight: int, *, tenant: str = "") -> Share:
+        """Gives an owner `weight` turns (1..100) for each turn of others, for tasks submitted from now on. An
+        empty owner: all of the tenant's who have no weight of their own.
+
+        Raises:
+            InvalidInput: a weight out of range, or a name that no owner can have.
+        """
+        share = Share(of=Sharer(owner=owner, tenant=tenant), weight=weight)
+        await self._database.write(weights.put, share)
+        self._emit("share.set", tenant=tenant, owner=owner, weight=weight)
+        return share
+
+    async def unweigh(self, owner: str, *, tenant: str = "") -> bool:
+        """Takes an owner's own weight away; whether he had one.
+
+        Raises:
+            InvalidInput: a name that no owner can have.
+        """
+        cleared: bool = await self._database.write(weights.clear, Sharer(owner=owner, tenant=tenant))
+        if cleared:
+            self._emit("share.cleared", tenant=tenant, owner=owner)
+        return cleared
 
     async def _each(
         self,

@@ -8,15 +8,15 @@ STRAIGHT_JOIN task t FORCE INDEX (task_idempotency) ON t.tenant = b.tenant AND t
   AND t.idempotency_key = b.idempotency_key WHERE t.created_at < :now - :key_ttl;
 UPDATE JSON_TABLE(@stale, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id SET t.idempotency_key = NULL;
--- The ticket: behind the queue's head and behind the owner's own last ticket, whichever is later.
+-- The ticket: behind the queue's head and behind the owner's own last ticket, whichever is later; by weight.
 INSERT INTO task (id, task_type, queue, tenant, owner, status, `rank`, fair_at, due_at, max_retries,
   timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
 SELECT id, task_type, queue, tenant, owner, status, `rank`,
-  CASE WHEN status <> 'pending' THEN 0 ELSE 1000 * place + greatest(
+  if(status <> 'pending', 0, place * (1000 DIV coalesce((SELECT s.weight FROM share s WHERE s.tenant = b.tenant
+      AND s.owner = b.owner), (SELECT s.weight FROM share s WHERE s.tenant = b.tenant AND s.owner = ''), 1)) + greatest(
     CAST(JSON_VALUE(:places, CONCAT('$."', queue, '"[', `rank` - 1, ']')) AS SIGNED),
-    coalesce((SELECT o.fair_at FROM task o FORCE INDEX (task_ticket) WHERE o.status = 'pending'
-      AND o.queue = b.queue AND o.`rank` = b.`rank` AND o.tenant = b.tenant AND o.owner = b.owner
-      ORDER BY o.fair_at DESC LIMIT 1), 0)) END,
+    coalesce((SELECT o.fair_at FROM task o FORCE INDEX (task_ticket) WHERE o.status = 'pending' AND o.queue = b.queue
+      AND o.`rank` = b.`rank` AND o.tenant = b.tenant AND o.owner = b.owner ORDER BY o.fair_at DESC LIMIT 1), 0))),
   due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata,
   :now, :now FROM (SELECT r.*, row_number() OVER (PARTITION BY queue, `rank`, tenant, owner, status ORDER BY id) AS place
   FROM JSON_TABLE(:batch, '$[*]' COLUMNS (due_at BIGINT PATH '$.due_at', `rank` SMALLINT PATH '$.rank',

@@ -1,7 +1,7 @@
 -- Accepts each task at most once: a living idempotency key, a unique key or the same id leaves the first row.
 -- Answers the ids that are new; all that is written besides comes from these rows. A key older than a day is free
 -- again: before the insert, which asks how many were. The ticket: behind the queue's head and behind the owner's
--- own last ticket, whichever is later; looked up once for each owner.
+-- own last ticket, whichever is later; looked up once for each owner, as is his weight.
 WITH freed AS (
   UPDATE task SET idempotency_key = NULL WHERE created_at < :now - :key_ttl AND id = ANY(ARRAY(
     SELECT s.id FROM jsonb_to_recordset(:keyed::jsonb) AS k(tenant text, owner text, idempotency_key text)
@@ -18,17 +18,17 @@ heads AS MATERIALIZED (
     coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = g.queue AND h.suspect = 0
       AND h.rank = g.rank AND h.fair_at >= (:places::jsonb->g.queue->>g.rank - 1)::bigint ORDER BY h.fair_at LIMIT 1), 0),
     coalesce((SELECT o.fair_at FROM task o WHERE o.status = 'pending' AND o.queue = g.queue AND o.rank = g.rank
-      AND o.tenant = g.tenant AND o.owner = g.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
-  FROM g WHERE status = 'pending' AND place = 0),
+      AND o.tenant = g.tenant AND o.owner = g.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head,
+    1000 / coalesce((SELECT weight FROM share s WHERE s.tenant = g.tenant AND s.owner IN (g.owner, '')
+      ORDER BY s.owner DESC LIMIT 1), 1) AS step FROM g WHERE status = 'pending' AND place = 0),
 made AS (INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
     result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
   SELECT id, task_type, queue, tenant, owner, status, rank, CASE WHEN status <> 'pending' THEN 0
-    ELSE 1000 * place + head END, due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash,
+    ELSE step * place + head END, due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash,
     unique_key, metadata, :now, :now
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
-  ON CONFLICT DO NOTHING RETURNING id, status),
-kept AS (INSERT INTO task_data (task_id, kind, part, text) SELECT b.id, 'input', 0, b.input
-  FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL),
+  ON CONFLICT DO NOTHING RETURNING id, status), kept AS (INSERT INTO task_data (task_id, kind, part, text)
+  SELECT b.id, 'input', 0, b.input FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL),
 told AS (INSERT INTO event (task_id, seq, at, type, data)
   SELECT id, 1, :now, 'accepted', json_build_object('status', status)::text FROM made),
 more AS MATERIALIZED (SELECT a.id, tags, deliver FROM jsonb_to_recordset(:adorned::jsonb)

@@ -134,7 +134,8 @@ class Poller:
             self._start(claimed)
         finally:
             self.in_flight -= 1
-        self.more = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        self.more = full or getattr(claimed, "more", False)
         return len(claimed)
 
     async def promote(self) -> None:
@@ -145,4 +146,5 @@ class Poller:
 
 def _look(tx: Transaction, request: ClaimRequest | None) -> tuple[bool, bool]:
     """Whether the clock must act, and whether this claim would find a task; one read for both."""
-    return bool(tx.run("due", limit=1)), request is not None and startable(tx, request)
+    due = bool(tx.run("due", limit=1) or tx.run("limits_due", limit=1))
+    return due, request is not None and startable(tx, request)

@@ -201,7 +201,7 @@ class Worker:
         except SessionEnded:
             await self.replace_session(session)
             return 0
-        if begun and self.poller.more and any(map(self.runner.free, LANES)):
+        if self.poller.more and any(map(self.runner.free, LANES)):
             self._claims.hint()
         return begun
 

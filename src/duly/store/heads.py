@@ -41,6 +41,8 @@ class Heads:
         self._looks: dict[str, _Look] = {} if seen is None else seen
         self._looking = seen is None
         self._wanted: set[str] = set()
+        #: Queues in which a claim met limits, and when: what has one statement does not try for a second.
+        self._bound: dict[str, int] = {}
 
     def only_seen(self) -> Heads:
         """The same memory without looks."""
@@ -98,6 +100,14 @@ class Heads:
         if look is not None and doubted:
             look.of_asker[asker] = _front_of(doubted, places)
         return bool(doubted)
+
+    def bind(self, now: int, queues: Iterable[str]) -> None:
+        """Claims from these queues meet limits, which are the verb's."""
+        self._bound |= dict.fromkeys(queues, now)
+
+    def bound(self, now: int, queue: str) -> bool:
+        """Whether one met limits there within the second."""
+        return 0 <= now - self._bound.get(queue, -LOOK_MS) < LOOK_MS
 
     def wanted(self, now: int) -> str | None:
         """A queue that was asked for and whose look will not serve for long; once."""

@@ -114,6 +114,7 @@ def _row(at: Moment, conditions: Conditions) -> dict[str, Any]:
         "idempotency_key": conditions.idempotency_key,
         "body_hash": conditions.body_hash,
         "unique_key": conditions.unique_key,
+        "limit_key": conditions.limit_key,
         "metadata": wire.dumps(dict(conditions.metadata)) if conditions.metadata else "{}",
     }
 

@@ -9,10 +9,10 @@ WITH freed AS (
       BETWEEN k.idempotency_key AND k.idempotency_key ORDER BY t.idempotency_key LIMIT 1) s)) RETURNING id),
 g AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS r(task_type text, queue text, tenant text,
   owner text, status text, rank int, place int, due_at bigint, max_retries int, timeout_ms bigint, items jsonb,
-  result_ttl_ms bigint, deadline_at bigint, idempotency_key text, body_hash text, unique_key text, metadata text)),
+  result_ttl_ms bigint, deadline_at bigint, idempotency_key text, body_hash text, unique_key text, metadata text, limit_key text)),
 b AS MATERIALIZED (SELECT i.one->>0 AS id, i.one->>1 AS input, place + i.n AS place, task_type, queue, tenant, owner,
   status, rank, due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key,
-  metadata FROM g CROSS JOIN LATERAL jsonb_array_elements(items) WITH ORDINALITY AS i(one, n)),
+  metadata, limit_key FROM g CROSS JOIN LATERAL jsonb_array_elements(items) WITH ORDINALITY AS i(one, n)),
 heads AS MATERIALIZED (
   SELECT queue, rank, tenant, owner, greatest(
     coalesce((SELECT h.fair_at FROM task h WHERE h.status = 'pending' AND h.queue = g.queue AND h.suspect = 0
@@ -21,10 +21,10 @@ heads AS MATERIALIZED (
       AND o.tenant = g.tenant AND o.owner = g.owner ORDER BY o.fair_at DESC LIMIT 1), 0)) AS head
   FROM g WHERE status = 'pending' AND place = 0),
 made AS (INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
-    result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
+    result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, limit_key, touched_at, created_at)
   SELECT id, task_type, queue, tenant, owner, status, rank, CASE WHEN status <> 'pending' THEN 0
     ELSE 1000 * place + head END, due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash,
-    unique_key, metadata, :now, :now
+    unique_key, metadata, limit_key, :now, :now
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
   ON CONFLICT DO NOTHING RETURNING id, status),
 kept AS (INSERT INTO task_data (task_id, kind, part, text) SELECT b.id, 'input', 0, b.input

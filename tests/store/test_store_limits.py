@@ -1,4 +1,4 @@
-"""A limit is never exceeded, gets back what was taken whatever becomes of a task, and leaves nobody behind."""
+"""A limit is never exceeded, gets back what was taken whatever becomes of a task, leaves nobody behind."""
 
 from __future__ import annotations
 

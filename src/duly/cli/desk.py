@@ -95,6 +95,26 @@ class QueueDesk(Protocol):
         ...
 
 
+class LimitDesk(Protocol):
+    """What an operator does with limits."""
+
+    async def page(self) -> list[Json]:
+        """All limits by name, as `observe.limits.limit_wire` writes them."""
+        ...
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        ...
+
+    async def put(self, name: str, words: Json) -> Json:
+        """Sets what the words say (concurrency, rate, waiting, by) and answers the limit."""
+        ...
+
+    async def clear(self, name: str) -> Json:
+        """Ends the operator's word; the limit from then on."""
+        ...
+
+
 class Desk(Protocol):
     """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
 
@@ -150,6 +170,11 @@ class Desk(Protocol):
     @property
     def queues(self) -> QueueDesk:
         """What an operator does with queues, and with many tasks at once."""
+        ...
+
+    @property
+    def limits(self) -> LimitDesk:
+        """What an operator does with limits."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

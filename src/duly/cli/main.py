@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from duly.cli import database, demo, doctor, failed, prune, queue, schedule, serve, submit, tasks, token
+from duly.cli import (
+    database,
+    demo,
+    doctor,
+    failed,
+    limit,
+    prune,
+    queue,
+    schedule,
+    serve,
+    submit,
+    tasks,
+    token,
+)
 from duly.cli.shell import Shell
 
 _FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
@@ -33,6 +46,7 @@ tasks.register(app)
 schedule.register(app, tasks.PANEL)
 failed.register(app)
 queue.register(app)
+limit.register(app)
 doctor.register(app)
 token.register(app)
 database.register(app)

@@ -22,6 +22,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "idempotency_conflict": {"en": "Idempotency key used with another body", "zh": "幂等键已用于不同的请求"},
     "internal_error": {"en": "Something broke on our side", "zh": "服务器内部错误"},
     "invalid_input": {"en": "The input cannot be accepted", "zh": "输入无效"},
+    "limit_not_found": {"en": "There is no such limit", "zh": "限额不存在"},
     "malformed_json": {"en": "The body is not acceptable JSON", "zh": "请求体不是有效的 JSON"},
     "method_not_allowed": {"en": "Method not allowed here", "zh": "此地址不支持该请求方法"},
     "not_allowed": {"en": "Credentials are missing or wrong", "zh": "缺少凭证或凭证无效"},

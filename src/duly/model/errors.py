@@ -10,6 +10,7 @@
     ├── TaskNotFound                 no such task, or not yours (404)
     ├── ScheduleNotFound             no such schedule, or not yours (404)
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
+    ├── LimitNotFound                nobody declared or set it (404)
     ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── NotReady                     the database cannot be used now (503)
@@ -106,6 +107,13 @@ class QueueNotFound(DulyError):
     """There is no such queue: no worker has served it and no task is in it."""
 
     code = "queue_not_found"
+    http_status = 404
+
+
+class LimitNotFound(DulyError):
+    """There is no such limit."""
+
+    code = "limit_not_found"
     http_status = 404
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from duly.model.limit import Limits
 from duly.model.policy import RetryPolicy
 from duly.model.task import Task
 from duly.registry import Registry, TaskType
@@ -55,6 +56,7 @@ class Duly:
         isolate: bool = False,
         result_ttl: float | None = None,
         version: str | tuple[str, ...] = "",
+        **limits: Any,
     ) -> Callable[[Handler], Handler]:
         """Declares the handler of a task type and answers it unchanged.
 
@@ -68,6 +70,10 @@ class Duly:
             result_ttl: seconds that an ended task is kept, at least 60; None: `retention_days`.
             version: of this code. A task that has recorded a step goes on under the same version only; change
                 it when the handler's steps change. `("2", "1")` is version 2, which can continue 1's tasks.
+            **limits: concurrency (how many tasks of the type run at once in all processes), rate ("100/m":
+                how many start in a time), limit_key (a dotted path into the input, `@tenant` or `@owner`: what
+                tasks have in common), key_concurrency and key_rate (the same for each key). An operator's
+                word beats them (`duly limit`).
         """
 
         def declare(handler: Handler) -> Handler:
@@ -82,6 +88,7 @@ class Duly:
                     result_ttl=result_ttl,
                     policy=policy,
                     versions=version if isinstance(version, tuple) else (version,),
+                    limits=Limits(**limits),
                 )
             )
             return handler

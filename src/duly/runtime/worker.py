@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
 
+from duly.claim.limits import LimitKeeper
 from duly.claim.orphans import Orphans
 from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
@@ -27,6 +28,7 @@ from duly.store import bulk, pauses
 from duly.store.children import pass_on, spawn
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
+from duly.store.limits import wake
 from duly.store.reserve import Reserve
 from duly.store.schedules import run, tick
 from duly.store.signals import signal
@@ -88,6 +90,7 @@ class Worker:
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
         self.orphans = Orphans(database, emit=emit)
+        self.limits = LimitKeeper(database, app.registry, emit=emit)
         self.ticker = Ticker(database, emit=emit, sync=self._write_down)
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
@@ -156,7 +159,7 @@ class Worker:
         """What to do after which verbs; after commits of others, all of it."""
         return {
             self._work_may_wait: frozenset(
-                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, *OPENING}
+                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, wake, *OPENING}
             ),
             lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
             lambda _: self._sends.hint(): frozenset(
@@ -192,6 +195,7 @@ class Worker:
 
     async def _write_down(self) -> None:
         await self._app.schedules.sync(self._app.declared.schedules)
+        await self.limits.sync()
 
     async def claim(self) -> int:
         """One round of the poller; a session that was ended is replaced."""
@@ -206,8 +210,9 @@ class Worker:
         return begun
 
     async def sweep(self) -> None:
-        """Takes back what died with other workers; tells of suspects that wait."""
+        """Takes back what died with other workers, looks after limits, tells of suspects that wait."""
         await self.rescuer.tick()
+        await self.limits.tick()
         if self._role is Role.ORDINARY and await self.poller.suspects_wait():
             self._tell_suspects()
 
@@ -260,7 +265,8 @@ class Worker:
         await self.ticker.tick()
         while True:
             self._stirred.clear()
-            if not await self.claim() and not self.runner.busy and not await self._left():
+            ran = self.runner.busy  # what ends while we look may let others start
+            if not await self.claim() and not ran and not self.runner.busy and not await self._left():
                 await self.outbox.drain(20)
                 return
             if self.runner.busy:

@@ -39,6 +39,9 @@ MOVING = {"task", "task_claim", "attempt", "partial", "delivery_task"}
 INTENDED = {
     "bereft": set(),
     "blob": set(),
+    "block": {"task"},
+    "blocked": {"task_blocked"},
+    "blocked_first": {"task_blocked"},
     "body": {"task_data"},
     "cancel_request": {"task"},
     "candidates": {"task_claim"},
@@ -59,6 +62,14 @@ INTENDED = {
     "facts": {"task"},
     "fence": {"task"},
     "held_by": {"task_held"},
+    "hold": {"task"},
+    "limits_due": {"limits_clock"},
+    "limits_known": set(),
+    "limits_lock": {"limits"},
+    "limits_make": {"limits"},
+    "limits_there": {"limits"},
+    "limits_try": {"limits"},
+    "limits_write": {"limits"},
     "notify": {"delivery"},
     "orphans": {"task_clock", "worker"},
     "partials": set(),
@@ -71,7 +82,7 @@ INTENDED = {
     "session_end": {"worker_living"},
     "session_held": {"worker", "task_held"},
     "session_leave": {"worker"},
-    "session_start": {"queue"},
+    "session_start": {"limits", "queue"},
     "sessions_expired": {"worker_living"},
     "steps": set(),
     "submit": {"task", "task_idempotency", "task_claim", "task_ticket"} | {"delivery_task"},
@@ -82,6 +93,7 @@ INTENDED = {
     "startable": {"task_claim"},
     "startable_suspects": {"task_claim"},
     "transition": MOVING,
+    "unblock": {"task", "task_claim"},
 }
 
 

@@ -54,6 +54,7 @@ MOVED = {
     "ids": json.dumps(ids("running")),
     "ended": json.dumps(ids("running")),
     "places": "{}",
+    "limited": 1,
 }
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
@@ -62,10 +63,15 @@ TO_PENDING = [{**row, "status": "pending", "due_at": None} for row in TO_RETRY]
 DELIVERIES = [f"d-{id_}" for id_ in ids("completed", 4)]
 SENDING = "d-completed-019999"
 
+KEYS = [f"key/type1//{number}" for number in range(BATCH)]
+
 #: File → (batch, parameters). Several calls of one file stand under `file#what`.
 CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "bereft": (rows("running"), {}),
     "blob": (None, {}),
+    "block": (rows("pending", limit="key/type1//1"), {}),
+    "blocked": (None, {"on": "key/type1//10", "most": BATCH}),
+    "blocked_first": (KEYS, {}),
     "body": (None, {"id": "pending-000001", "kind": "input"}),
     "cancel_request": (rows("running"), {}),
     "candidates": (["type1", "type2"], {"free": 64, **FRONT}),
@@ -90,7 +96,15 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": (None, FRONT),
     "heads#from their places": (None, PLACES),
     "held_by": (None, {"session": "w1"}),
+    "hold": (rows("running", holds="[]"), {}),
     "inboxes": ([{"tenant": "", "owner": f"owner{number}"} for number in range(BATCH)], {}),
+    "limits_due": (None, {"limit": BATCH}),
+    "limits_known": (None, {}),
+    "limits_lock": (KEYS, {}),
+    "limits_make": ([{"name": f"key/new//{n}", "template": "each/new"} for n in range(BATCH)], {}),
+    "limits_there": (KEYS, {}),
+    "limits_try": (KEYS, {}),
+    "limits_write": ([{"name": name, "taken": 1, "tokens": 0, "refilled_at": 0} for name in KEYS], {}),
     "notify": (
         None,
         {
@@ -135,6 +149,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "take#of an unknown type": (["strange"], {"session": "w1", "free": BATCH, **FRONT}),
     "texts": (rows("pending", kind="more", text="{}"), {}),
     "touch": (rows("running", progress=0.5), {}),
+    "unblock": (ids("blocked"), KNOWN),
     "transition": (TO_RETRY, MOVED),
     "transition#to an end": (TO_END, MOVED),
     "transition#back to pending": (TO_PENDING, MOVED),

@@ -95,8 +95,7 @@ class Worker:
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
-        self._supervised = supervised is not None
-        self._role = role
+        self._supervised, self._role = supervised is not None, role
         self._tell_suspects = suspects
         self._loops = self._make_loops()
         self._forget = contextlib.ExitStack()

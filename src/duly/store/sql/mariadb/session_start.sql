@@ -6,4 +6,4 @@ VALUES (:session, :host, :pid, :queues, :now, :now + :lease, :types,
      COLUMNS (name VARCHAR(64) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
    STRAIGHT_JOIN queue q FORCE INDEX (PRIMARY) ON q.name = b.name WHERE q.paused_at IS NOT NULL),
   (SELECT concat(',', group_concat(l.name), ',') FROM limits l
-   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name LIKE 'queue/%' OR l.name LIKE 'type/%'))) ON DUPLICATE KEY UPDATE id = worker.id;
+   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name > 'queue/' AND l.name < 'queue0' OR l.name > 'type/' AND l.name < 'type0'))) ON DUPLICATE KEY UPDATE id = worker.id;

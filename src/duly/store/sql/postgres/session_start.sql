@@ -5,4 +5,4 @@ VALUES (:session, :host, :pid, :queues, :now, :now + :lease, :types,
   (SELECT ',' || string_agg(name, ',') || ',' FROM queue
    WHERE paused_at IS NOT NULL AND name = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))),
   (SELECT ',' || string_agg(l.name, ',') || ',' FROM limits l
-   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name LIKE 'queue/%' OR l.name LIKE 'type/%'))) ON CONFLICT DO NOTHING;
+   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name > 'queue/' AND l.name < 'queue0' OR l.name > 'type/' AND l.name < 'type0'))) ON CONFLICT DO NOTHING;

@@ -5,4 +5,4 @@ VALUES (:session, :host, :pid, :queues, :now, :now + :lease, :types,
   (SELECT ',' || group_concat(q.name, ',') || ',' FROM json_each(:batch) b CROSS JOIN queue q ON q.name = b.value
    WHERE q.paused_at IS NOT NULL),
   (SELECT ',' || group_concat(l.name, ',') || ',' FROM limits l
-   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name LIKE 'queue/%' OR l.name LIKE 'type/%'))) ON CONFLICT DO NOTHING;
+   WHERE (l.cap IS NOT NULL OR l.rate IS NOT NULL) AND (l.name > 'queue/' AND l.name < 'queue0' OR l.name > 'type/' AND l.name < 'type0'))) ON CONFLICT DO NOTHING;

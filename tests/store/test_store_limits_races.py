@@ -37,7 +37,7 @@ def limited(store: Store, keys: list[str], cap: int = 1) -> None:
     store.write(limit_desk.put, *[Setting(name=name, concurrency=cap) for name in keys])
 
 
-def test_nobody_is_blocked_by_an_end_that_has_just_given_back(store: Store, others: list[Store]) -> None:
+def test_nobody_is_blocked_by_an_end_that_just_gave_back(store: Store, others: list[Store]) -> None:
     """One process ends what holds a key, another claims for the key's second task, at the same moment: whichever
     is first, that task runs or is pending."""
     keys = [f"key/demo//{number}" for number in range(RACES)]
@@ -77,7 +77,7 @@ def test_nobody_is_blocked_by_an_end_that_has_just_given_back(store: Store, othe
     assert store.read(limit_care.look) == limit_care.Found([], [])
 
 
-def test_a_crowd_that_claims_and_ends_under_few_keys_comes_to_an_end(store: Store, others: list[Store]) -> None:
+def test_a_crowd_under_few_keys_comes_to_an_end(store: Store, others: list[Store]) -> None:
     """Four processes, ten keys of cap 2, 400 tasks: all run, with no sweep to help."""
     keys = [f"key/demo//{number}" for number in range(10)]
     limited(store, keys, 2)

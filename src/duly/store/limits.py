@@ -33,6 +33,7 @@ class Limit:
     tokens: float
     refilled_at: int
     wake_at: int | None
+    updated_at: int
 
     def refill(self, now: int) -> None:
         """Adds the tokens of the time that has passed; no more than the rate can be saved up."""
@@ -82,6 +83,8 @@ def locked(tx: Transaction, names: Iterable[str]) -> tuple[dict[str, Limit], set
 def _read(tx: Transaction, rows: Iterable[Sequence[object]]) -> dict[str, Limit]:
     tx.limits_locked = True
     known = {str(row[0]): Limit(*row) for row in rows}  # type: ignore[arg-type]
+    # The wait for a lock was no time: who takes what another gave back starts after that end.
+    tx.now = max([tx.now, *(one.updated_at for one in known.values())])
     for one in known.values():
         one.refill(tx.now)
     return known

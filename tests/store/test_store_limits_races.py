@@ -38,7 +38,7 @@ def limited(store: Store, keys: list[str], cap: int = 1) -> None:
 
 
 def test_nobody_is_blocked_by_an_end_that_just_gave_back(store: Store, others: list[Store]) -> None:
-    """One process ends what holds a key, another claims for the key's second task, at the same moment: whichever
+    """One process ends what holds a key, another claims for its second task, at the same moment: whichever
     is first, that task runs or is pending."""
     keys = [f"key/demo//{number}" for number in range(RACES)]
     limited(store, keys)

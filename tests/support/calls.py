@@ -77,7 +77,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "candidates": (["type1", "type2"], {"free": 64, **FRONT}),
     "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
     "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),
-    "claim": (ids("pending"), {"session": "w1"}),
+    "claim": (ids("pending"), {"session": "w1", "holds": "{}"}),
     "complete": (rows("running"), MOVED),
     "data": (None, {}),
     "deliveries_adrift": (None, {}),

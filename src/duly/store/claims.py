@@ -83,14 +83,16 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
     if item.beside is not None:
         found, lanes = [_group(list(chain(*found)), item.beside)], []  # one look is all
 
-    def take(ids: list[str]) -> list[Claimed]:
-        return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session)] if ids else []
+    def take(ids: list[str], holds: dict[str, str]) -> list[Claimed]:
+        if not ids:
+            return []
+        return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session, holds=holds)]
 
     def more(lane: int, most: int) -> list[Offer]:
         return _candidates(tx, item, replace(lanes[lane], free=most), queues)
 
     if not bound(chain(*found), limited):
-        return take([offer.id for offer in chain(*found)])
+        return take([offer.id for offer in chain(*found)], {})
     tx.heads.bind(tx.now, queues)
     free = [lane.free for lane in lanes] or [len(found[0])]
     return hand_out(tx, Asking(limited or "", take, more if lanes else None), found, free)

@@ -54,7 +54,7 @@ def _counted(tx: Transaction) -> Counter[str]:
 
 def correct(tx: Transaction, names: Sequence[str]) -> list[Corrected | None]:
     """Counts anew what is wrong with these limits, under their lock; None: it was right."""
-    rows, _ = limits.locked(tx, names)
+    rows = limits.locked(tx, names)
     counted = _counted(tx)
     answers: list[Corrected | None] = []
     for name in names:

@@ -69,24 +69,29 @@ class Limit:
             self.wake_at = now + max(LOOK_APART_MS, wait)
 
 
-def locked(tx: Transaction, names: Iterable[str]) -> tuple[dict[str, Limit], set[str]]:
-    """Those of these limits that exist, locked, with their tokens of now. Who holds some already does not
-    wait for more: the second answer names what others have locked then."""
+def locked(tx: Transaction, names: Iterable[str]) -> dict[str, Limit]:
+    """These limits, locked in order, with their tokens of now; those that exist."""
+    return _read(tx, tx.run("limits_lock", sorted(set(names))))
+
+
+def tried(tx: Transaction, names: Iterable[str]) -> tuple[dict[str, Limit], set[str]]:
+    """The same without a wait for what others have locked, which the second answer names: of many claims
+    and ends that share some keys each would wait for all. Who gets none waits once, if it holds none."""
     asked = sorted(set(names))
-    if not tx.limits_locked:
-        return _read(tx, tx.run("limits_lock", asked)), set()
     rows = _read(tx, tx.run("limits_try", asked))
+    if not rows and not tx.limits_locked:
+        return locked(tx, asked), set()
     missing = [name for name in asked if name not in rows]
     return rows, {name for (name,) in tx.run("limits_there", missing)} if missing else set()
 
 
 def _read(tx: Transaction, rows: Iterable[Sequence[object]]) -> dict[str, Limit]:
-    tx.limits_locked = True
     known = {str(row[0]): Limit(*row) for row in rows}  # type: ignore[arg-type]
     # The wait for a lock was no time: who takes what another gave back starts after that end.
     tx.now = max([tx.now, *(one.updated_at for one in known.values())])
     for one in known.values():
         one.refill(tx.now)
+    tx.limits_locked = tx.limits_locked or bool(known)
     return known
 
 
@@ -119,7 +124,7 @@ def settle(tx: Transaction) -> None:
     freed, stirred = dict(tx.freed), set(tx.stirred)
     tx.freed.clear()
     tx.stirred.clear()
-    rows = _read(tx, tx.run("limits_lock", sorted({*freed, *stirred})))
+    rows = locked(tx, {*freed, *stirred})
     for name, count in freed.items():
         if name in rows:
             rows[name].taken = max(0, rows[name].taken - count)

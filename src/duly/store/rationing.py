@@ -65,7 +65,7 @@ class Asking(NamedTuple):
     a lane again, at so many offers."""
 
     limited: str
-    take: Callable[[list[str]], list[Claimed]]
+    take: Callable[[list[str], dict[str, str]], list[Claimed]]
     more: Callable[[int, int], list[Offer]] | None
 
 
@@ -82,7 +82,7 @@ def _fill(tx: Transaction, asking: Asking, lane: int, offers: list[Offer], free:
     wide = free
     for _ in range(ROUNDS):
         ration = decide(tx, offers, asking.limited, free)
-        handed += _start(tx, ration, asking.take)
+        handed += _start(ration, asking)
         free -= len(ration.winners)
         handed.more = handed.more or ration.passed_by
         if free <= 0 or len(offers) < wide or not ration.losers or asking.more is None:
@@ -127,14 +127,10 @@ def _decide(tx: Transaction, id_: str, its: Sequence[Limit], ration: Ration) -> 
     limits.stir(tx, [one.name for one in its if one.room])
 
 
-def _start(tx: Transaction, ration: Ration, take: Callable[[list[str]], list[Claimed]]) -> list[Claimed]:
-    """Claims for the winners, and notes what they hold."""
-    if not ration.winners:
-        return []
-    claimed = take(list(ration.winners))
-    held = [{"id": id_, "holds": compact(names)} for id_, names in ration.winners.items() if names]
-    if held:
-        tx.run("hold", held)
+def _start(ration: Ration, asking: Asking) -> list[Claimed]:
+    """Claims for the winners, with what they hold."""
+    holds = {id_: compact(names) for id_, names in ration.winners.items() if names}
+    claimed = asking.take(list(ration.winners), holds)
     return [one._replace(limited=bool(ration.winners[one.id])) for one in claimed]
 
 
@@ -143,7 +139,10 @@ def _rows(tx: Transaction, under: dict[str, list[str]]) -> tuple[dict[str, Limit
     names = {name for its in under.values() for name in its}
     if not names:
         return {}, set()
-    keys = sorted(name for name in names if name.startswith("key/"))
-    if keys:
-        tx.run("limits_make", [{"name": name, "template": template_of(name)} for name in keys])
-    return limits.locked(tx, names)
+    rows, busy = limits.tried(tx, names)
+    new = sorted(name for name in names - rows.keys() - busy if name.startswith("key/"))
+    if not new:
+        return rows, busy
+    tx.run("limits_make", [{"name": name, "template": template_of(name)} for name in new])
+    made, others = limits.tried(tx, new)
+    return rows | made, busy | others

@@ -17,7 +17,7 @@ def test_a_limit_is_set_shown_and_cleared(shell: Shell, submit: Submit, work: Wo
     submit("later")
     assert shell("limit", "list").out.startswith("No limits")
     said = shell("limit", "set", "queue/default", "--concurrency", "0", "--by", "ann")
-    assert said.out.splitlines()[1].split() == ["queue/default", "0", "0", "–", "0", "set", "by", "ann"]
+    assert said.out.splitlines()[1].split() == ["queue/default", *"00––0", "set", "by", "ann"]
     id_ = submit("greet", "name=Ann")["id"]
     work()
     assert shell("show", id_, "--json").json["task"]["status"] == "blocked"

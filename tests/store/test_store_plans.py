@@ -75,6 +75,7 @@ INTENDED = {
     "partials": set(),
     "paused": {"queue"},
     "queue_known": set(),
+    "quotas": {"limits_quota"},
     "rounds": {"attempt"},
     "renew": {"worker"},
     "sending_by": {"delivery_clock"},

@@ -122,6 +122,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "partials": (rows("running", part=1, text="x"), {}),
     "queue_known": (["queue1", "new"], {}),
     "rounds": (rows("running"), {}),
+    "quotas": (None, {}),
     "renew": (None, {"session": "w1", "lease": 30_000}),
     "sending_by": (None, {"session": "w1"}),
     "session_alive": (None, {"session": "w1"}),
@@ -140,7 +141,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
     "submit": (
         submissions._batch(Moment(now=crowd.NOW, terms=Terms(), heads=heads.Heads()), ACCEPTED),
-        {"key_ttl": 86_400_000, **MORE},
+        {"key_ttl": 86_400_000, "checked": 1, **MORE},
     ),
     "submitted": ([submissions._keys(one) | submissions._adorned(one) for one in ACCEPTED], {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),

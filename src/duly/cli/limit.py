@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 _EPILOG = """Example: duly limit set queue/default --concurrency 10, later duly limit clear queue/default
 
 A limit is of a queue (queue/NAME), a task type (type/TYPE), or one key of a type (key/TYPE/TENANT/VALUE);
-each/TYPE is what each key of that type begins with. It holds in all processes, from the answer on."""
+each/TYPE is what each key of that type begins with. It holds in all processes, from the answer on.
+
+How many may wait (--waiting) is asked when a task is submitted: of a queue, of owner/TENANT/OWNER,
+tenant/TENANT, or of each: queue/*, owner/*, tenant/*. Beyond it a submit is refused."""
 
 group = typer.Typer(
     help="Limits: look, set, clear.",
@@ -67,15 +70,18 @@ def set_(
     shown: Shown,
     concurrency: Annotated[int | None, typer.Option(help="So many tasks run at once.")] = None,
     rate: Annotated[str | None, typer.Option(help="So many start in a time: 10/s, 100/m, 1/15s.")] = None,
+    waiting: Annotated[
+        int | None, typer.Option(help="So many may wait to start when another one is submitted.")
+    ] = None,
     by: Annotated[str | None, typer.Option(envvar="USER", help="Who says so; shown with the limit.")] = None,
 ) -> None:
     """Set a limit, whatever the code declares; what is not given stays as it is, and what runs goes on."""
-    words = {"concurrency": concurrency, "rate": rate}
+    words = {"concurrency": concurrency, "rate": rate, "waiting": waiting}
     said = {word: value for word, value in words.items() if value is not None}
 
     async def asked(desk: Desk, screen: Screen) -> None:
         if not said:
-            raise Refusal("say what it shall allow: --concurrency N, --rate 10/m, or both")
+            raise Refusal("say what it shall allow: --concurrency N, --rate 10/m, --waiting N")
         _told(await desk.limits.put(name, {**said, "by": by}), screen)
 
     ask(place, shown, asked)

@@ -150,6 +150,7 @@ WORDS = {
     "limit": ("limit", "限额"),
     "concurrency": ("at once", "并发"),
     "rate": ("rate", "速率"),
+    "limit_waiting": ("may wait", "可等待"),
     "set_by": ("set by {by}", "由 {by} 设定"),
     "no_limits": (
         "No limits. Set one: duly limit set queue/default --concurrency 10",

@@ -41,6 +41,7 @@ class Heads:
         self._looks: dict[str, _Look] = {} if seen is None else seen
         self._looking = seen is None
         self._wanted: set[str] = set()
+        self._quotas: tuple[int, dict[str, int]] | None = None
         #: Queues in which a claim met limits, and when: what has one statement does not try for a second.
         self._bound: dict[str, int] = {}
 
@@ -100,6 +101,17 @@ class Heads:
         if look is not None and doubted:
             look.of_asker[asker] = _front_of(doubted, places)
         return bool(doubted)
+
+    def quotas(self, tx: Transaction) -> dict[str, int]:
+        """How many tasks may wait where, as it stood less than a second ago."""
+        if self._quotas is None or not 0 <= tx.now - self._quotas[0] < LOOK_MS:
+            self._quotas = (tx.now, dict(tx.run("quotas")))
+        return self._quotas[1]
+
+    @property
+    def has_quotas(self) -> bool:
+        """Whether there were some when somebody looked: then submits are the verb's."""
+        return self._quotas is not None and bool(self._quotas[1])
 
     def bind(self, now: int, queues: Iterable[str]) -> None:
         """Claims from these queues meet limits, which are the verb's."""

@@ -48,6 +48,7 @@ limits = Table(
     CheckConstraint("(rate IS NULL) = (per_ms IS NULL)", name="limits_rate_has_period"),
     CheckConstraint("taken >= 0", name="limits_taken_counts"),
     *index("limits_clock", "wake_at", where="wake_at IS NOT NULL"),
+    *index("limits_quota", "name", "most", where="most IS NOT NULL"),
     **STORAGE,
 )
 

@@ -33,6 +33,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("name"),
     )
     index("limits_clock", "wake_at", where="wake_at IS NOT NULL", of="limits")
+    index("limits_quota", "name", "most", where="most IS NOT NULL", of="limits")
     add_column("worker", sa.Column("limited", text(), nullable=True))
     add_column("task", sa.Column("limit_key", key(255), nullable=True))
     add_column("task", sa.Column("blocked_on", key(255), nullable=True))

@@ -1,7 +1,7 @@
 -- Accepts each task at most once: a living idempotency key, a unique key or the same id leaves the first row.
--- Answers the ids that are new; all that is written besides comes from these rows. A key older than a day is free
--- again: before the insert, which asks how many were. The ticket: behind the queue's head and behind the owner's
--- own last ticket, whichever is later; looked up once for each owner.
+-- Answers the ids that are new, from which all else is written; none while there are quotas that nobody checked. A key
+-- older than a day is free again: before the insert, which asks how many were. The ticket: behind the queue's head and
+-- behind the owner's own last ticket, whichever is later; looked up once for each owner.
 WITH freed AS (
   UPDATE task SET idempotency_key = NULL WHERE created_at < :now - :key_ttl AND id = ANY(ARRAY(
     SELECT s.id FROM jsonb_to_recordset(:keyed::jsonb) AS k(tenant text, owner text, idempotency_key text)
@@ -26,6 +26,7 @@ made AS (INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fa
     ELSE 1000 * place + head END, due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash,
     unique_key, metadata, limit_key, :now, :now
   FROM b LEFT JOIN heads USING (queue, rank, tenant, owner) WHERE (SELECT count(*) FROM freed) >= 0
+    AND (:checked = 1 OR NOT EXISTS (SELECT FROM limits WHERE most IS NOT NULL))
   ON CONFLICT DO NOTHING RETURNING id, status),
 kept AS (INSERT INTO task_data (task_id, kind, part, text) SELECT b.id, 'input', 0, b.input
   FROM b JOIN made ON made.id = b.id WHERE b.input IS NOT NULL),

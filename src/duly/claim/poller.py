@@ -53,6 +53,8 @@ class Poller:
         self._turn = asyncio.Lock()
         #: Whether there is more to claim, as far as is known.
         self.more = False
+        #: Whether the last round left something alone that was locked by others, or behind many that it blocked.
+        self.again = False
         self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
@@ -64,7 +66,7 @@ class Poller:
             SessionEnded: the session was ended by another process.
         """
         async with self._turn:
-            begun = 0
+            begun, self.again = 0, False
             if self._suspects_are_due() and room_beside(shares := self._shares()):
                 begun = await self._round(session, beside=shares)
             if begun or self._role is Role.QUARANTINE or any(self._shares()):
@@ -107,6 +109,8 @@ class Poller:
 
     async def _look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
         """Lets the clock act if it must; whether there is a task to claim then."""
+        #: Whether the last round left something alone that was locked by others, or behind many that it blocked.
+        self.again = False
         self._looked_at = self._database.clock.monotonic()
         due, found = await self._database.read(_look, request)
         if due:
@@ -134,8 +138,9 @@ class Poller:
             self._start(claimed)
         finally:
             self.in_flight -= 1
+        self.again = getattr(claimed, "more", False)
         full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
-        self.more = full or getattr(claimed, "more", False)
+        self.more = full or self.again
         return len(claimed)
 
     async def promote(self) -> None:

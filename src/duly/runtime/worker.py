@@ -41,7 +41,7 @@ LEAVE_SECONDS = 1.0
 PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
 #: How often it is looked for children whose parent has failed or was cancelled.
 ORPHANS_SECONDS = 2.0
-#: When a claim is tried again that found all limits locked by others, in seconds.
+#: When a claim is tried again that started nothing and has not seen all, in seconds.
 LIMITS_SECONDS = 0.02
 #: What an operator does that may give workers something to do.
 OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
@@ -206,11 +206,10 @@ class Worker:
         except SessionEnded:
             await self.replace_session(session)
             return 0
-        if self.poller.more and any(map(self.runner.free, LANES)):
-            if begun:
-                self._claims.hint()
-            else:
-                asyncio.get_running_loop().call_later(LIMITS_SECONDS, self._claims.hint)
+        if begun and self.poller.more and any(map(self.runner.free, LANES)):
+            self._claims.hint()
+        elif self.poller.again:
+            asyncio.get_running_loop().call_later(LIMITS_SECONDS, self._claims.hint)
         return begun
 
     async def sweep(self) -> None:

@@ -53,7 +53,7 @@ class Poller:
         self._turn = asyncio.Lock()
         #: Whether there is more to claim, as far as is known.
         self.more = False
-        #: Whether the last round left something alone that was locked by others, or behind many that it blocked.
+        #: Whether the last round has not seen all: some was locked by others, or stood behind many losers.
         self.again = False
         self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
@@ -109,8 +109,6 @@ class Poller:
 
     async def _look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
         """Lets the clock act if it must; whether there is a task to claim then."""
-        #: Whether the last round left something alone that was locked by others, or behind many that it blocked.
-        self.again = False
         self._looked_at = self._database.clock.monotonic()
         due, found = await self._database.read(_look, request)
         if due:

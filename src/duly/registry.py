@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duly.model.errors import InvalidInput, UnknownTaskType
+from duly.model.limit import Limits
 from duly.model.policy import RetryPolicy
 from duly.model.task import check_name, check_ttl, code_word
 
@@ -33,6 +34,7 @@ class TaskType:
     result_ttl: float | None = None
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     versions: tuple[str, ...] = ("",)
+    limits: Limits = field(default_factory=Limits)
     #: `process` when isolated, `loop` for async handlers, `thread` for plain ones.
     lane: str = field(init=False)
 

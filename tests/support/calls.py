@@ -54,6 +54,7 @@ MOVED = {
     "ids": json.dumps(ids("running")),
     "ended": json.dumps(ids("running")),
     "places": "{}",
+    "limited": 1,
 }
 ZEROS = dict.fromkeys(("exhausted", "reset", "loss_count", "deaths", "suspect"), 0)
 TO_RETRY = rows("running", status=Status.RETRY, outcome="retry", due_at=crowd.NOW + 1, retry_count=1, **ZEROS)
@@ -62,16 +63,21 @@ TO_PENDING = [{**row, "status": "pending", "due_at": None} for row in TO_RETRY]
 DELIVERIES = [f"d-{id_}" for id_ in ids("completed", 4)]
 SENDING = "d-completed-019999"
 
+KEYS = [f"key/type1//{number}" for number in range(BATCH)]
+
 #: File → (batch, parameters). Several calls of one file stand under `file#what`.
 CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "bereft": (rows("running"), {}),
     "blob": (None, {}),
+    "block": (rows("pending", limit="key/type1//1"), {}),
+    "blocked": (None, {"on": "key/type1//10", "most": BATCH}),
+    "blocked_first": (KEYS, {}),
     "body": (None, {"id": "pending-000001", "kind": "input"}),
     "cancel_request": (rows("running"), {}),
     "candidates": (["type1", "type2"], {"free": 64, **FRONT}),
     "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
     "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),
-    "claim": (ids("pending"), {"session": "w1"}),
+    "claim": (ids("pending"), {"session": "w1", "holds": "{}"}),
     "complete": (rows("running"), MOVED),
     "data": (None, {}),
     "deliveries_adrift": (None, {}),
@@ -90,7 +96,15 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "heads": (None, FRONT),
     "heads#from their places": (None, PLACES),
     "held_by": (None, {"session": "w1"}),
+    "hold": (rows("running", holds="[]"), {}),
     "inboxes": ([{"tenant": "", "owner": f"owner{number}"} for number in range(BATCH)], {}),
+    "limits_due": (None, {"limit": BATCH}),
+    "limits_known": (None, {}),
+    "limits_lock": (KEYS, {}),
+    "limits_make": ([{"name": f"key/new//{n}", "template": "each/new"} for n in range(BATCH)], {}),
+    "limits_there": (KEYS, {}),
+    "limits_try": (KEYS, {}),
+    "limits_write": ([{"name": name, "taken": 1, "tokens": 0, "refilled_at": 0} for name in KEYS], {}),
     "notify": (
         None,
         {
@@ -108,6 +122,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "partials": (rows("running", part=1, text="x"), {}),
     "queue_known": (["queue1", "new"], {}),
     "rounds": (rows("running"), {}),
+    "quotas": (None, {}),
     "renew": (None, {"session": "w1", "lease": 30_000}),
     "sending_by": (None, {"session": "w1"}),
     "session_alive": (None, {"session": "w1"}),
@@ -127,7 +142,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "steps": (rows("running", name="more", n=1, digest="d", duration_ms=1), {}),
     "submit": (
         submissions._batch(Moment(now=crowd.NOW, terms=Terms(), heads=heads.Heads()), ACCEPTED),
-        {"key_ttl": 86_400_000, **MORE},
+        {"key_ttl": 86_400_000, "checked": 1, **MORE},
     ),
     "submitted": ([submissions._keys(one) | submissions._adorned(one) for one in ACCEPTED], {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
@@ -136,6 +151,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "take#of an unknown type": (["strange"], {"session": "w1", "free": BATCH, **FRONT}),
     "texts": (rows("pending", kind="more", text="{}"), {}),
     "touch": (rows("running", progress=0.5), {}),
+    "unblock": (ids("blocked"), KNOWN),
     "waited": (None, {"queue": "queue1", "rank": 5, "place": 0, "before": crowd.NOW, "limit": 100}),
     "transition": (TO_RETRY, MOVED),
     "transition#to an end": (TO_END, MOVED),

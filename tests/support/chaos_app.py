@@ -46,6 +46,14 @@ async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     return n
 
 
+@duly.task("keyed", limit_key="key", key_concurrency=2, timeout=120)
+async def keyed(ctx: Context, key: int, pause: float = 0.05) -> int:
+    note("start", ctx.task_id, ctx.attempt, key)
+    await asyncio.sleep(pause)
+    note("end", ctx.task_id, ctx.attempt, key)
+    return key
+
+
 @duly.task("steps.apart", isolate=True, timeout=120)
 async def steps_apart(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     return await steps(ctx, n, pause)

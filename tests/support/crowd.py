@@ -14,6 +14,7 @@ SIZES = {
     "scheduled": 300,
     "retry": 300,
     "waiting": 300,
+    "blocked": 3_000,
 }
 #: What a table can hold almost alone, from which a planner concludes the most.
 PENDING, RUNNING, ENDED = {"pending": 10_000}, {"running": 10_000}, {"completed": 10_000}
@@ -44,6 +45,10 @@ REST = (
     """INSERT INTO step (task_id, name, n, attempt, digest, duration_ms, created_at)
     SELECT id, 'facts', 1, 1, 'd', 5, :now FROM task WHERE attempt = 1""",
     "INSERT INTO bereft (task_id) SELECT id FROM task",
+    "UPDATE task SET blocked_on = 'key/type1//' || (fair_at % 50) WHERE status = 'blocked'",
+    """INSERT INTO limits (name, cap, taken, updated_at)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 2000)
+    SELECT 'key/type1//' || i, 2, 2, :now FROM n""",
     "INSERT INTO task_tag (task_id, tag) SELECT id, 'all' FROM task WHERE attempt = 0",
     """INSERT INTO partial (task_id, attempt, part, text)
     SELECT id, 1, 0, 'x' FROM task WHERE status = 'running'""",

@@ -7,6 +7,7 @@ flow, and after every step of the state machine.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -101,6 +102,11 @@ OFFENDERS = {
           AND status NOT IN ('running', 'completed', 'failed', 'cancelled')""",
     "only a waiting task says what it waits for": """
         SELECT id, status FROM task WHERE wait_kind IS NOT NULL AND status <> 'waiting'""",
+    "what is blocked says by which limit, and nothing else does": """
+        SELECT id, status, blocked_on FROM task WHERE (status = 'blocked') <> (blocked_on IS NOT NULL)""",
+    "a limit that somebody waits for is there": """
+        SELECT t.id, t.blocked_on FROM task t LEFT JOIN limits l ON l.name = t.blocked_on
+        WHERE t.status = 'blocked' AND l.name IS NULL""",
     "streamed output is kept for the attempt that runs only": """
         SELECT p.task_id, p.attempt FROM partial p JOIN task t ON t.id = p.task_id
         WHERE t.status <> 'running' OR p.attempt <> t.attempt""",
@@ -121,6 +127,8 @@ TIMELINES = """
 #: What a task is after an event; events that are not here leave the state as it is.
 AFTER = {
     "due": Status.PENDING,
+    "blocked": Status.BLOCKED,
+    "unblocked": Status.PENDING,
     "woken": Status.PENDING,
     "started": Status.RUNNING,
     "lost": Status.PENDING,
@@ -223,9 +231,20 @@ def _walk(task: str, lines: list[Any]) -> Iterable[str]:
     return walk.complaints
 
 
+def miscounts(connection: sa.Connection) -> Iterator[str]:
+    """Limits that are not taken by exactly the running tasks that hold them."""
+    running = sa.text("SELECT holds FROM task WHERE status = 'running' AND holds IS NOT NULL")
+    held = Counter(name for (text,) in connection.execute(running) for name in json.loads(text))
+    rows = connection.execute(sa.text("SELECT name, taken FROM limits"))
+    for name, taken in rows:
+        if taken != held.pop(name, 0):
+            yield f"not so: running tasks hold what is taken of a limit: {name}, {taken}"
+    yield from (f"not so: what is held has a row: {name}" for name in held)
+
+
 def violations(connection: sa.Connection) -> list[str]:
     """Everything that is wrong, in words."""
-    return [*offenders(connection), *walks(connection)]
+    return [*offenders(connection), *walks(connection), *miscounts(connection)]
 
 
 def check(database: Database) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 from duly.model.state import TERMINAL
@@ -45,7 +45,7 @@ def strange_ticks(tasks: Rows) -> Iterator[str]:
     """Ticks that were submitted twice, or left out between two others."""
     keys = [row.idempotency_key for row in tasks if str(row.idempotency_key).startswith("schedule/")]
     ticks = sorted(int(key.rsplit("/", 1)[1]) for key in keys)
-    for before, after in itertools.pairwise(ticks):
+    for before, after in pairwise(ticks):
         if after - before != BEAT_MS:
             yield f"from tick {before} to the next {after} are {after - before} ms"
 

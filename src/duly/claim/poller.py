@@ -53,6 +53,8 @@ class Poller:
         self._turn = asyncio.Lock()
         #: Whether there is more to claim, as far as is known.
         self.more = False
+        #: Whether the last round has not seen all: some was locked by others, or stood behind many losers.
+        self.again = False
         self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
@@ -64,7 +66,7 @@ class Poller:
             SessionEnded: the session was ended by another process.
         """
         async with self._turn:
-            begun = 0
+            begun, self.again = 0, False
             if self._suspects_are_due() and room_beside(shares := self._shares()):
                 begun = await self._round(session, beside=shares)
             if begun or self._role is Role.QUARANTINE or any(self._shares()):
@@ -134,7 +136,9 @@ class Poller:
             self._start(claimed)
         finally:
             self.in_flight -= 1
-        self.more = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        self.again = getattr(claimed, "more", False)
+        full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        self.more = full or self.again
         return len(claimed)
 
     async def promote(self) -> None:
@@ -145,4 +149,5 @@ class Poller:
 
 def _look(tx: Transaction, request: ClaimRequest | None) -> tuple[bool, bool]:
     """Whether the clock must act, and whether this claim would find a task; one read for both."""
-    return bool(tx.run("due", limit=1)), request is not None and startable(tx, request)
+    due = bool(tx.run("due", limit=1) or tx.run("limits_due", limit=1))
+    return due, request is not None and startable(tx, request)

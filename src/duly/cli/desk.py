@@ -111,6 +111,26 @@ class ShareDesk(Protocol):
         ...
 
 
+class LimitDesk(Protocol):
+    """What an operator does with limits."""
+
+    async def page(self) -> list[Json]:
+        """All limits by name, as `observe.limits.limit_wire` writes them."""
+        ...
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        ...
+
+    async def put(self, name: str, words: Json) -> Json:
+        """Sets what the words say (concurrency, rate, waiting, by) and answers the limit."""
+        ...
+
+    async def clear(self, name: str) -> Json:
+        """Ends the operator's word; the limit from then on."""
+        ...
+
+
 class Desk(Protocol):
     """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
 
@@ -171,6 +191,11 @@ class Desk(Protocol):
     @property
     def shares(self) -> ShareDesk:
         """What an operator does with the weights of owners."""
+        ...
+
+    @property
+    def limits(self) -> LimitDesk:
+        """What an operator does with limits."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

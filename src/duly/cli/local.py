@@ -22,6 +22,7 @@ from duly.model.schedule import Schedule, schedule_wire
 from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
+from duly.observe.limits import limit_wire
 from duly.observe.queues import queue_wire
 from duly.observe.shares import share_wire
 from duly.observe.why import why
@@ -144,6 +145,11 @@ class LocalDesk:
         """What an operator does with weights."""
         return LocalShares(self._app)
 
+    @property
+    def limits(self) -> LocalLimits:
+        """What an operator does with limits."""
+        return LocalLimits(self._app)
+
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""
         async with aclosing(live.follow(self._database, id_)) as events:
@@ -211,6 +217,32 @@ class LocalShares:
     async def clear(self, owner: str, tenant: str) -> bool:
         """Takes one away."""
         return await self._operator.unweigh(owner, tenant=tenant)
+
+
+class LocalLimits:
+    """Sets limits in the store."""
+
+    def __init__(self, app: App) -> None:
+        self._book = app.limits
+
+    async def page(self) -> list[Json]:
+        """All limits by name."""
+        found: list[Json] = []
+        while rows := await self._book.page(after=found[-1]["name"] if found else ""):
+            found += [limit_wire(one) for one in rows]
+        return found
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        return limit_wire(await self._book.get(name))
+
+    async def put(self, name: str, words: Json) -> Json:
+        """Sets what the words say; workers of other processes heed it from the commit on."""
+        return limit_wire(await self._book.put(name, **words))
+
+    async def clear(self, name: str) -> Json:
+        """Ends the operator's word."""
+        return limit_wire(await self._book.clear(name))
 
 
 class LocalSchedules:

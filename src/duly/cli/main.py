@@ -9,6 +9,7 @@ from duly.cli import (
     demo,
     doctor,
     failed,
+    limit,
     prune,
     queue,
     schedule,
@@ -47,6 +48,7 @@ schedule.register(app, tasks.PANEL)
 failed.register(app)
 queue.register(app)
 share.register(app)
+limit.register(app)
 doctor.register(app)
 token.register(app)
 database.register(app)

@@ -14,6 +14,7 @@ import httpx2
 
 from duly.cli import sse
 from duly.cli.desk import Choice, Json, Key
+from duly.cli.limit_remote import HttpLimits
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
 from duly.config import SettingsError, load
@@ -132,6 +133,11 @@ class HttpDesk:
     def shares(self) -> HttpShares:
         """What an operator does with weights."""
         return HttpShares(self._ask)
+
+    @property
+    def limits(self) -> HttpLimits:
+        """What an operator does with limits."""
+        return HttpLimits(self._ask)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""

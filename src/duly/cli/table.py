@@ -59,6 +59,22 @@ def queue_table(queues: Sequence[Json], screen: Screen) -> Table:
     return table
 
 
+def limit_table(limits: Sequence[Json], screen: Screen) -> Table:
+    """One row per limit."""
+    table = plain_table()
+    table.add_column(screen.say("limit"), overflow="fold")
+    for word in ("running", "concurrency", "rate", "limit_waiting", "blocked"):
+        table.add_column(screen.say(word), no_wrap=True, justify="right")
+    table.add_column(screen.say("note"), no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in limits:
+        allowed = [
+            str(one[word]) if one[word] is not None else "–" for word in ("concurrency", "rate", "waiting")
+        ]
+        set_by = screen.say("set_by", by=one["changed_by"] or "?") if one["changed_at"] else ""
+        table.add_row(one["name"], str(one["running"]), *allowed, str(one["blocked"]), one_line(set_by))
+    return table
+
+
 def plain_table(*, header: bool = True, expand: bool = False) -> Table:
     """A table without lines, its columns two apart; `expand` takes the whole width."""
     from rich.table import Table

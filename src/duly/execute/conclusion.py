@@ -21,7 +21,8 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
     """The transition that an outcome asks for."""
     match outcome:
         case Completed(result):
-            return Finish.completed(claimed.id, claimed.attempt, result)
+            awaited = claimed.limited or claimed.parent_id is not None
+            return Finish.completed(claimed.id, claimed.attempt, result, awaited=awaited)
         case Snoozed(delay_ms, reason):
             return _finish(
                 claimed,

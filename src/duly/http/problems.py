@@ -16,9 +16,11 @@ from starlette.websockets import WebSocket
 
 from duly.http.parts import parts
 from duly.http.titles import language, title
-from duly.model.errors import DulyError, NotAllowed, NotReady
+from duly.model.errors import DulyError, NotAllowed, NotReady, QueueFull, QuotaExceeded
 
 MEDIA_TYPE = "application/problem+json"
+#: When what went beyond a quota may be sent again, in seconds.
+FULL_SECONDS = 5
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: The codes of errors that the framework raises, by status.
@@ -104,6 +106,9 @@ async def on_duly_error(connection: HTTPConnection, error: Exception) -> Respons
             return problem(
                 connection, 401, error.code, error.message, headers={"WWW-Authenticate": challenge}
             )
+        case QuotaExceeded() | QueueFull():
+            again = {"Retry-After": str(FULL_SECONDS)}
+            return problem(connection, error.http_status, error.code, error.message, headers=again)
         case NotReady():
             parts(connection).app.emit("http.unready", path=connection.scope["path"], error=error.message)
             detail = NotReady().message

@@ -10,8 +10,11 @@
     ├── TaskNotFound                 no such task, or not yours (404)
     ├── ScheduleNotFound             no such schedule, or not yours (404)
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
+    ├── LimitNotFound                nobody declared or set it (404)
     ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
+    ├── QuotaExceeded                too many tasks of the owner or tenant wait to start (429)
+    ├── QueueFull                    too many tasks wait in the queue (503)
     ├── NotReady                     the database cannot be used now (503)
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
     │   └── SchemaOutdated           run `duly db upgrade`
@@ -109,6 +112,13 @@ class QueueNotFound(DulyError):
     http_status = 404
 
 
+class LimitNotFound(DulyError):
+    """There is no such limit."""
+
+    code = "limit_not_found"
+    http_status = 404
+
+
 class CallbackNotFound(DulyError):
     """There is no such callback."""
 
@@ -121,6 +131,20 @@ class StateConflict(DulyError):
 
     code = "state_conflict"
     http_status = 409
+
+
+class QuotaExceeded(DulyError):
+    """Too many tasks of this owner or tenant wait to start; send it again later."""
+
+    code = "quota_exceeded"
+    http_status = 429
+
+
+class QueueFull(DulyError):
+    """Too many tasks wait in this queue; send it again later."""
+
+    code = "queue_full"
+    http_status = 503
 
 
 class NotReady(DulyError):

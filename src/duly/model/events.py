@@ -20,6 +20,8 @@ class EventType(StrEnum):
     ACCEPTED = "accepted"  #: {status}
     DUE = "due"  #: {} the clock moved it to pending
     STARTED = "started"  #: {attempt}
+    BLOCKED = "blocked"  #: {limit} it had no room for the task
+    UNBLOCKED = "unblocked"  #: {limit} there may be room now
     STEP = "step"  #: {name, n, attempt, duration_ms}
     PROGRESS = "progress"  #: {progress, message}
     LOG = "log"  #: {level, message, …}

@@ -89,6 +89,8 @@ class Conditions:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
     deliver: tuple[Target, ...] = ()
+    #: The limit that its input puts it under (`model.limit`).
+    limit_key: str | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.priority, bool) or not 1 <= self.priority <= 10:
@@ -133,6 +135,7 @@ class Conditions:
             deadline_at=self.deadline_at,
             status=Status.SCHEDULED if later else Status.PENDING,
             due_at=self.due_at if later else self.deadline_at,
+            limit_key=self.limit_key,
             metadata=self.metadata,
             tags=tuple(sorted(set(self.tags))),
             created_at=at,
@@ -188,6 +191,8 @@ class Task:
     deadline_at: int | None = None
     worker_id: str | None = None
     wait_kind: str | None = None
+    limit_key: str | None = None
+    blocked_on: str | None = None
     code_version: str | None = None
     cancel_requested_at: int | None = None
     parent_id: str | None = None
@@ -231,6 +236,8 @@ class Claimed(NamedTuple):
     parent_id: str | None = None
     suspect: int = 0
     input: str = "{}"
+    #: Whether it holds room in a limit.
+    limited: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,7 +65,23 @@ PHRASES = {
         "The worker of attempt {attempt} gave the task back, uncharged.",
         "第 {attempt} 次执行被工作进程退回，不计入重试。",
     ),
-    "blocked": ("Its limit is full; it starts when a place is free.", "并发限额已满，有空位时开始执行。"),
+    "blocked": ("It waits for the limit {limit}.", "正在等待限额 {limit}。"),
+    "limit_full": (
+        "The limit {limit} is full: {running} of at most {cap} run; it starts when one of them ends.",
+        "限额 {limit} 已满：最多同时执行 {cap} 个，正在执行 {running} 个；有任务结束时开始执行。",
+    ),
+    "limit_rate": (
+        "The limit {limit} lets {rate} start; the next may start at {at}, in {span}.",
+        "限额 {limit} 的速率为 {rate}；下一个可于 {at} 开始，还有 {span}。",
+    ),
+    "limit_room": (
+        "The limit {limit} has room; within seconds it stands in line again.",
+        "限额 {limit} 已有空位；数秒内将重新排队。",
+    ),
+    "blocked_before": (
+        "Tasks before it that wait for {limit}: {ahead}{plus}.",
+        "等待 {limit} 的任务中，还有 {ahead}{plus} 个排在它前面。",
+    ),
     "scheduled": ("It is scheduled for {at}, in {span}.", "计划于 {at} 开始，还有 {span}。"),
     "retry": (
         "Attempt {attempt} failed; retry {retry} of {max_retries} is due in {span}.",

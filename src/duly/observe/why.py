@@ -11,13 +11,14 @@ from urllib.parse import urlsplit
 from duly.clock import iso
 from duly.model.errors import TaskNotFound
 from duly.model.events import Event, EventType
+from duly.model.limit import Rate
 from duly.model.policy import MOST_LOSSES
 from duly.model.render import error_text
 from duly.model.state import Status
 from duly.model.task import Task, code_word
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import family, items, jobs, lists, queues, weights
+from duly.store import family, items, jobs, limit_desk, lists, queues, weights
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -56,6 +57,7 @@ class _Facts:
     weight: int = 1
     last: Event | None = None
     pause: QueueState | None = None
+    limit: dict[str, Any] | None = None
     workers: list[dict[str, Any]] = field(default_factory=list)
     attempts: list[dict[str, Any]] = field(default_factory=list)
     deliveries: list[dict[str, Any]] = field(default_factory=list)
@@ -117,7 +119,8 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         task=task,
         now=now,
         known=known,
-        ahead=lists.ahead_of(tx, id_, AHEAD_MOST) if task.status is Status.PENDING else 0,
+        ahead=_ahead(tx, task),
+        limit=next(iter(limit_desk.listed(tx, [task.blocked_on])), None) if task.blocked_on else None,
         weight=weights.weight(tx, task.tenant, task.owner) if task.status is Status.PENDING else 1,
         last=events[-1] if events else None,
         pause=next((one for one in queues.paused(tx) if one.name == task.queue), None),
@@ -129,6 +132,13 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         items=items.counts(tx, id_),
         gathers=family.open_gathers(tx, id_) if waits else [],
     )
+
+
+def _ahead(tx: Transaction, task: Task) -> int:
+    """How many stand before it in the line that it stands in."""
+    if task.status is Status.PENDING:
+        return lists.ahead_of(tx, task.id, AHEAD_MOST)
+    return lists.blocked_before(tx, task.id, AHEAD_MOST) if task.status is Status.BLOCKED else 0
 
 
 def _pending(facts: _Facts) -> None:
@@ -194,7 +204,22 @@ def _paused(facts: _Facts, pause: QueueState) -> None:
 
 
 def _blocked(facts: _Facts) -> None:
-    facts.say("blocked")
+    """Which limit has no room, and how many tasks wait there before this one."""
+    name, limit = facts.task.blocked_on, facts.limit
+    if limit is None:
+        facts.say("blocked", limit=name)
+    elif limit["cap"] is not None and limit["taken"] >= limit["cap"]:
+        facts.say("limit_full", limit=name, cap=limit["cap"], running=limit["taken"])
+    elif limit["wake_at"] is not None:
+        rate = str(Rate(count=limit["rate"], per_ms=limit["per_ms"]))
+        at = {"at": iso(limit["wake_at"]), "span_ms": limit["wake_at"] - facts.now}
+        facts.say("limit_rate", limit=name, rate=rate, **at)
+    else:
+        facts.say("limit_room", limit=name)
+    if facts.ahead:
+        plus = "+" if facts.ahead >= AHEAD_MOST else ""
+        facts.say("blocked_before", limit=name, ahead=facts.ahead, plus=plus)
+    _nobody(facts)
 
 
 def _scheduled(facts: _Facts) -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
+from duly.model.limit import Limits
 from duly.model.policy import RetryPolicy
 from duly.model.task import Task
 from duly.registry import Registry, TaskType
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 NAMELESS = "app"
+
+
+class More(TypedDict, total=False):
+    """What else `Duly.task` takes."""
+
+    version: str | tuple[str, ...]
+    concurrency: int | None
+    rate: str | None
+    limit_key: str | None
+    key_concurrency: int | None
+    key_rate: str | None
 
 
 class Duly:
@@ -54,7 +66,7 @@ class Duly:
         backoff: float = 2,
         isolate: bool = False,
         result_ttl: float | None = None,
-        version: str | tuple[str, ...] = "",
+        **more: Unpack[More],
     ) -> Callable[[Handler], Handler]:
         """Declares the handler of a task type and answers it unchanged.
 
@@ -66,9 +78,16 @@ class Duly:
             backoff: seconds before the first retry; doubled for each further one, ± 20 %, at most 300.
             isolate: run each attempt in a process of its own, which a timeout or a cancel really kills.
             result_ttl: seconds that an ended task is kept, at least 60; None: `retention_days`.
-            version: of this code. A task that has recorded a step goes on under the same version only; change
-                it when the handler's steps change. `("2", "1")` is version 2, which can continue 1's tasks.
+            **more: version (of this code: a task that has recorded a step goes on under this version only;
+                change it when the handler's steps change; `("2", "1")` is version 2, which can continue 1's
+                tasks), and limits: `concurrency` (how many tasks of the type run at once in all processes),
+                `rate` ("100/m": how many start in a time), `limit_key` (a dotted path into the input,
+                `@tenant` or `@owner`: what tasks have in common), `key_concurrency` and `key_rate` (the same
+                for each key). An operator's word beats these (`duly limit`).
         """
+
+        limits: dict[str, Any] = {**more}
+        version = limits.pop("version", "")
 
         def declare(handler: Handler) -> Handler:
             policy = RetryPolicy(max_retries=max_retries, base=backoff, cap=max(300.0, backoff))
@@ -82,6 +101,7 @@ class Duly:
                     result_ttl=result_ttl,
                     policy=policy,
                     versions=version if isinstance(version, tuple) else (version,),
+                    limits=Limits(**limits),
                 )
             )
             return handler

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 
 from duly.claim.ageing import Ager
+from duly.claim.limits import LimitKeeper
 from duly.claim.orphans import Orphans
 from duly.claim.poller import Poller, Role
 from duly.claim.pruner import Pruner
@@ -28,6 +29,7 @@ from duly.store import bulk, pauses
 from duly.store.children import pass_on, spawn
 from duly.store.claims import finish, promote, rescue
 from duly.store.deliveries import settle
+from duly.store.limits import wake
 from duly.store.reserve import Reserve
 from duly.store.schedules import run, tick
 from duly.store.signals import signal
@@ -40,6 +42,8 @@ LEAVE_SECONDS = 1.0
 PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
 #: How often it is looked for children whose parent has failed or was cancelled.
 ORPHANS_SECONDS = 2.0
+#: When a claim is tried again that started nothing and has not seen all, in seconds.
+LIMITS_SECONDS = 0.02
 #: What an operator does that may give workers something to do.
 OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
@@ -89,12 +93,12 @@ class Worker:
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
         self.orphans = Orphans(database, emit=emit)
+        self.limits = LimitKeeper(database, app.registry, emit=emit)
         self.ticker = Ticker(database, emit=emit, sync=self._write_down)
         self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
-        self._supervised = supervised is not None
-        self._role = role
+        self._supervised, self._role = supervised is not None, role
         self._tell_suspects = suspects
         self._loops = self._make_loops()
         self._forget = contextlib.ExitStack()
@@ -158,7 +162,7 @@ class Worker:
         """What to do after which verbs; after commits of others, all of it."""
         return {
             self._work_may_wait: frozenset(
-                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, *OPENING}
+                {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, wake, *OPENING}
             ),
             lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
             lambda _: self._sends.hint(): frozenset(
@@ -194,6 +198,7 @@ class Worker:
 
     async def _write_down(self) -> None:
         await self._app.schedules.sync(self._app.declared.schedules)
+        await self.limits.sync()
 
     async def claim(self) -> int:
         """One round of the poller; a session that was ended is replaced."""
@@ -205,11 +210,14 @@ class Worker:
             return 0
         if begun and self.poller.more and any(map(self.runner.free, LANES)):
             self._claims.hint()
+        elif self.poller.again:
+            asyncio.get_running_loop().call_later(LIMITS_SECONDS, self._claims.hint)
         return begun
 
     async def sweep(self) -> None:
-        """Takes back what died with other workers, tells of suspects that wait, lets tasks rise."""
+        """Takes back what died with others, looks after limits, tells of suspects that wait, lets tasks rise."""
         await self.rescuer.tick()
+        await self.limits.tick()
         if self._role is Role.ORDINARY and await self.poller.suspects_wait():
             self._tell_suspects()
         await self.ager.tick()

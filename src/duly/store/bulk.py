@@ -90,12 +90,21 @@ def move(tx: Transaction, items: Sequence[Moving]) -> list[int]:
 
 def _move(tx: Transaction, item: Moving) -> int:
     idle = {id_: one for id_, one in _locked(tx, item.chosen).items() if one.status in IDLE}
+    if item.queue is not None:
+        idle |= _unblocked(tx, [id_ for id_, one in idle.items() if one.status is Status.BLOCKED])
     moved = [there for row in _places(tx, idle) if (there := _there(row, item)) != row]
     if moved:
         told = [_told(idle[one.id], one) for one in moved]
         tx.run("events", [{**one, "type": EventType.MOVED} for one in told])
         tx.core.execute(_update(tx), _ticketed(tx, moved))
     return len(moved)
+
+
+def _unblocked(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
+    """Limits that had no room for these may have nothing to say where they go: they stand in line again."""
+    if ids:
+        tx.run("unblock", ids, places=tx.heads.known(tx))
+    return facts(tx, ids) if ids else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

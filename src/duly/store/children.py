@@ -46,7 +46,7 @@ def spawn(tx: Transaction, items: Sequence[Spawn]) -> list[bool]:
     owned = record_steps(tx, records)
     mine = [item for item, is_mine in zip(items, owned, strict=True) if is_mine]
     if mine:
-        submissions.submit(tx, [item.child for item in mine])
+        submissions.accept(tx, [item.child for item in mine])
         _adopt(tx, mine)
     return owned
 

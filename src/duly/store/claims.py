@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from duly.failpoints import failpoint
 from duly.model.errors import SessionEnded
 from duly.model.events import EventType
-from duly.model.policy import DEATHS_OF_A_SUSPECT, MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
-from duly.store import bodies, sessions
+from duly.store import bodies, limits, sessions
+from duly.store.losses import lost
 from duly.store.quick import Asked, Quickly
+from duly.store.rationing import Asking, Offer, bound, hand_out
 from duly.store.transaction import Moment, Row, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
 
@@ -66,6 +68,7 @@ def claim(tx: Transaction, items: Sequence[ClaimRequest]) -> list[list[Claimed]]
     Raises:
         SessionEnded: a session was ended by another process; it must take a new one.
     """
+    limits.settle(tx)  # whom our own ends let stand in line again is found now
     return [_claim(tx, item) for item in items]
 
 
@@ -73,16 +76,30 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
     alive = tx.run("session_alive", session=item.session)
     if not alive:
         raise SessionEnded
-    queues = sessions.open_of(item.queues, alive[0][0])
-    found = [row for lane in item.lanes if lane.free > 0 for row in _candidates(tx, item, lane, queues)]
-    ids = [row[0] for row in found] if item.beside is None else _group(found, item.beside)
-    if not ids:
-        return []
-    return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session)]
+    paused, limited = alive[0]
+    queues = sessions.open_of(item.queues, paused)
+    lanes = [lane for lane in item.lanes if lane.free > 0]
+    found = [_candidates(tx, item, lane, queues) for lane in lanes]
+    if item.beside is not None:
+        found, lanes = [_group(list(chain(*found)), item.beside)], []  # one look is all
+
+    def take(ids: list[str], holds: dict[str, str]) -> list[Claimed]:
+        if not ids:
+            return []
+        return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session, holds=holds)]
+
+    def more(lane: int, most: int) -> list[Offer]:
+        return _candidates(tx, item, replace(lanes[lane], free=most), queues)
+
+    if not bound(chain(*found), limited):
+        return take([offer.id for offer in chain(*found)], {})
+    tx.heads.bind(tx.now, queues)
+    free = [lane.free for lane in lanes] or [len(found[0])]
+    return hand_out(tx, Asking(limited or "", take, more if lanes else None), found, free)
 
 
-def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane, queues: Sequence[str]) -> list[Row]:
-    found = [row for queue in queues for row in _look(tx, item, lane, queue)]
+def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane, queues: Sequence[str]) -> list[Offer]:
+    found = [Offer._make((*row, queue)) for queue in queues for row in _look(tx, item, lane, queue)]
     return sorted(found, key=_place)[: lane.free]
 
 
@@ -93,20 +110,19 @@ def _look(tx: Transaction, item: ClaimRequest, lane: Lane, queue: str) -> list[R
     return tx.run("suspects", lane.types, queue=queue, free=lane.free)
 
 
-def _place(row: Row) -> tuple[Any, ...]:
-    id_, rank, fair_at, suspect = row
-    return (-suspect, rank, fair_at, id_)
+def _place(one: Offer) -> tuple[Any, ...]:
+    return (-one.suspect, one.rank, one.fair_at, one.id)
 
 
-def _group(suspects: list[Row], beside: Sequence[int]) -> list[str]:
+def _group(suspects: list[Offer], beside: Sequence[int]) -> list[Offer]:
     """The first of these that all, and those they run beside, allow to share one process."""
-    group: list[str] = []
+    group: list[Offer] = []
     shares = list(beside)
-    for id_, _, _, share in sorted(suspects, key=_place):
-        if not room_beside(shares) or len(shares) >= share:
+    for one in sorted(suspects, key=_place):
+        if not room_beside(shares) or len(shares) >= one.suspect:
             break
-        group.append(id_)
-        shares.append(share)
+        group.append(one)
+        shares.append(one.suspect)
     return group
 
 
@@ -123,7 +139,7 @@ def as_claimed(row: Row) -> Claimed:
     """From a row of `claim.sql`, which has the fields in their order."""
     *most, metadata, parent_id, suspect, input_ = row
     words = {} if metadata == "{}" else json.loads(metadata)
-    return Claimed._make([*most, words, parent_id, suspect, input_])
+    return Claimed._make([*most, words, parent_id, suspect, input_, False])
 
 
 class Finish(NamedTuple):
@@ -148,11 +164,14 @@ class Finish(NamedTuple):
     result: str | None = None
     traceback: str | None = None
     waits: tuple[Step, ...] = ()
+    #: Whether others may wait for this end: its parent, or who wants the room that it holds in a limit.
+    awaited: bool = False
 
     @classmethod
-    def completed(cls, id_: str, attempt: int, result: str) -> Finish:
+    def completed(cls, id_: str, attempt: int, result: str, *, awaited: bool = False) -> Finish:
         """The handler returned."""
-        return cls(id_, attempt, Status.COMPLETED, EventType.COMPLETED, "completed", result=result)
+        target, event = Status.COMPLETED, EventType.COMPLETED
+        return cls(id_, attempt, target, event, "completed", result=result, awaited=awaited)
 
 
 def finish(tx: Transaction, items: Sequence[Finish]) -> list[Status | None]:
@@ -176,9 +195,10 @@ def _complete(tx: Transaction, items: Sequence[Finish]) -> set[tuple[str, int]]:
     plain = sorted(item for item in first.values() if item.target is Status.COMPLETED)
     if not plain:
         return set()
-    ended = tx.run("complete", **_completed(tx.moment, plain))
+    ended = tx.run("complete", limited=1, **_completed(tx.moment, plain))
     failpoint("store.half_written")
-    done = {id_: first[id_] for (id_,) in ended}
+    limits.give_back(tx, [holds for _, holds in ended])
+    done = {id_: first[id_] for id_, _ in ended}
     bodies.keep(
         tx, [(id_, "result", one.result) for id_, one in done.items() if not bodies.small(one.result)]
     )
@@ -192,11 +212,13 @@ def _completed(at: Moment, items: Sequence[Finish]) -> dict[str, Any]:
 
 
 def quick_finish(at: Moment, items: Sequence[Finish]) -> Quickly[list[Status | None]]:
-    """`finish` as one statement, for tasks that completed with a small result."""
+    """`finish` as one statement, for tasks that completed with a small result and for which nobody waits."""
     if any(item.target is not Status.COMPLETED or not bodies.small(item.result) for item in items):
         return None
+    if any(item.awaited for item in items):
+        return None
     each = {item.id: item for item in items}
-    ended = yield Asked("complete", _completed(at, sorted(each.values())))
+    ended = yield Asked("complete", {"limited": 0, **_completed(at, sorted(each.values()))})
     return [Status.COMPLETED for _ in items] if len(ended) == len(items) else None
 
 
@@ -278,21 +300,23 @@ def _too_late(item: Finish, one: Facts) -> Change:
     )
 
 
-def promote(tx: Transaction, limits: Sequence[int]) -> list[int]:
-    """The clock's move: due tasks become pending, at the head; pending ones past their deadline fail.
+def promote(tx: Transaction, most: Sequence[int]) -> list[int]:
+    """The clock's move: due tasks become pending, at the head; those past their deadline that were to start
+    fail; whoever waits for a rate's next token is woken.
 
-    The answer is the number of tasks moved; a call moves at most `limit` per state.
+    The answer is the number of tasks moved; a call moves at most that many per state.
     """
-    ids = [row[0] for row in tx.run("due", limit=max(limits))]
+    ids = [row[0] for row in tx.run("due", limit=max(most))]
     still = [one for one in facts(tx, ids).values() if one.due_at is not None and one.due_at <= tx.now]
     apply(tx, [_due(tx, one) for one in still])  # others may have acted before the rows were locked
-    return [len(ids) for _ in limits]
+    limits.stir(tx, [name for (name,) in tx.run("limits_due", limit=max(most))])
+    return [len(ids) for _ in most]
 
 
 def _due(tx: Transaction, one: Facts) -> Change:
     if one.status is Status.WAITING and one.deadline_at is not None and one.deadline_at <= tx.now:
         return _expired(one, "deadline_exceeded", "The deadline passed while it waited.")
-    if one.status is not Status.PENDING:
+    if one.status not in (Status.PENDING, Status.BLOCKED):
         return Change(facts=one, target=Status.PENDING, event=EventType.DUE)
     return _expired(one, "expired", "The deadline passed before a worker could start the task.")
 
@@ -340,43 +364,6 @@ def give_back(tx: Transaction, ending: Iterable[str]) -> GivenBack:
     still = [
         one for one in known if one.worker_id == found[one.id][0]
     ]  # finished, or rescued and claimed again?
-    changes = [_lost(one, found[one.id][1]) for one in still]
+    changes = [lost(one, found[one.id][1]) for one in still]
     apply(tx, changes)
     return GivenBack(tasks=len(found), suspects=sum(change.suspect is not None for change in changes))
-
-
-def _lost(one: Facts, held: int) -> Change:
-    """What becomes of a task whose process died holding `held` tasks; 0: none of them can be the cause."""
-    if one.cancel_requested_at is not None:
-        return Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED, outcome="lost")
-    death = int(held > 0)
-    loss = int(held == 1 and one.suspect > 0)
-    losses = one.loss_count + loss
-    if loss and losses >= MOST_LOSSES:
-        return _given_up(one, losses)
-    suspected = one.suspect > 0 or one.deaths + death >= DEATHS_OF_A_SUSPECT
-    told = {"held": held, "losses": losses} if held else {}
-    return Change(
-        facts=one,
-        target=Status.PENDING,
-        event=EventType.LOST,
-        data={"attempt": one.attempt, "worker": one.worker_id, **told},
-        outcome="lost",
-        loss=loss,
-        death=death,
-        suspect=share_after_death(held) if death and suspected else None,
-    )
-
-
-def _given_up(one: Facts, losses: int) -> Change:
-    error = f"Its worker died {losses} times while it ran this task alone."
-    return Change(
-        facts=one,
-        target=Status.FAILED,
-        event=EventType.FAILED,
-        data={"attempt": one.attempt, "error_code": "worker_lost", "error": error},
-        outcome="lost",
-        loss=1,
-        error_code="worker_lost",
-        error=error,
-    )

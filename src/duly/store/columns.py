@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Index, LargeBinary, String, Text, text
+from sqlalchemy import Index, LargeBinary, MetaData, String, Text, text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from duly.model.state import Status
+
+metadata = MetaData()
 
 #: Keys compare byte by byte on MariaDB.
 STORAGE: dict[str, Any] = {

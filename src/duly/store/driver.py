@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from duly.clock import Clock
 from duly.model.errors import UnsupportedDatabase
+from duly.store.limits import settle
 from duly.store.transaction import Row, Terms, Transaction
 
 
@@ -193,7 +194,9 @@ def transaction(driver: Driver, connection: Any, clock: Clock, terms: Terms) -> 
     cursor = connection.cursor()
     now = driver.begin(connection)
     try:
-        yield Transaction(cursor, clock.told(now), terms=terms, dialect=driver.dialect)
+        tx = Transaction(cursor, clock.told(now), terms=terms, dialect=driver.dialect)
+        yield tx
+        settle(tx)
         cursor.execute("COMMIT")
     except BaseException:
         if driver.in_transaction(connection):

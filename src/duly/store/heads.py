@@ -41,6 +41,9 @@ class Heads:
         self._looks: dict[str, _Look] = {} if seen is None else seen
         self._looking = seen is None
         self._wanted: set[str] = set()
+        self._quotas: tuple[int, dict[str, int]] | None = None
+        #: Queues in which a claim met limits, and when: what has one statement does not try for a second.
+        self._bound: dict[str, int] = {}
 
     def only_seen(self) -> Heads:
         """The same memory without looks."""
@@ -98,6 +101,25 @@ class Heads:
         if look is not None and doubted:
             look.of_asker[asker] = _front_of(doubted, places)
         return bool(doubted)
+
+    def quotas(self, tx: Transaction) -> dict[str, int]:
+        """How many tasks may wait where, as it stood less than a second ago."""
+        if self._quotas is None or not 0 <= tx.now - self._quotas[0] < LOOK_MS:
+            self._quotas = (tx.now, dict(tx.run("quotas")))
+        return self._quotas[1]
+
+    @property
+    def has_quotas(self) -> bool:
+        """Whether there were some when somebody looked: then submits are the verb's."""
+        return self._quotas is not None and bool(self._quotas[1])
+
+    def bind(self, now: int, queues: Iterable[str]) -> None:
+        """Claims from these queues meet limits, which are the verb's."""
+        self._bound |= dict.fromkeys(queues, now)
+
+    def bound(self, now: int, queue: str) -> bool:
+        """Whether one met limits there within the second."""
+        return 0 <= now - self._bound.get(queue, -LOOK_MS) < LOOK_MS
 
     def wanted(self, now: int) -> str | None:
         """A queue that was asked for and whose look will not serve for long; once."""

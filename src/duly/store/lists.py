@@ -208,15 +208,27 @@ def ahead_of(tx: Transaction, id_: str, most: int = 1000) -> int:
     return int(tx.core.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
 
 
+def blocked_before(tx: Transaction, id_: str, most: int = 1000) -> int:
+    """How many tasks that wait for the same limit are woken before this one (counted up to `most`)."""
+    me, other = sa.alias(schema.task), schema.task.c
+    mine = sa.select(me.c.rank, me.c.fair_at, me.c.id).where(me.c.id == id_).scalar_subquery()
+    limit = sa.select(me.c.blocked_on).where(me.c.id == id_).scalar_subquery()
+    place = sa.tuple_(other.rank, other.fair_at, other.id)
+    waits = (other.status == sa.literal_column("'blocked'"), other.blocked_on == limit)
+    rows = sa.select(other.id).where(*waits, place < mine).limit(most)
+    return int(tx.core.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
+
+
 def next_due(tx: Transaction) -> int | None:
-    """When the clock must act next: the earliest due time of a task, a delivery or a schedule."""
+    """When the clock must act next: the earliest due time of a task, a limit, a delivery or a schedule."""
     table, delivery = schema.task.c, schema.delivery.c
     earliest = [
         sa.select(sa.func.min(table.due_at)).where(table.status == status)
-        for status in ("scheduled", "retry", "waiting", "pending")
+        for status in ("scheduled", "retry", "waiting", "pending", "blocked")
     ]
     earliest.append(sa.select(sa.func.min(delivery.due_at)).where(delivery.status == "pending"))
     earliest.append(sa.select(sa.func.min(schema.schedule.c.next_at)))
+    earliest.append(sa.select(sa.func.min(schema.limits.c.wake_at)))
     times = [tx.core.execute(query).scalar() for query in earliest]
     return min((time for time in times if time is not None), default=None)
 

@@ -19,7 +19,7 @@ from duly.model.errors import InvalidInput
 from duly.model.schedule import CatchUp, Schedule, kept, restored, same_beat
 from duly.model.task import Submission
 from duly.store import schema
-from duly.store.submissions import Accepted, submit
+from duly.store.submissions import Accepted, accept
 from duly.store.transaction import Transaction
 
 TABLE = schema.schedule
@@ -174,7 +174,7 @@ def tick(tx: Transaction, items: Sequence[Tick]) -> list[list[Accepted] | None]:
         if item.schedule.key not in won and _ours(tx, item):
             won[item.schedule.key] = item
     submissions = [one for item in won.values() for one in item.submissions]
-    accepted = iter(submit(tx, submissions) if submissions else ())
+    accepted = iter(accept(tx, submissions) if submissions else ())
     told = {key: [next(accepted) for _ in item.submissions] for key, item in won.items()}
     for key, item in won.items():
         last = {"last_at": item.last_at, "last_task_id": told[key][-1].id} if told[key] else {}
@@ -193,7 +193,7 @@ def run(tx: Transaction, items: Sequence[tuple[Key, str]]) -> list[Accepted | No
     for key, id_ in items:
         schedule = get(tx, key)
         found = [] if schedule is None else [schedule.submission(id_, None, tx.now)]
-        answers.append(submit(tx, found)[0] if found else None)
+        answers.append(accept(tx, found)[0] if found else None)
     return answers
 
 

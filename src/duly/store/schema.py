@@ -13,15 +13,17 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     Table,
     column,
 )
 
+from duly.store import columns, steering
 from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
 
-metadata = MetaData()
+metadata = columns.metadata
+#: Those that people write, which have a file of their own.
+limits, queue, schedule, share = steering.limits, steering.queue, steering.schedule, steering.share
 
 task = Table(
     "task",
@@ -52,6 +54,12 @@ task = Table(
     Column("worker_id", key(36)),
     Column("cancel_requested_at", BigInteger),
     Column("wait_kind", key(36)),
+    # The limit that its input puts it under, besides those of its queue and its type; NULL: none.
+    Column("limit_key", key(255)),
+    # Which limit had no room for it.
+    Column("blocked_on", key(255)),
+    # In which limits its latest attempt took room, as a JSON list; it counts while that runs.
+    Column("holds", LongText),
     # The version of the handler that recorded the latest step; NULL: there is none, any version may run it.
     Column("code_version", key(64)),
     # The task whose handler spawned it.
@@ -85,6 +93,7 @@ task = Table(
     CheckConstraint("suspect = 0 OR status IN ('pending', 'blocked', 'running')", name="task_suspect_runs"),
     *index("task_claim", "queue", "suspect", "rank", "fair_at", "id", where="status = 'pending'"),
     *index("task_ticket", "tenant", "owner", "queue", "rank", "fair_at", where="status = 'pending'"),
+    *index("task_blocked", "blocked_on", "rank", "fair_at", "id", where="status = 'blocked'"),
     *index("task_held", "worker_id", where="status = 'running'"),
     Index("task_clock", "status", "due_at"),
     Index("task_owner", "tenant", "owner", "id"),
@@ -273,36 +282,11 @@ worker = Table(
     Column("held", Integer),
     # The paused queues, each between commas: what its claims must leave alone (store.pauses).
     Column("paused", LongText),
+    # The limits of queues and types that there are, each between commas: what its claims must ask.
+    Column("limited", LongText),
     # What it can run, with commas between: `type` and `type@version`; NULL: it does not say.
     Column("types", LongText),
     Index("worker_living", "ended_at", "lease_until"),
-    **STORAGE,
-)
-
-# A queue that some worker has served or somebody has paused; one that is not here is open.
-queue = Table(
-    "queue",
-    metadata,
-    Column("name", key(64), primary_key=True),
-    Column("paused_at", BigInteger),
-    Column("paused_by", key(64)),
-    Column("reason", LongText),
-    Column("updated_at", BigInteger, nullable=False),
-    # Who paused it, and why, is told of a paused queue only.
-    CheckConstraint(
-        "paused_at IS NOT NULL OR (paused_by IS NULL AND reason IS NULL)", name="queue_open_says_nothing"
-    ),
-    **STORAGE,
-)
-
-# How many turns an owner gets for one of others; an empty owner: all who have no row (store.weights).
-share = Table(
-    "share",
-    metadata,
-    Column("tenant", key(64), primary_key=True),
-    Column("owner", key(64), primary_key=True),
-    Column("weight", Integer, nullable=False),
-    CheckConstraint(column("weight").between(1, 100), name="share_weight_in_range"),
     **STORAGE,
 )
 
@@ -356,45 +340,5 @@ notification = Table(
     Column("read_at", BigInteger),
     Index("notification_owner", "tenant", "owner", "id"),
     Index("notification_task", "task_id"),
-    **STORAGE,
-)
-
-# What is submitted at each tick. A name is one schedule in its tenant.
-schedule = Table(
-    "schedule",
-    metadata,
-    Column("tenant", key(64), primary_key=True),
-    Column("name", key(100), primary_key=True),
-    Column("owner", key(64), nullable=False),
-    Column("task_type", key(100), nullable=False),
-    Column("input", LongText, nullable=False),
-    # All else that a submit can be given, as JSON.
-    Column("conditions", LongText, nullable=False),
-    Column("cron", key(100)),
-    Column("zone", key(64)),
-    Column("every_ms", BigInteger),
-    Column("anchor_at", BigInteger, nullable=False),
-    Column("catch_up", key(36), nullable=False),
-    Column("catch_up_most", Integer, nullable=False),
-    # The program that declares it in its code; empty: made by hand.
-    Column("source", key(200), nullable=False),
-    # The first tick that was not yet submitted.
-    Column("next_at", BigInteger),
-    Column("last_at", BigInteger),
-    Column("last_task_id", key(36)),
-    Column("paused_at", BigInteger),
-    # Counts every change: a tick is submitted only over what it was worked out from.
-    Column("version", Integer, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("updated_at", BigInteger, nullable=False),
-    # It ticks by a cron line in a zone, or by an interval.
-    CheckConstraint(
-        "(cron IS NULL) = (zone IS NULL) AND (cron IS NULL) <> (every_ms IS NULL)", name="schedule_has_rhythm"
-    ),
-    CheckConstraint("catch_up IN ('skip', 'one', 'all')", name="schedule_catch_up_known"),
-    # A paused schedule has no next tick, and any other has one.
-    CheckConstraint("(paused_at IS NULL) = (next_at IS NOT NULL)", name="schedule_pause_stops"),
-    Index("schedule_clock", "next_at"),
-    Index("schedule_source", "source"),
     **STORAGE,
 )

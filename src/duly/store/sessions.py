@@ -22,7 +22,9 @@ class Session:
 def start(tx: Transaction, items: Sequence[Session]) -> list[None]:
     """Opens sessions with a full lease."""
     for item in items:
-        tx.run("queue_known", item.queues)  # and then, in a later statement, which of them are paused
+        # And then, in a later statement, which of the queues are paused, and which limits there are.
+        tx.run("queue_known", item.queues)
+        tx.run("limits_known")
         tx.run(
             "session_start",
             item.queues,

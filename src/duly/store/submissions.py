@@ -17,6 +17,7 @@ from duly.model.state import Status
 from duly.model.task import Conditions, Submission
 from duly.store import bodies
 from duly.store.quick import Asked, Quickly
+from duly.store.quotas import refused
 from duly.store.transaction import Moment, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
 
@@ -25,20 +26,35 @@ from duly.store.transitions import Change, Facts, apply, facts
 class Accepted:
     """Which task stands for a submission: its own (`created`), or an earlier one with the same key.
 
-    `at` is the moment of acceptance in milliseconds UTC.
+    `at` is the moment of acceptance in milliseconds UTC. `refused` names the quota that had no room for it:
+    then there is no task.
     """
 
     id: str
     created: bool
     same_body: bool
     at: int
+    refused: str | None = None
 
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
-    """Accepts each submission once; the same submission sent again finds its own row."""
+    """Accepts each submission once; the same submission sent again finds its own row. What goes beyond a
+    quota is refused, unless a task stands for it already."""
+    over = refused(tx, items)
+    accepted = iter(accept(tx, [item for item in items if item.id not in over]))
+    return [
+        Accepted(item.id, False, True, tx.now, over[item.id]) if item.id in over else next(accepted)
+        for item in items
+    ]
+
+
+def accept(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
+    """`submit` of work that is owed to what was accepted before: a task's children, a schedule's ticks."""
+    if not items:
+        return []
     each = {item.id: item for item in items}
     places = tx.heads.of(tx, [item.conditions.queue for item in each.values()])
-    asked = _asked(tx.moment, each.values(), places)
+    asked = {"checked": 1, **_asked(tx.moment, each.values(), places)}
     new = {id_ for (id_,) in tx.run("submit", **asked)}
     rest = [item for item in each.values() if item.id not in new]
     found = tx.run("submitted", [_keys(item) | _adorned(item) for item in rest]) if rest else []
@@ -67,9 +83,11 @@ def quick_submit(at: Moment, items: Sequence[Submission]) -> Quickly[list[Accept
     """`submit` as one statement, for small inputs; tasks that were there before are the verb's to find."""
     if any(bodies.small(item.input) is None for item in items):
         return None
+    if at.heads.has_quotas:
+        return None
     each = {item.id: item for item in items}
     places = at.heads.seen(at.now, [item.conditions.queue for item in items])
-    new = yield Asked("submit", _asked(at, each.values(), places))
+    new = yield Asked("submit", {"checked": 0, **_asked(at, each.values(), places)})
     if len(new) < len(each):
         return None
     return [Accepted(item.id, True, True, at.now) for item in items]
@@ -114,6 +132,7 @@ def _row(at: Moment, conditions: Conditions) -> dict[str, Any]:
         "idempotency_key": conditions.idempotency_key,
         "body_hash": conditions.body_hash,
         "unique_key": conditions.unique_key,
+        "limit_key": conditions.limit_key,
         "metadata": wire.dumps(dict(conditions.metadata)) if conditions.metadata else "{}",
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -95,6 +96,13 @@ class Transaction:
         self.terms = terms
         #: What the process remembers of its queues; without it every look begins at the front.
         self.heads = heads or Heads()
+        #: What its verbs gave back of limits, and where somebody who waits may find room (store.limits).
+        self.freed: Counter[str] = Counter()
+        self.stirred: set[str] = set()
+        #: Whether it has locked a limit: then it waits for no other one.
+        self.limits_locked = False
+        #: Verbs that others did in passing: hints come after them too.
+        self.passing: set[Any] = set()
         #: The SQLAlchemy connection of the same transaction; None in the supervising parent.
         self.core = core
 

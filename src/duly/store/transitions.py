@@ -10,6 +10,7 @@ from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
+from duly.store.limits import give_back
 from duly.store.transaction import Transaction, compact
 
 
@@ -29,6 +30,7 @@ class Facts(NamedTuple):
     suspect: int
     due_at: int | None
     parent_id: str | None = None
+    holds: str | None = None
 
 
 def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
@@ -76,6 +78,7 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
         tx.run("events", [_event(change) for change in changes])
         failpoint("store.half_written")
         _move(tx, changes)
+        give_back(tx, [one.facts.holds for one in changes if one.facts.status is Status.RUNNING])
         _follow(tx, changes)
 
 

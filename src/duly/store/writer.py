@@ -22,6 +22,7 @@ from duly.failpoints import failpoint
 from duly.model.errors import NotReady
 from duly.model.events import Emit
 from duly.store.driver import Trouble
+from duly.store.limits import settle as settle_limits
 from duly.store.transaction import Transaction
 
 Verb = Callable[[Transaction, Sequence[Any]], Sequence[Any]]
@@ -111,6 +112,7 @@ class Writer:
         self._door = threading.Lock()  # nothing is queued behind the end of the queue
         self._closed = False
         self._connection: Connection
+        self._passing: set[Verb] = set()
         self._foreign: int | None = None
         self._looks = True
         self._looked_at = float("-inf")
@@ -200,7 +202,8 @@ class Writer:
                 self._commit([call])
             return
         _resolve(list(zip(group, answers, strict=True)))
-        self._committed({call.verb for call in group}, not all(call.last for call in group))
+        verbs = {call.verb for call in group} | self._passing
+        self._committed(verbs, bool(self._passing) or not all(call.last for call in group))
 
     def _persist(self, group: list[Call]) -> list[Sequence[Any]]:
         """Runs a group until it is committed; a lost connection leaves unknown whether it was, and the verbs
@@ -238,9 +241,11 @@ class Writer:
             for call in calls:
                 answers[id(call)] = results[start : start + len(call.items)]
                 start += len(call.items)
+        settle_limits(tx)
         failpoint("store.before_commit")
         self._connection.commit()
         failpoint("store.committed")
+        self._passing = tx.passing
         return [answers[id(call)] for call in group]
 
     def _undo(self, trouble: Trouble) -> None:

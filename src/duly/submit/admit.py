@@ -68,14 +68,15 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         raise TooLarge(
             f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
         )
-    conditions = _shared(kind, options) if options.plain else _conditions(kind, options, now, text)
+    key = _limit_key(kind, options, input_)
+    conditions = _shared(kind, options, key) if options.plain else _conditions(kind, options, now, text, key)
     return Submission(str(uuid_utils.uuid7()), text, conditions)
 
 
 @functools.lru_cache(maxsize=1024, typed=True)
-def _common(kind: TaskType, tenant: Any, owner: Any, queue: Any, *limits: Any) -> Conditions:
+def _common(kind: TaskType, tenant: Any, owner: Any, queue: Any, *terms: Any) -> Conditions:
     """The conditions of requests that say nothing of their own."""
-    priority, timeout, max_retries, ttl = limits
+    priority, timeout, max_retries, ttl, key = terms
     options = Options(
         tenant=tenant,
         owner=owner,
@@ -85,18 +86,25 @@ def _common(kind: TaskType, tenant: Any, owner: Any, queue: Any, *limits: Any) -
         max_retries=max_retries,
         result_ttl=ttl,
     )
-    return _conditions(kind, options, 0, "")
+    return _conditions(kind, options, 0, "", key)
 
 
-def _shared(kind: TaskType, options: Options) -> Conditions:
-    limits = (options.priority, options.timeout, options.max_retries, options.result_ttl)
+def _shared(kind: TaskType, options: Options, key: str | None) -> Conditions:
+    terms = (options.priority, options.timeout, options.max_retries, options.result_ttl, key)
     try:
-        return _common(kind, options.tenant, options.owner, options.queue, *limits)
+        return _common(kind, options.tenant, options.owner, options.queue, *terms)
     except TypeError:  # not even hashable
-        return _conditions(kind, options, 0, "")
+        return _conditions(kind, options, 0, "", key)
 
 
-def _conditions(kind: TaskType, options: Options, now: int, text: str) -> Conditions:
+def _limit_key(kind: TaskType, options: Options, input_: Any) -> str | None:
+    """The limit that the input puts the task under, of all that its type's code declares."""
+    if kind.limits.limit_key is None:
+        return None
+    return kind.limits.key_of(kind.name, input_, tenant=options.tenant, owner=options.owner)
+
+
+def _conditions(kind: TaskType, options: Options, now: int, text: str, key: str | None) -> Conditions:
     _check_shapes(options)
     return Conditions(
         task_type=kind.name,
@@ -117,6 +125,7 @@ def _conditions(kind: TaskType, options: Options, now: int, text: str) -> Condit
         tags=tuple(options.tags),
         metadata=dict(options.metadata),
         deliver=tuple(target(one) for one in options.deliver),
+        limit_key=key,
     )
 
 

@@ -8,7 +8,14 @@ from typing import Any
 
 import uuid_utils
 
-from duly.model.errors import IdempotencyConflict, StateConflict, TaskNotFound
+from duly.model.errors import (
+    DulyError,
+    IdempotencyConflict,
+    QueueFull,
+    QuotaExceeded,
+    StateConflict,
+    TaskNotFound,
+)
 from duly.model.events import Emit
 from duly.model.state import Status
 from duly.model.task import Submission, Task
@@ -49,6 +56,7 @@ class Client:
 
         Raises:
             IdempotencyConflict: a key stands for another body; the other tasks of the call are accepted.
+            QuotaExceeded, QueueFull: too many wait to start; those that there was room for are accepted.
         """
         now = self._database.clock.now_ms()
         items = [admit(self._registry, *request, now) for request in requests]
@@ -61,11 +69,12 @@ class Client:
         """Accepts a task inside the caller's own open transaction; it exists when that commits.
 
         `connection` is a DB-API or SQLAlchemy connection to the same database. On SQLite the transaction
-        must have begun with BEGIN IMMEDIATE, and nothing of Duly may be awaited before it commits.
+        must have begun with BEGIN IMMEDIATE, and nothing of Duly may be awaited before it commits. Quotas are
+        not asked.
         """
         tx = join_caller(self._database, connection)
         submission = admit(self._registry, task_type, input_, options, tx.now)
-        [accepted] = submissions.submit(tx, [submission])
+        [accepted] = submissions.accept(tx, [submission])
         self._check(submission, accepted)
         return accepted.id
 
@@ -74,6 +83,8 @@ class Client:
         return admit(self._registry, task_type, input_, Options(**options), self._database.clock.now_ms())
 
     def _check(self, submission: Submission, accepted: Accepted) -> None:
+        if accepted.refused is not None:
+            raise _refusal(accepted.refused)
         if not accepted.same_body:
             raise IdempotencyConflict(key=submission.conditions.idempotency_key, task_id=accepted.id)
         name = "task.accepted" if accepted.created else "task.deduplicated"
@@ -144,3 +155,13 @@ class Client:
     async def close(self) -> None:
         """Ends the waiting."""
         await self._ends.close()
+
+
+def _refusal(quota: str) -> DulyError:
+    kind, _, name = quota.partition("/")
+    if kind == "queue":
+        return QueueFull(
+            f"the queue {name} is full: too many tasks wait in it; send it again later", quota=quota
+        )
+    whose = "this owner" if kind == "owner" else "this tenant"
+    return QuotaExceeded(f"too many tasks of {whose} wait to start; send it again later", quota=quota)

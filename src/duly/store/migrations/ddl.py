@@ -62,13 +62,11 @@ def drop_index(table: str, name: str) -> None:
     op.drop_index(name, table, if_exists=bool(_again()) or None)
 
 
-def index(name: str, *columns: str, where: str, unique: bool = False) -> None:
-    """An index of some tasks; MariaDB has none such: there of all, status in front if that decides."""
+def index(name: str, *columns: str, where: str, unique: bool = False, of: str = "task") -> None:
+    """An index of some rows; MariaDB has none such: there of all, status in front if that decides."""
     if op.get_bind().dialect.name == "mysql":
         first = ["status"] if where.startswith("status") else []
-        create_index(name, "task", [*first, *columns], unique=unique)
+        create_index(name, of, [*first, *columns], unique=unique)
         return
     condition = sa.text(where)
-    create_index(
-        name, "task", list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition
-    )
+    create_index(name, of, list(columns), unique=unique, postgresql_where=condition, sqlite_where=condition)

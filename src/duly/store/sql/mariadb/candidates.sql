@@ -2,7 +2,7 @@
 -- locked are passed by. Reads at most 1,000 rows. Suspects have their own place in the index (suspects.sql).
 -- The inner look takes no lock and is in claim order already: a sort out here would lock every row it found.
 -- Each rank from its place on: ranges that the index serves in its order, for their bounds are constants.
-SELECT t.id, t.`rank`, t.fair_at, t.suspect FROM (
+SELECT t.id, t.`rank`, t.fair_at, t.suspect, t.task_type, t.limit_key FROM (
   SELECT id FROM task FORCE INDEX (task_claim)
   WHERE status = 'pending' AND queue = :queue AND suspect = 0
     AND (`rank` = 1 AND (:p1 = 0 OR fair_at >= :p1) OR `rank` = 2 AND (:p2 = 0 OR fair_at >= :p2)

@@ -1,7 +1,7 @@
 -- The next suspects of one queue that this worker knows, the largest groups first, locked; those that others
 -- have locked are passed by. Reads at most 1,000 rows. The inner look takes no lock and sorts; a sort out
 -- here would lock every row it found.
-SELECT t.id, t.`rank`, t.fair_at, t.suspect FROM (
+SELECT t.id, t.`rank`, t.fair_at, t.suspect, t.task_type, t.limit_key FROM (
   SELECT id FROM task FORCE INDEX (task_claim)
   WHERE status = 'pending' AND queue = :queue AND suspect > 0
   ORDER BY suspect DESC, `rank`, fair_at, id LIMIT 1000) c

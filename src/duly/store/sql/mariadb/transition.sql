@@ -15,7 +15,7 @@ UPDATE JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE
   loss_count INT PATH '$.loss_count', deaths INT PATH '$.deaths', retry_count INT PATH '$.retry_count',
   reset INT PATH '$.reset')) r
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = r.id
-SET t.status = r.status, t.worker_id = NULL, t.wait_kind = r.wait_kind, t.due_at = r.due_at,
+SET t.status = r.status, t.worker_id = NULL, t.wait_kind = r.wait_kind, t.due_at = r.due_at, t.blocked_on = NULL,
   t.retry_count = r.retry_count, t.exhausted = r.exhausted, t.error_code = r.error_code, t.error = r.error,
   t.completed_at = r.completed_at, t.expires_at = r.completed_at + coalesce(t.result_ttl_ms, :retention), t.seq = r.seq,
   t.loss_count = r.loss_count, t.deaths = r.deaths, t.suspect = r.suspect, t.touched_at = greatest(t.touched_at, :now),

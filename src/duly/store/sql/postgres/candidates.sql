@@ -2,12 +2,12 @@
 -- locked are passed by. Reads at most 1,000 rows. Suspects have their own place in the index (suspects.sql).
 -- Rank by rank, each from its place on, row by row until there are enough: the inner query can only be asked by
 -- id, and no order stands outside, for a sort there would first lock all.
-SELECT t.id, c.rank, c.fair_at, t.suspect FROM (
+SELECT t.id, c.rank, c.fair_at, t.suspect, c.task_type, t.limit_key FROM (
   SELECT p.* FROM jsonb_array_elements_text(:places::jsonb) WITH ORDINALITY AS r(place, rank)
   CROSS JOIN LATERAL (SELECT id, rank, fair_at, task_type, code_version, due_at FROM task
     WHERE status = 'pending' AND queue = :queue AND suspect = 0 AND rank = r.rank AND fair_at >= r.place::bigint
     ORDER BY fair_at, id LIMIT 1000) p LIMIT 1000) c
-CROSS JOIN LATERAL (SELECT id, suspect FROM task
+CROSS JOIN LATERAL (SELECT id, suspect, limit_key FROM task
   WHERE id = c.id AND status || '' = 'pending' AND suspect + 0 = 0 AND queue || '' = :queue
     AND code_version IS NOT DISTINCT FROM c.code_version FOR UPDATE SKIP LOCKED) t
 WHERE c.task_type || coalesce('@' || c.code_version, '') = ANY(ARRAY(SELECT jsonb_array_elements_text(:batch::jsonb)))

@@ -2,7 +2,7 @@
 -- comes from the rows that the update took. With the input, if it is small.
 WITH mine AS (
   UPDATE task t SET status = 'running', attempt = t.attempt + 1, worker_id = :session, due_at = NULL,
-    wait_kind = NULL, started_at = coalesce(t.started_at, :now), seq = t.seq + 1,
+    wait_kind = NULL, holds = :holds::jsonb->>t.id, started_at = coalesce(t.started_at, :now), seq = t.seq + 1,
     touched_at = greatest(t.touched_at, :now)
   FROM jsonb_array_elements_text(:batch::jsonb) WITH ORDINALITY AS b(id, place)
   WHERE t.id = ANY(ARRAY[b.id]) AND t.status || '' = 'pending'

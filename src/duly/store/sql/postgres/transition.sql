@@ -4,7 +4,7 @@ WITH r AS MATERIALIZED (SELECT * FROM jsonb_to_recordset(:batch::jsonb) AS b(id 
   status text, outcome text, wait_kind text, due_at bigint, retry_count int, exhausted int, error_code text,
   error text, completed_at bigint, seq int, loss_count int, deaths int, suspect int, reset int)),
 moved AS (
-  UPDATE task t SET status = r.status, worker_id = NULL, wait_kind = r.wait_kind, due_at = r.due_at,
+  UPDATE task t SET status = r.status, worker_id = NULL, wait_kind = r.wait_kind, blocked_on = NULL, due_at = r.due_at,
     retry_count = r.retry_count, exhausted = r.exhausted, error_code = r.error_code, error = r.error,
     completed_at = r.completed_at, expires_at = r.completed_at + coalesce(t.result_ttl_ms, :retention), seq = r.seq,
     loss_count = r.loss_count, deaths = r.deaths, suspect = r.suspect,

@@ -1,6 +1,7 @@
 -- Gives each pending task of the batch to this session, once; attempt + 1 is the new fence. With the input, if it
 -- is small.
-UPDATE task SET status = 'running', attempt = attempt + 1, worker_id = :session, due_at = NULL, wait_kind = NULL,
+UPDATE task SET status = 'running', attempt = attempt + 1, worker_id = :session, due_at = NULL, wait_kind = NULL, 
+  holds = json_extract(:holds, '$."' || id || '"'),
   started_at = coalesce(started_at, :now), seq = seq + 1, touched_at = max(touched_at, :now)
 WHERE id IN (SELECT value FROM json_each(:batch)) AND +status = 'pending';
 INSERT INTO attempt (task_id, attempt, worker_id, started_at)

@@ -6,4 +6,6 @@ UNION ALL SELECT id FROM (
 UNION ALL SELECT id FROM (
   SELECT id, due_at FROM task WHERE status = 'waiting' AND due_at <= :now ORDER BY due_at LIMIT :limit)
 UNION ALL SELECT id FROM (
-  SELECT id, due_at FROM task WHERE status = 'pending' AND due_at <= :now ORDER BY due_at LIMIT :limit);
+  SELECT id, due_at FROM task WHERE status = 'pending' AND due_at <= :now ORDER BY due_at LIMIT :limit)
+UNION ALL SELECT id FROM (
+  SELECT id, due_at FROM task WHERE status = 'blocked' AND due_at <= :now ORDER BY due_at LIMIT :limit);

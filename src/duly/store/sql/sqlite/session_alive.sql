@@ -1,2 +1,2 @@
 -- One row while the session lives; none means: it was ended, take a new one.
-SELECT paused FROM worker WHERE id = :session AND ended_at IS NULL;
+SELECT paused, limited FROM worker WHERE id = :session AND ended_at IS NULL;

@@ -11,7 +11,7 @@ WITH g AS MATERIALIZED (SELECT r.value->>'task_type' AS task_type, r.value->>'qu
   r.value->>'due_at' AS due_at, r.value->>'max_retries' AS max_retries, r.value->>'timeout_ms' AS timeout_ms,
   r.value->>'result_ttl_ms' AS result_ttl_ms, r.value->>'deadline_at' AS deadline_at, r.value->>'place' AS place,
   r.value->>'idempotency_key' AS idempotency_key, r.value->>'body_hash' AS body_hash, r.value->>'metadata' AS metadata,
-  r.value->>'unique_key' AS unique_key, r.value->'items' AS items FROM json_each(:batch) r),
+  r.value->>'unique_key' AS unique_key, r.value->>'limit_key' AS limit_key, r.value->'items' AS items FROM json_each(:batch) r),
 b AS MATERIALIZED (SELECT *, CASE WHEN status <> 'pending' THEN 0 ELSE max(
     coalesce((SELECT min(fair_at) FROM task WHERE status = 'pending' AND queue = g.queue
       AND suspect = 0 AND rank = g.rank), 0), coalesce((SELECT max(fair_at) FROM task WHERE status = 'pending'
@@ -19,10 +19,10 @@ b AS MATERIALIZED (SELECT *, CASE WHEN status <> 'pending' THEN 0 ELSE max(
     1000 / coalesce((SELECT weight FROM share s WHERE s.tenant = g.tenant AND s.owner IN (g.owner, '')
       ORDER BY s.owner DESC LIMIT 1), 1) AS step FROM g)
 INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,
-  result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, touched_at, created_at)
+  result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, limit_key, touched_at, created_at)
 SELECT i.value->>0, task_type, queue, tenant, owner, status, rank,
   CASE WHEN status <> 'pending' THEN 0 ELSE head + step * (place + i.key + 1) END, due_at, max_retries, timeout_ms,
-  result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, :now, :now
+  result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, limit_key, :now, :now
 FROM b CROSS JOIN json_each(b.items) i WHERE true ON CONFLICT DO NOTHING RETURNING id;
 INSERT INTO task_data (task_id, kind, part, text)
 SELECT t.id, 'input', 0, i.value->>1 FROM json_each(:batch) b CROSS JOIN json_each(b.value, '$.items') i

@@ -1,7 +1,7 @@
 -- Moves each task from the state that was read to the next; another attempt or state changes nothing.
 -- Back to pending it stands at the queue's head. MATERIALIZED: else each use of a value writes its text anew.
 WITH b AS MATERIALIZED (SELECT value AS r FROM json_each(:batch))
-UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_kind', due_at = r->>'due_at',
+UPDATE task SET status = r->>'status', worker_id = NULL, wait_kind = r->>'wait_kind', blocked_on = NULL, due_at = r->>'due_at',
   retry_count = r->>'retry_count', exhausted = r->>'exhausted', error_code = r->>'error_code', error = r->>'error',
   completed_at = r->>'completed_at', expires_at = r->>'completed_at' + coalesce(result_ttl_ms, :retention),
   seq = r->>'seq', loss_count = r->>'loss_count', deaths = r->>'deaths', suspect = r->>'suspect',

@@ -1,0 +1,82 @@
+"""What is looked after now and then: who waits where there is room, counts that are wrong, keys long idle."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from duly.store import limits
+from duly.store.limit_desk import BLOCKED, COLUMNS, RUNNING, TABLE, TASK
+from duly.store.transaction import Transaction
+
+#: A key's row that nobody needed for so long goes, in milliseconds; so many at a time.
+IDLE_MS = 86_400_000
+MOST = 500
+
+
+class Found(NamedTuple):
+    """What a sweep has to mend: limits in which somebody waits beside room, those whose count is wrong."""
+
+    roomy: list[str]
+    wrong: list[str]
+
+
+class Corrected(NamedTuple):
+    """A limit whose count was wrong."""
+
+    name: str
+    taken: int
+    counted: int
+
+
+def look(tx: Transaction) -> Found:
+    """Without a lock; what is found is looked at again under one."""
+    waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()
+    # Tokens come by themselves, and the clock looks for them.
+    room = sa.or_(COLUMNS.cap.is_(None), COLUMNS.taken < COLUMNS.cap)
+    roomy = sa.select(COLUMNS.name).where(room, waits, COLUMNS.wake_at.is_(None)).order_by(COLUMNS.name)
+    written = sa.select(COLUMNS.name, COLUMNS.taken).where(COLUMNS.taken != 0)
+    taken = {row.name: row.taken for row in tx.core.execute(written)}
+    counted = _counted(tx)
+    wrong = [name for name in sorted({*taken, *counted}) if taken.get(name, 0) != counted[name]]
+    return Found([*tx.core.execute(roomy.limit(MOST)).scalars()], wrong[:MOST])
+
+
+def _counted(tx: Transaction) -> Counter[str]:
+    """How many running tasks hold each limit."""
+    query = sa.select(TASK.holds).where(TASK.status == RUNNING, TASK.holds.is_not(None))
+    return Counter(name for text in tx.core.execute(query).scalars() for name in json.loads(text))
+
+
+def correct(tx: Transaction, names: Sequence[str]) -> list[Corrected | None]:
+    """Counts anew what is wrong with these limits, under their lock; None: it was right."""
+    rows = limits.locked(tx, names)
+    counted = _counted(tx)
+    answers: list[Corrected | None] = []
+    for name in names:
+        one = rows.get(name)
+        right = one is None or one.taken == counted[name]
+        answers.append(None if one is None or right else Corrected(name, one.taken, counted[name]))
+        if one is not None:
+            one.taken = counted[name]
+    limits.write(tx, rows.values())
+    limits.stir(tx, rows)
+    return answers
+
+
+def forget(tx: Transaction, items: Sequence[None]) -> list[int]:
+    """Deletes keys that nobody holds, waits for or spoke of for a day; counts them, at most 500 a call."""
+    waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()
+    idle = (COLUMNS.taken == 0, COLUMNS.changed_at.is_(None), COLUMNS.updated_at < tx.now - IDLE_MS)
+    keys = sa.select(COLUMNS.name).where(COLUMNS.name > "key/", COLUMNS.name < "key0", *idle, ~waits)
+    names = list(tx.core.execute(keys.order_by(COLUMNS.name).limit(MOST)).scalars())
+    if names:
+        limits.locked(tx, names)
+        # Asked again in a later statement than the lock: a claim may have blocked somebody meanwhile.
+        names = list(tx.core.execute(keys.where(COLUMNS.name.in_(names))).scalars())
+        tx.core.execute(sa.delete(TABLE).where(COLUMNS.name.in_(names)))
+    return [len(names) for _ in items]

@@ -1,0 +1,88 @@
+"""Quotas: how many tasks may wait to start (pending or blocked) when another one is submitted.
+
+Asked at the moment of a submit: processes that submit at once may overshoot by what is under way. What is
+accepted already, under its key or as work of a task or a schedule, is never refused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+import sqlalchemy as sa
+
+from duly.model.task import Conditions, Submission
+from duly.store import schema
+from duly.store.transaction import Transaction
+
+_TASK = schema.task.c
+#: Written out, not parameters: only then the indexes of some rows serve.
+_WAITS = [_TASK.status == sa.literal_column(f"'{status}'") for status in ("pending", "blocked")]
+#: The default for each queue, owner or tenant that has no quota of its own.
+EVERY = "*"
+
+
+def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
+    """Which of these submissions go beyond a quota: the quota's name by id."""
+    quotas = tx.heads.quotas(tx)
+    if not quotas:
+        return {}
+    waiting: Counter[str] = Counter()
+    answers: dict[str, str] = {}
+    known: dict[str, int] = {}
+    for item in items:
+        names = _names(item.conditions)
+        for name in names:
+            most = _most(quotas, name)
+            if most is not None and name not in known:
+                known[name] = _waiting(tx, name, item.conditions, most)
+        full = next((name for name in known if name in names and _full(quotas, name, known, waiting)), None)
+        if full is not None and not _stands(tx, item):
+            answers[item.id] = full
+        elif full is None:
+            waiting.update(names)
+    return answers
+
+
+def _full(quotas: Mapping[str, int], name: str, known: Mapping[str, int], waiting: Mapping[str, int]) -> bool:
+    return known[name] + waiting[name] >= (_most(quotas, name) or 0)
+
+
+def _names(conditions: Conditions) -> Sequence[str]:
+    """What a task counts for: its owner, unless it has none; its tenant; its queue."""
+    owner = [f"owner/{conditions.tenant}/{conditions.owner}"] if conditions.owner else []
+    return [*owner, f"tenant/{conditions.tenant}", f"queue/{conditions.queue}"]
+
+
+def _most(quotas: Mapping[str, int], name: str) -> int | None:
+    """Its own quota, or that of each of its kind."""
+    own = quotas.get(name)
+    return quotas.get(f"{name.partition('/')[0]}/{EVERY}") if own is None else own
+
+
+def _waiting(tx: Transaction, name: str, conditions: Conditions, most: int) -> int:
+    """How many tasks wait to start there; counted up to the quota."""
+    where = {
+        "owner": (_TASK.tenant == conditions.tenant, _TASK.owner == conditions.owner),
+        "tenant": (_TASK.tenant == conditions.tenant,),
+        "queue": (_TASK.queue == conditions.queue,),
+    }[name.partition("/")[0]]
+    count = 0
+    for waits in _WAITS:
+        some = sa.select(_TASK.id).where(waits, *where).limit(most - count).subquery()
+        count += int(tx.core.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+        if count >= most:
+            break
+    return count
+
+
+def _stands(tx: Transaction, item: Submission) -> bool:
+    """Whether a task stands for this submission already."""
+    told = item.conditions
+    same = [_TASK.id == item.id]
+    if told.idempotency_key is not None:
+        keyed = (_TASK.owner == told.owner, _TASK.idempotency_key == told.idempotency_key)
+        same.append(sa.and_(_TASK.tenant == told.tenant, *keyed))
+    if told.unique_key is not None:
+        same.append(_TASK.unique_key == told.unique_key)
+    return any(tx.core.execute(sa.select(_TASK.id).where(one).limit(1)).first() for one in same)

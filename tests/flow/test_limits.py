@@ -1,0 +1,94 @@
+"""The tutorial, on limits: so many at once, so many per key, so many in a time; set while all runs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from duly import Context, Duly
+from duly.model.state import Status
+from duly.observe.why import why
+from duly.testing import Harness, harness_fixture
+
+duly = Duly()
+now: Counter[str] = Counter()
+most: Counter[str] = Counter()
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    now.clear()
+    most.clear()
+
+
+async def busy(*words: str) -> None:
+    """Is counted under these words while it works."""
+    now.update(words)
+    for word in words:
+        most[word] = max(most[word], now[word])
+    await asyncio.sleep(0)
+    now.subtract(words)
+
+
+@duly.task("call", concurrency=3, limit_key="campaign", key_concurrency=1)
+async def call(ctx: Context, campaign: str) -> str:
+    """At most three calls at a time, and of one campaign one after the other."""
+    await busy("call", campaign)
+    return campaign
+
+
+@duly.task("report")
+async def report(ctx: Context) -> None:
+    await busy("report")
+
+
+@duly.task("letter", rate="2/h")
+async def letter(ctx: Context) -> None:
+    """Two at once, and then one each half hour."""
+
+
+harness = harness_fixture(duly, concurrency=8, poll=0.05)
+
+
+async def statuses(harness: Harness, ids: list[str]) -> Counter[Status]:
+    return Counter([(await harness.app.client.get(id_)).status for id_ in ids])
+
+
+async def test_a_type_and_each_of_its_keys_run_no_more_at_once_than_declared(harness: Harness) -> None:
+    """Whatever waits for room waits as `blocked`, and all of it runs in the end."""
+    await harness.worker.start()
+    ids = [(await harness.submit("call", {"campaign": one})).id for one in "aaabbbccdd" * 2]
+    await harness.run_until_idle()
+    await harness.worker.stop()
+    assert await statuses(harness, ids) == {Status.COMPLETED: 20}
+    assert 1 <= most["call"] <= 3
+    assert {most[one] for one in "abcd"} == {1}
+
+
+async def test_an_operator_limits_a_queue_while_all_runs(harness: Harness) -> None:
+    """`duly limit set queue/default --concurrency 1`; with `clear` the word ends."""
+    await harness.app.limits.put("queue/default", concurrency=1, by="ann")
+    ids = [(await harness.submit("report")).id for _ in range(4)]
+    await harness.run_until_idle()
+    assert most["report"] == 1
+    assert await statuses(harness, ids) == {Status.COMPLETED: 4}
+    limit = await harness.app.limits.clear("queue/default")
+    assert (limit["cap"], limit["taken"], limit["blocked"]) == (None, 0, 0)
+    ids += [(await harness.submit("report")).id for _ in range(4)]
+    await harness.run_until_idle()
+    assert 1 <= most["report"] <= 4
+    assert await statuses(harness, ids) == {Status.COMPLETED: 8}
+
+
+async def test_a_rate_spreads_starts_over_time_and_why_says_when_the_next_is(harness: Harness) -> None:
+    """`rate="2/h"`: the third letter waits for half an hour."""
+    await harness.worker.start()
+    ids = [(await harness.submit("letter")).id for _ in range(3)]
+    await harness.run_until_idle()
+    await harness.worker.stop()
+    assert await statuses(harness, ids) == {Status.COMPLETED: 2, Status.BLOCKED: 1}
+    said = await why(harness.app.database, ids[2], now_ms=harness.clock.now_ms())
+    assert said.reasons[0].code == "limit_rate"
+    assert "type/letter lets 2/h start" in said.summary

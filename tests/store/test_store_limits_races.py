@@ -1,0 +1,101 @@
+"""Block against release, 400 times on servers: nobody waits beside room, nothing is exceeded (DESIGN 4.9)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from duly.model.state import Status
+from duly.model.task import Claimed
+from duly.store import claims, limit_care, limit_desk, submissions
+from duly.store.database import Database
+from duly.store.limit_desk import Setting
+from support.stores import Store, ending, request, submission
+
+pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
+
+RACES = 400
+LANES = 4
+
+
+@pytest.fixture
+def others(store: Store) -> Iterator[list[Store]]:
+    """Other processes' stores on the same database."""
+    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(2 * LANES)]
+    for one in stores:
+        one.database.open()
+    yield stores
+    for one in stores:
+        one.database.close()
+
+
+def limited(store: Store, keys: list[str], cap: int = 1) -> None:
+    """Limits of these names."""
+    store.write(limit_desk.put, *[Setting(name=name, concurrency=cap) for name in keys])
+
+
+def test_nobody_is_blocked_by_an_end_that_just_gave_back(store: Store, others: list[Store]) -> None:
+    """One process ends what holds a key, another claims for its second task, at the same moment: whichever
+    is first, that task runs or is pending."""
+    keys = [f"key/demo//{number}" for number in range(RACES)]
+    limited(store, keys)
+    store.write(submissions.submit, *[submission(limit_key=key) for key in keys])
+    holding = store.claim(free=RACES)
+    assert len(holding) == RACES
+    for lane in range(LANES):
+        store.session(f"w{lane}", queues=(f"q{lane}",))
+    seconds = [submission(limit_key=key, queue=f"q{number % LANES}") for number, key in enumerate(keys)]
+
+    def run(lane: int) -> None:
+        mine, theirs = others[2 * lane], others[2 * lane + 1]
+        start = threading.Barrier(2)
+        own = {one.id: key for one, key in zip(holding, keys, strict=True)}
+
+        def end(attempts: list[Claimed]) -> None:
+            for claimed in attempts:
+                start.wait(30)
+                mine.write(claims.finish, ending(claimed))
+
+        attempts = holding[lane::LANES]
+        assert len(own) == RACES
+        with ThreadPoolExecutor(1) as thread:
+            ended = thread.submit(end, attempts)
+            for second in seconds[lane::LANES]:
+                theirs.write(submissions.submit, second)
+                start.wait(30)
+                theirs.write(claims.claim, request(f"w{lane}", queues=(f"q{lane}",), free=1))
+            ended.result(60)
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        list(lanes.map(run, range(LANES)))
+    standing = dict(store.rows("SELECT status, count(*) FROM task GROUP BY status"))
+    assert Status.BLOCKED.value not in standing
+    assert standing[Status.COMPLETED.value] == RACES
+    assert store.read(limit_care.look) == limit_care.Found([], [])
+
+
+def test_a_crowd_under_few_keys_comes_to_an_end(store: Store, others: list[Store]) -> None:
+    """Four processes, ten keys of cap 2, 400 tasks: all run, with no sweep to help."""
+    keys = [f"key/demo//{number}" for number in range(10)]
+    limited(store, keys, 2)
+    store.write(submissions.submit, *[submission(limit_key=keys[n * n % 10]) for n in range(RACES)])
+    over: list[str] = []
+
+    def work(lane: int) -> None:
+        mine, idle = others[lane], 0
+        mine.session(f"w{lane}")
+        while idle < 20:
+            [claimed] = mine.write(claims.claim, request(f"w{lane}", free=8))
+            idle = 0 if claimed else idle + 1
+            rows = mine.rows("SELECT name FROM limits WHERE taken > cap")
+            over.extend(name for (name,) in rows)
+            if claimed:
+                mine.write(claims.finish, *[ending(one) for one in claimed])
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        list(lanes.map(work, range(LANES)))
+    assert over == []
+    assert store.rows("SELECT status, count(*) FROM task GROUP BY status") == [("completed", RACES)]

@@ -1,0 +1,87 @@
+"""Beyond a quota nothing is accepted, what was accepted is never refused, and nothing else is touched."""
+
+from __future__ import annotations
+
+import pytest
+
+from duly.model.task import Submission
+from duly.store import limit_desk, submissions
+from duly.store.limit_desk import Setting
+from duly.store.submissions import Accepted
+from support.stores import Store, submission
+
+NAMES = ["queue/default", "queue/*", "owner/acme/ann", "owner/*", "tenant/acme", "tenant/*"]
+
+
+def quota(store: Store, name: str, waiting: int) -> None:
+    """An operator's word; a second later every process knows."""
+    store.write(limit_desk.put, Setting(name=name, waiting=waiting))
+    store.clock.advance(1)
+
+
+def sent(**more: object) -> Submission:
+    return submission(tenant="acme", owner="ann", **more)
+
+
+def submit(store: Store, *items: Submission) -> list[Accepted]:
+    return store.write(submissions.submit, *items)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_beyond_a_quota_nothing_is_accepted(store: Store, name: str) -> None:
+    """Of one call as many as there is room for; those that are refused leave no row."""
+    quota(store, name, 2)
+    answers = submit(store, sent(), sent(), sent())
+    assert [one.created for one in answers] == [True, True, False]
+    assert answers[2].refused == (name if "*" not in name else f"{name[:-1]}{OWN[name]}")
+    assert submit(store, sent())[0].refused is not None
+    assert store.rows("SELECT count(*) FROM task") == [(2,)]
+
+
+OWN = {"queue/*": "default", "owner/*": "acme/ann", "tenant/*": "acme"}
+
+
+def test_what_runs_or_has_ended_does_not_count(store: Store) -> None:
+    """Room is there again once a task has started."""
+    quota(store, "owner/acme/ann", 1)
+    submit(store, sent())
+    assert submit(store, sent())[0].refused == "owner/acme/ann"
+    store.claim()
+    assert submit(store, sent())[0].created
+
+
+def test_what_is_blocked_counts(store: Store) -> None:
+    """It waits to start as others do."""
+    quota(store, "queue/default", 1)
+    store.write(limit_desk.put, Setting(name="queue/default", concurrency=0))
+    submit(store, sent())
+    store.claim()
+    assert submit(store, sent())[0].refused == "queue/default"
+
+
+def test_others_have_room(store: Store) -> None:
+    """Another owner, another queue; a quota of its own beats that of each."""
+    quota(store, "owner/*", 0)
+    quota(store, "owner/acme/bob", 5)
+    bob = submission(tenant="acme", owner="bob")
+    nobody = submission()
+    assert [one.created for one in submit(store, bob, nobody, sent())] == [True, True, False]
+
+
+def test_what_was_accepted_is_never_refused(store: Store) -> None:
+    """The same id, the same idempotency key or the same unique key finds its task."""
+    first = sent(idempotency_key="k", unique="u")
+    submit(store, first)
+    quota(store, "queue/default", 0)
+    again = [first, sent(idempotency_key="k"), sent(unique="u")]
+    assert [one.id for one in submit(store, *again)] == [first.id] * 3
+    assert submit(store, sent())[0].refused == "queue/default"
+
+
+def test_a_cleared_quota_refuses_nothing(store: Store) -> None:
+    """A second later, in every process."""
+    quota(store, "queue/default", 0)
+    assert submit(store, sent())[0].refused
+    store.write(limit_desk.clear, "queue/default")
+    store.clock.advance(1)
+    assert submit(store, sent())[0].created

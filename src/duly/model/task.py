@@ -204,6 +204,8 @@ class Task:
     tags: tuple[str, ...] = ()
     result: Any = None
     deduplicated: bool = False
+    #: Of a batch that was looked up: how many members there are, and how many stand in each status.
+    batch: Mapping[str, int] | None = None
 
     @property
     def priority(self) -> int:

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from duly.model.events import Event
 from duly.model.state import Status
 from duly.model.task import Step, Task
-from duly.store import bodies, schema
+from duly.store import batches, bodies, schema
 from duly.store.journal import step_kind
 from duly.store.transaction import Transaction
 
@@ -22,7 +22,7 @@ PENDING: sa.ColumnElement[str] = sa.literal_column("'pending'")
 _COLUMNS = [
     schema.task.c[name]
     for name in Task.__dataclass_fields__
-    if name not in ("tags", "result", "deduplicated")
+    if name not in ("tags", "result", "deduplicated", "batch")
 ]
 
 
@@ -65,7 +65,7 @@ class Filter:
 
 
 def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
-    """One task with its tags and, when it has completed, its result."""
+    """One task with its tags and, when it has completed, its result; a batch with its counters."""
     row = tx.core.execute(sa.select(*_COLUMNS).where(schema.task.c.id == id_)).mappings().first()
     if row is None or row["id"] != id_:  # MariaDB finds 'x' for 'x '
         return None
@@ -75,7 +75,7 @@ def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
         else None
     )
     tags = _tags(tx, [id_]).get(id_, ())
-    return _task(row, tags, json.loads(body) if body is not None else None)
+    return batches.counted(tx, _task(row, tags, json.loads(body) if body is not None else None))
 
 
 def page(

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from duly.cli import database, demo, doctor, failed, prune, queue, schedule, serve, submit, tasks, token
+from duly.cli import (
+    batch,
+    database,
+    demo,
+    doctor,
+    failed,
+    prune,
+    queue,
+    schedule,
+    serve,
+    submit,
+    tasks,
+    token,
+)
 from duly.cli.shell import Shell
 
 _FIRST = """Try first: duly demo - a document is analysed, the server is killed half-way, nothing is lost.
@@ -29,6 +42,7 @@ START = "Start here"
 demo.register(app, START)
 serve.register(app, START)
 submit.register(app, tasks.PANEL)
+batch.register(app, tasks.PANEL)
 tasks.register(app)
 schedule.register(app, tasks.PANEL)
 failed.register(app)

@@ -22,8 +22,8 @@ class BatchRequest(TermsRequest):
     """Many tasks; the other words are those of the batch: its owner, its deadline, where its answer goes."""
 
     tasks: list[Any] = Field(
-        description="1 to 10,000 of {task_type, input, queue, priority, due, timeout, result_ttl, max_retries,"
-        " tags, metadata, deliver}."
+        description="1 to 10,000 of {task_type, input, queue, priority, due, timeout, result_ttl,"
+        " max_retries, tags, metadata, deliver}."
     )
     policy: Literal["collect", "fail_fast"] | None = Field(
         None, description="collect: wait for all, count those that fail. fail_fast: fail with the first."

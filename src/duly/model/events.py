@@ -18,7 +18,7 @@ class EventType(StrEnum):
     """The lines of a task's timeline; `data` holds what each says."""
 
     ACCEPTED = "accepted"  #: {status}
-    DUE = "due"  #: {} the clock moved it to pending
+    DUE = "due"  #: {} the clock moved it to pending; of a wait that is over `waiting` has said when
     STARTED = "started"  #: {attempt}
     STEP = "step"  #: {name, n, attempt, duration_ms}
     PROGRESS = "progress"  #: {progress, message}

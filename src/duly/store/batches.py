@@ -20,11 +20,11 @@ def counted(tx: Transaction, task: Task) -> Task:
     """
     if task.task_type != BATCH:
         return task
-    stand = dict.fromkeys(Status, 0)
+    stand = dict.fromkeys(map(str, Status), 0)
     if task.status is Status.COMPLETED and isinstance(task.result, dict):
-        stand |= {status: task.result[status] for status in ENDED}
+        stand |= {status.value: task.result[status] for status in ENDED}
     else:
-        stand |= {Status(status): number for status, number in family.counts(tx, task.id).items()}
+        stand |= family.counts(tx, task.id)
     total = max(task.metadata.get(MEMBERS, 0), sum(stand.values()))
     progress = task.progress
     if total and not task.status.terminal:

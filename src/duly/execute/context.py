@@ -198,8 +198,10 @@ class Context(Fanout):
         Raises:
             ReplayMismatch: something else than a sleep was recorded here.
         """
-        end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
-        return self._waited(self._book.take_wait(name, key, ""), end, None)
+        place = self._book.take_wait(name, key, "")
+        span = {"seconds": seconds, "minutes": minutes, "hours": hours}
+        end = FOR_EVER if place.over else span_to(until, "a sleep", **span)
+        return self._waited(place, end, None)
 
     def wait_for(
         self,

@@ -14,7 +14,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos power planted idle suspension bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos power planted suspension idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"

@@ -199,8 +199,9 @@ class Context(Fanout):
             ReplayMismatch: something else than a sleep was recorded here.
         """
         place = self._book.take_wait(name, key, "")
-        span = {"seconds": seconds, "minutes": minutes, "hours": hours}
-        end = FOR_EVER if place.over else span_to(until, "a sleep", **span)
+        if place.over:
+            return self._waited(place, FOR_EVER, None)
+        end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
         return self._waited(place, end, None)
 
     def wait_for(

@@ -6,7 +6,6 @@ import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from duly.failpoints import failpoint
@@ -74,14 +73,14 @@ class FamilyPen(ABC):
             LeaseLost: another attempt owns the task; there is no child.
         """
         child = self._child(task_type, input_, options)
-        await self._spawned(replace(step, value=json.dumps(child.id)), (child,))
+        await self._spawned(step._replace(value=json.dumps(child.id)), (child,))
         return child.id
 
     async def spawn_many(self, step: Step, asked: Sequence[Asked]) -> list[str]:
         """Submits children as one remembered step; answers their ids. See `spawn`."""
         these = tuple(self._child(*one) for one in asked)
         ids = [child.id for child in these]
-        await self._spawned(replace(step, value=json.dumps(ids)), these)
+        await self._spawned(step._replace(value=json.dumps(ids)), these)
         return ids
 
     def _child(self, task_type: str, input_: Any, options: Mapping[str, Any]) -> Submission:
@@ -128,7 +127,7 @@ class FamilyPen(ABC):
 
     async def _answered(self, step: Step, answer: Any) -> str:
         told = json.dumps(answer, ensure_ascii=False)
-        claimed, record = self._claimed, replace(step, value=told)
+        claimed, record = self._claimed, step._replace(value=told)
         item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=record)
         self._check(await self._surely(children.answer, item))
         return told

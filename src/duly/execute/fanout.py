@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from duly.execute.family import Asked
@@ -169,7 +169,7 @@ class Fanout:
         """The wait for these children, once it is over."""
         step = place.recorded
         if step is None or step.taken is None:
-            asked = replace(place.step(self.attempt, value=""), eager=int(policy != "collect"))
+            asked = place.step(self.attempt, value="", eager=int(policy != "collect"))
             with self.parking.active():
                 step = await self._pen.gather(asked, ids)
         if step.taken is None:

@@ -10,8 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from duly.execute.waiting import inside_a_step
 from duly.model import wire
@@ -19,8 +18,7 @@ from duly.model.errors import InvalidInput, ReplayMismatch
 from duly.model.task import Step, check_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """The identity that a call of `ctx.step` took, and what was recorded there; a wait says for what."""
 
     name: str

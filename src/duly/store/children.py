@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -93,7 +93,7 @@ def _standing(tx: Transaction, item: Gather) -> Step:
     query = sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)
     row = tx.core.execute(query).one_or_none()
     children, eager, taken = row or _begin(tx, item)
-    return replace(step, children=children, eager=eager, taken=taken)
+    return step._replace(children=children, eager=eager, taken=taken)
 
 
 def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:

@@ -13,7 +13,7 @@ from duly.model.events import Event
 from duly.model.state import Status
 from duly.model.task import Step, Task
 from duly.store import batches, bodies, schema
-from duly.store.journal import value_kind
+from duly.store.journal import step_kind
 from duly.store.transaction import Transaction
 
 #: Written out, not a parameter: only then the index of pending tasks serves.
@@ -155,25 +155,22 @@ def steps(tx: Transaction, id_: str) -> list[Step]:
     is over."""
     table, signal = schema.step.c, schema.signal
     its = (signal.c.task_id == table.task_id) & (signal.c.n == table.taken)
-    query = sa.select(*(table[name] for name in _STEP[:-1]), signal.c.data.label("value"))
+    over = (table.waits_for == "") & table.children.is_(None) & (table.due_at <= tx.now)
+    values = {
+        "value": sa.func.coalesce(signal.c.data, "null"),
+        "taken": sa.case((over, 0), else_=table.taken),
+    }
+    query = sa.select(*(values[name] if name in values else table[name] for name in Step._fields))
     query = query.select_from(schema.step.outerjoin(signal, its)).where(table.task_id == id_)
     rows = tx.core.execute(query.order_by(table.created_at, table.name, table.n)).all()
-    return [_step(tx, id_, dict(zip(_STEP, row, strict=True))) for row in rows]
+    return [_with_value(tx, id_, Step(*row)) for row in rows]
 
 
-_STEP = [*(name for name in Step.__dataclass_fields__ if name != "value"), "value"]
-
-
-def _step(tx: Transaction, id_: str, row: dict[str, Any]) -> Step:
-    if row["waits_for"] is None or row["children"] is not None:
-        nothing = "" if row["children"] is not None else "null"  # a gather whose answer is not remembered yet
-        kind = value_kind(row["name"], row["n"])
-        row["value"] = bodies.join(tx.run("body", id=id_, kind=kind)) or nothing
-        return Step(**row)
-    if row["waits_for"] == "" and row["due_at"] is not None and row["due_at"] <= tx.now:
-        row["taken"] = 0
-    row["value"] = row["value"] or "null"
-    return Step(**row)
+def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
+    if step.waits_for is not None and step.children is None:
+        return step
+    nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
+    return step._replace(value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
 
 
 def rows_of(tx: Transaction, table: str, id_: str) -> list[dict[str, Any]]:

@@ -8,6 +8,9 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check
 QUICK := not slow and not services
 DATABASE ?= sqlite
 MINUTES ?= 5
+# In how many processes tests run; `make test WORKERS=0` runs them in one, in their order.
+WORKERS ?= 2
+SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # `make lock UPGRADE=1` takes newer versions; without it the pinned ones stay wherever they still fit.
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -39,10 +42,10 @@ demo: install ## Hand in a document and watch its task run: make demo FILE=tende
 	@$(BIN)/duly demo $(if $(FILE),--file "$$FILE")
 
 test: install ## Run the tests that need nothing but this machine and a minute
-	@$(BIN)/pytest -m "$(QUICK)"
+	@$(BIN)/pytest $(SPREAD) -m "$(QUICK)"
 
 services: install ## Run the tests that need PostgreSQL and MariaDB (DULY_TEST_POSTGRES, DULY_TEST_MARIADB)
-	@$(BIN)/pytest -m "services and not slow"
+	@$(BIN)/pytest $(SPREAD) -m "services and not slow"
 
 conformance: install ## Run the store, flow and model suites on all three databases: one JSON line
 	@$(BIN)/python scripts/conformance.py

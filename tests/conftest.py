@@ -4,7 +4,13 @@ A test that runs once per database (the fixtures `store` and `on`) may be about 
 `@pytest.mark.only("sqlite")`.
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+
+from duly.store import migrate
+from support import blank
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -13,6 +19,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if _meant(item)]
+
+
+@pytest.fixture(autouse=True)
+def _blank(request: pytest.FixtureRequest) -> Iterator[None]:
+    """New SQLite files are copies, unless a test is about migrations: `@pytest.mark.migrates`."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.node.get_closest_marker("migrates") is None:
+            patch.setattr(migrate, "ensure", blank.ensure)
+        yield
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Only asked when there are several processes."""
+    from support.spread import Spread
+
+    return Spread(config, log)
 
 
 def _meant(item: pytest.Item) -> bool:

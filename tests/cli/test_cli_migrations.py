@@ -14,6 +14,8 @@ from duly.store.driver import choose
 from duly.store.migrate import HEAD
 from support import servers
 
+pytestmark = pytest.mark.migrates
+
 Shell = Callable[..., Any]
 ON_SERVERS = [pytest.param(kind, marks=pytest.mark.services) for kind in servers.KINDS]
 

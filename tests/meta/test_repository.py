@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 # Not part of the tree: what tools and builds leave behind (see .gitignore).
-SKIPPED = frozenset({"__pycache__", "build", "dist", "node_modules"})
+SKIPPED = frozenset({"__pycache__", ".git", "build", "dist", "node_modules"})
 HIDDEN_BUT_OURS = frozenset({".ci", ".github"})
 
 MACHINE_PATH = re.compile(rb"(?<![\w.-])/(?:work|root)/")
@@ -38,7 +38,7 @@ def files() -> Iterator[Path]:
     """Every file of the tree, whether or not git is there to ask."""
     for folder, folders, names in os.walk(ROOT):
         folders[:] = sorted(filter(is_ours, folders))
-        yield from (Path(folder) / name for name in sorted(names))
+        yield from (Path(folder) / name for name in sorted(set(names) - SKIPPED))
 
 
 def mentions(pattern: re.Pattern[bytes]) -> list[str]:

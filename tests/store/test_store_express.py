@@ -188,6 +188,58 @@ async def test_one_bad_call_does_not_spoil_the_others(database: Database) -> Non
     assert isinstance(answers[1], Exception)
 
 
+async def test_the_next_statement_is_under_way_before_the_answer(database: Database) -> None:
+    """Another verb, or a large call: the server finds it there when it has answered the one before."""
+    line, sent = line_of(database), []
+    run = line.run
+    line.run = lambda name, values, told: (sent.append((name, line.under_way)), run(name, values, told))[1]
+    large = [[submission() for _ in range(256)] for _ in range(6)]
+    accepted, claimed, *rest = await asyncio.gather(
+        database.write(submissions.submit, submission()),
+        database.write(claims.claim, request(), last=True),
+        *(database.write_many(submissions.submit, each) for each in large),
+    )
+    assert (accepted.created, len(claimed) <= 1, len(rest)) == (True, True, 6)
+    assert max(before for _, before in sent) >= 2
+    assert sent[0][0] == "take"  # what it brings begins while the rest is recorded
+
+
+async def test_a_refused_statement_does_not_spoil_the_next(database: Database) -> None:
+    """Each is a transaction by itself, also when both are under way."""
+    await database.write(submissions.submit, submission())
+    [claimed] = await database.write(claims.claim, request(), last=True)
+    seen = by_writer(database)
+    refused, status = await asyncio.gather(
+        database.write(submissions.submit, submission(body_hash="h" * 100)),
+        database.write(claims.finish, ending(claimed)),
+        return_exceptions=True,
+    )
+    assert isinstance(refused, Exception)
+    assert (status, seen) == (Status.COMPLETED, ["submit"])
+
+
+async def test_a_lost_connection_costs_none_of_several_an_answer(database: Database) -> None:
+    """All that was under way goes to the writer, each call once."""
+    await database.write(submissions.submit, submission())
+    [claimed] = await database.write(claims.claim, request(), last=True)
+    with closing(database.driver.connect()) as other:
+        other.execute("BEGIN")
+        other.execute("LOCK TABLE task IN SHARE MODE")
+        calls = [
+            asyncio.create_task(database.write(submissions.submit, submission())),
+            asyncio.create_task(database.write(claims.finish, ending(claimed))),
+        ]
+        old = pid_of(database)
+        await until(lambda: waits_for_a_lock(other, old))
+        assert line_of(database).under_way == 2
+        end_backend(database, old)
+        await until(lambda: line_of(database) is None)
+        other.execute("COMMIT")
+    async with asyncio.timeout(5):
+        accepted, status = await asyncio.gather(*calls)
+    assert (accepted.created, status) == (True, Status.COMPLETED)
+
+
 async def test_a_call_behind_a_lock_ends_in_time(database: Database) -> None:
     """The lock's time limit ends the statement, and the writer's says so to the caller."""
     id_ = (await database.write(submissions.submit, submission())).id
@@ -279,7 +331,7 @@ async def test_the_queue_is_looked_at_beside_the_work(database: Database) -> Non
     await database.write_many(submissions.submit, owner)
     await database.write(claims.claim, request(), last=True)
     await database.write(claims.claim, request(), last=True)
-    await until(lambda: not line_of(database).busy)
+    await until(lambda: not line_of(database).under_way)
     way = database._dispatch._express
     assert way is not None
     assert any(database.heads.places(way._time.now(), "default"))

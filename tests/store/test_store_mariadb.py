@@ -15,7 +15,7 @@ from duly.model.state import Status
 from duly.store import journal, mariadb, submissions
 from duly.store.database import join_caller
 from duly.store.driver import Trouble
-from duly.store.mariadb import MariaDB
+from duly.store.mariadb import Connection, MariaDB
 from support.stores import Store, lines, submission
 
 pytestmark = pytest.mark.only("mariadb")
@@ -109,6 +109,13 @@ def test_the_url_gives_the_arguments() -> None:
     assert (told["user"], told["password"], told["port"]) == ("ann", "p@ss", 3307)
     assert (told["unix_socket"], told["ssl_verify_cert"], "charset" in told) == ("/run/s", True, False)
     assert driver.place == "mysql://db:3307/work"
+
+
+def test_connections_that_ask_for_no_tls_share_what_is_dear_to_make() -> None:
+    """The authorities of the machine are read once; one that asks for proof has its own."""
+    one, other, own = (Connection(defer_connect=True, **told) for told in ({}, {}, {"ssl_verify_cert": True}))
+    assert one.ctx is other.ctx
+    assert own.ctx is not one.ctx
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost", "mysql://localhost/work?speed=high"])

@@ -19,6 +19,8 @@ from duly.store import migrate, schema
 from duly.store.database import Database
 from support.stores import Store, sqlite_store
 
+pytestmark = pytest.mark.migrates
+
 
 @pytest.fixture
 def database(tmp_path: Path) -> Database:

@@ -9,9 +9,9 @@ import pytest
 from duly.model.policy import MOST_LOSSES, share_after_death
 from duly.model.state import Status
 from duly.model.task import Claimed, Target
-from duly.store import claims, sessions
+from duly.store import claims, sessions, submissions
 from duly.store.claims import Lane
-from support.stores import ENDINGS, Store
+from support.stores import ENDINGS, Store, submission
 
 INBOX = Target(channel="inbox")
 CLEARED = sorted(set(ENDINGS) - {Status.PENDING})
@@ -42,8 +42,7 @@ def perish(store: Store) -> list[Claimed]:
 
 def lost(store: Store, count: int, **overrides: object) -> list[Claimed]:
     """So many tasks that ran in one process when it died."""
-    for _ in range(count):
-        store.submit(**overrides)
+    store.write(submissions.submit, *(submission(**overrides) for _ in range(count)))
     return perish(store)
 
 

@@ -167,7 +167,8 @@ class Soak:
         found = kept(self._database)
         history = [*self._crowd.history, *self._ledger.operations()]
         self._write_down(history)
-        verdict = judge(found, history, self._ledger.marks(), self._receiver.requests)
+        effects, items = self._ledger.marks(), self._ledger.marks("item")
+        verdict = judge(found, history, effects, self._receiver.requests, items)
         storm, lines = self._storm, self._ledger.lines
         verdict.wrong["refusals"] = self._crowd.refusals
         # A command that is not a supervisor yet ends as any program does.

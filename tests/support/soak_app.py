@@ -15,7 +15,7 @@ from typing import Any
 
 import soak_breakage  # type: ignore[import-not-found]
 
-from duly import BlockingContext, Context, Duly, Polling
+from duly import BlockingContext, ChildFailed, Context, Duly, Polling
 from duly.model.job import Job
 
 soak_breakage.plant()
@@ -126,3 +126,44 @@ async def tracker(ctx: Context, n: int, pause: float) -> dict[str, Any]:
     await ctx.track("mark", submit=submit, poll=poll, interval=Polling(interval=pause, cap=1))
     note("completed", ctx.task_id, ctx.attempt)
     return result(ctx.attempt, values)
+
+
+@duly.task("soak.family", timeout=120, max_retries=3)
+async def family(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Spawns children after its steps, and waits for them without a worker."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+    children = [await ctx.spawn("child", "soak.work", {"n": 1, "pause": pause}) for _ in range(n)]
+    ends = await ctx.gather(*children, policy="collect")
+    note("completed", ctx.task_id, ctx.attempt)
+    kin = {
+        child.id: None if isinstance(end, ChildFailed) else end
+        for child, end in zip(children, ends, strict=True)
+    }
+    return {**result(ctx.attempt, values), "kin": kin}
+
+
+@duly.task("soak.map", timeout=120, max_retries=3)
+async def mapped(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Has an effect for each of several items."""
+    note("start", ctx.task_id, ctx.attempt)
+    values = await _steps(ctx, n, pause)
+
+    async def effect(number: int) -> dict[str, int]:
+        await asyncio.sleep(pause)
+        return note("item", ctx.task_id, ctx.attempt, number)
+
+    done = await ctx.map("items", range(4 * n), effect, concurrency=4)
+    note("completed", ctx.task_id, ctx.attempt)
+    return {**result(ctx.attempt, values), "items": list(done.results)}
+
+
+@duly.task("soak.tick", timeout=120, max_retries=3)
+async def tick(ctx: Context) -> dict[str, Any]:
+    """Is submitted by a schedule."""
+    note("start", ctx.task_id, ctx.attempt)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, [])
+
+
+duly.schedule("beat", 2, "soak.tick", catch_up="all")

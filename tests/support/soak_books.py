@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from duly.model.state import TERMINAL
 from duly.store import schema
 from duly.store.database import Database
-from support import invariants
+from support import invariants, soak_kin
 from support.history import Mark, Operation, Phase, repeated_steps, total_queue
 from support.receiver import Received
 from support.soak_register import unexplained
@@ -31,17 +31,22 @@ class Kept:
     deliveries: Rows
     results: dict[str, Any]
     broken: list[str]
+    items: Rows = ()
 
     @property
     def keys(self) -> dict[str, str]:
-        """Task to idempotency key."""
-        return {row.id: row.idempotency_key for row in self.tasks}
+        """Task to idempotency key, of those that clients submitted."""
+        return {row.id: row.idempotency_key for row in self.tasks if by_client(row)}
 
     @property
     def recorded(self) -> dict[tuple[str, int], int]:
-        """(task, step from 0) to the attempt whose value is kept."""
+        """(task, mark from 0) to the attempt whose value is kept."""
+        return {(id_, mark["n"] - 1): mark["attempt"] for id_, mark in self.marks()}
+
+    def marks(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """(task, data) of the steps with an effect."""
         steps = ((row.task_id, json.loads(row.data)) for row in self.events if row.type == "step")
-        return {(id_, step["n"] - 1): step["attempt"] for id_, step in steps}
+        return ((id_, step) for id_, step in steps if step["name"] == "mark")
 
     def ends(self) -> dict[str, list[dict[str, Any]]]:
         """Task to its terminal events, as data with `status`."""
@@ -50,6 +55,11 @@ class Kept:
             if row.type in TERMINAL:
                 found[row.task_id].append({**json.loads(row.data), "status": row.type})
         return found
+
+
+def by_client(row: Any) -> bool:
+    """Whether a task was submitted over HTTP: it is no child and no tick."""
+    return row.parent_id is None and not str(row.idempotency_key).startswith("schedule/")
 
 
 def kept(database: Database) -> Kept:
@@ -67,6 +77,7 @@ def kept(database: Database) -> Kept:
             deliveries=connection.execute(sa.select(delivery)).all(),
             results={row.task_id: json.loads(row.text) for row in connection.execute(body)},
             broken=invariants.violations(connection),
+            items=connection.execute(sa.select(schema.item)).all(),
         )
 
 
@@ -87,9 +98,13 @@ class Verdict:
 
 
 def judge(
-    found: Kept, history: Sequence[Operation], marks: Iterable[Mark], hook: Iterable[Received]
+    found: Kept,
+    history: Sequence[Operation],
+    marks: Iterable[Mark],
+    hook: Iterable[Received],
+    items: Iterable[Mark] = (),
 ) -> Verdict:
-    """Compares the four."""
+    """Compares the five."""
     ids = {key: id_ for id_, key in found.keys.items()}
     known = [one if one.task or one.key is None else replace(one, task=ids.get(one.key)) for one in history]
     ended = [row.id for row in found.tasks if row.status in TERMINAL]
@@ -102,7 +117,12 @@ def judge(
         "duplicated": sorted(queue.duplicated),
         "recorded twice": list(recorded_twice(found)),
         "steps twice": repeated_steps(marks, found.recorded),
-        "register": unexplained([*known, *silent_claims(found, known), *last_reads(found)]),
+        "items twice": repeated_steps(items, soak_kin.recorded_items(found.items)),
+        "families": list(soak_kin.strange_families(found.tasks, found.results)),
+        "ticks": list(soak_kin.strange_ticks(found.tasks)),
+        "register": unexplained(
+            [*known, *silent_claims(found, known), *soak_kin.silent_births(found.tasks), *last_reads(found)]
+        ),
         "results": list(strange_results(found)),
         "deliveries": list(strange_deliveries(found, list(hook))),
         "invariants": found.broken,
@@ -144,7 +164,7 @@ def recorded_twice(found: Kept) -> Iterator[str]:
     for id_, ends in found.ends().items():
         if len(ends) > 1:
             yield f"{id_}: ended {len(ends)} times: {ends}"
-    steps = Counter((row.task_id, json.loads(row.data)["n"]) for row in found.events if row.type == "step")
+    steps = Counter((id_, mark["n"]) for id_, mark in found.marks())
     yield from (
         f"{id_}: step {n} was recorded {times} times" for (id_, n), times in steps.items() if times > 1
     )

@@ -24,7 +24,7 @@ SUBMITTERS, OBSERVERS = 3, 3
 TRIES = 20
 KINDS = (
     *("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky"),
-    *("soak.sleep", "soak.signal", "soak.track"),
+    *("soak.sleep", "soak.signal", "soak.track", "soak.family", "soak.map"),
 )
 
 

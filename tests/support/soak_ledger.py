@@ -65,8 +65,8 @@ class Ledger:
             elif line.what in OUTCOMES:
                 yield Operation(**who, f="outcome", phase=Phase.INFO, begin=line.at, status=line.what)
 
-    def marks(self) -> Iterator[Mark]:
-        """The effects of steps."""
+    def marks(self, what: str = "step") -> Iterator[Mark]:
+        """The effects of steps, or of a map's items."""
         for line in self.lines:
-            if line.what == "step":
+            if line.what == what:
                 yield Mark(task=line.task, n=line.n, attempt=line.attempt)

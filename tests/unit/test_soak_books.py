@@ -32,12 +32,19 @@ def attempt(number: int, outcome: str, pid: int, started_at: float = 0, ended_at
 
 
 TASK = SimpleNamespace(
-    id="1", idempotency_key="a", status="completed", attempt=2, error_code=None, error=None, completed_at=1
+    id="1",
+    idempotency_key="a",
+    parent_id=None,
+    status="completed",
+    attempt=2,
+    error_code=None,
+    error=None,
+    completed_at=1,
 )
 DELIVERY = SimpleNamespace(id="d", task_id="1", status="delivered", last_error=None)
 KEPT = Kept(
     tasks=[TASK],
-    events=[event(1, "step", n=1, attempt=1), event(2, "completed", **END)],
+    events=[event(1, "step", name="mark", n=1, attempt=1), event(2, "completed", **END)],
     attempts=[attempt(1, "lost", 7), attempt(2, "completed", 8)],
     deliveries=[DELIVERY],
     results={"1": {"attempt": 2, "steps": [{"n": 0, "attempt": 1}]}},
@@ -85,8 +92,8 @@ def test_a_submission_without_an_answer_is_found_by_its_key() -> None:
         ("lost", {"tasks": []}),
         ("lost", {"tasks": [SimpleNamespace(**{**vars(TASK), "status": "running"})]}),
         ("recorded twice", {"events": [*KEPT.events, event(3, "completed", **END)]}),
-        ("recorded twice", {"events": [*KEPT.events, event(3, "step", n=1, attempt=1)]}),
-        ("steps twice", {"events": [event(1, "step", n=1, attempt=0), KEPT.events[1]]}),
+        ("recorded twice", {"events": [*KEPT.events, event(3, "step", name="mark", n=1, attempt=1)]}),
+        ("steps twice", {"events": [event(1, "step", name="mark", n=1, attempt=0), KEPT.events[1]]}),
         ("results", {"results": {"1": {"attempt": 1, "steps": []}}}),
         ("results", {"results": {"1": {"attempt": 2, "steps": [{"n": 0, "attempt": 2}]}}}),
         (

@@ -260,7 +260,8 @@ class Worker:
         await self.ticker.tick()
         while True:
             self._stirred.clear()
-            if not await self.claim() and not self.runner.busy and not await self._left():
+            ran = self.runner.busy  # what ends while we ask may be due again
+            if not await self.claim() and not ran and not self.runner.busy and not await self._left():
                 await self.outbox.drain(20)
                 return
             if self.runner.busy:

@@ -6,11 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from duly.model.errors import NotReady
-from duly.store.express import Express
+from duly.store.express import LARGE, Express
 from duly.store.writer import Call
-
-#: A call of so many items is handed over before the loop's turn ends.
-AT_ONCE = 64
 
 
 class Dispatch:
@@ -46,7 +43,7 @@ class Dispatch:
         if call.loop is None or not self._is_home(call.loop):
             self._write([call])
             return
-        at_once = call.last or len(call.items) >= AT_ONCE
+        at_once = call.last or len(call.items) >= LARGE
         if not self._turn and not at_once:
             call.loop.call_soon(self._hand_over)
         self._turn.append(call)
@@ -70,7 +67,7 @@ class Dispatch:
 
     def _goes_by(self, express: Express, call: Call) -> bool:
         """Of large calls every other one: the server works on two at once."""
-        if len(call.items) >= AT_ONCE:
+        if len(call.items) >= LARGE:
             self._even = not self._even
             if self._even:
                 return False

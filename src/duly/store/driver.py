@@ -66,7 +66,7 @@ Told = Callable[[list[Row] | Exception], None]
 
 
 class Line(Protocol):
-    """A connection that an event loop drives by itself, one statement at a time: `store.loopline`."""
+    """A connection that an event loop drives by itself, statement after statement: `store.loopline`."""
 
     #: Statements: the server's clock in milliseconds, and a hint to other processes.
     clock: str
@@ -79,8 +79,8 @@ class Line(Protocol):
         ...
 
     @property
-    def busy(self) -> bool:
-        """Whether a statement is under way."""
+    def under_way(self) -> int:
+        """How many statements have not been answered."""
         ...
 
     def run(self, name: str, parameters: Mapping[str, Any], told: Told, /) -> None:
@@ -92,7 +92,7 @@ class Line(Protocol):
         ...
 
     def wait(self, seconds: float, /) -> None:
-        """Without the loop: until the answer under way is here, or this long."""
+        """Without the loop: until the answers under way are here, or until no news came for this long."""
         ...
 
     def close(self) -> None: ...

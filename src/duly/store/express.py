@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
 from typing import Any
 
 from duly.clock import Clock, ServerClock
@@ -34,12 +35,29 @@ PLANS_SECONDS = 60.0
 #: The rest before a lost connection is made again, and how long `stop` waits for an answer, in seconds.
 RECONNECT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
+#: How many statements are under way: the server works on the second while the first one's answer is read.
+DEPTH = 2
+#: A call of so many items, or so many together, need not wait for more to go with. Of those more are under
+#: way: while the loop makes the next ones, it reads no answer.
+LARGE, DEPTH_OF_LARGE = 64, 8
 #: The verbs that have a quick form.
 FORMS: dict[Verb, Quick] = {submit: quick_submit, claim: quick_claim, finish: quick_finish}
 
 
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Calls of one verb that go together."""
+
+    calls: list[Call]
+    form: Quickly[Sequence[Any]]
+
+    @property
+    def verb(self) -> Verb:
+        return self.calls[0].verb
+
+
 class Express:
-    """Takes calls of verbs with a quick form; one group of them is under way at a time.
+    """Takes calls of verbs with a quick form, and sends them in groups.
 
     `at` makes a moment of milliseconds UTC, `pass_on` gets the calls that the writer must do, `committed` the
     verbs of a commit; `heard` is called when other processes have committed.
@@ -67,9 +85,9 @@ class Express:
         self._emit = emit
         self._line: Line | None = None
         self._waiting: deque[Call] = deque()
-        self._under_way: list[Call] = []
+        self._under_way: list[_Group] = []
         self._plans = _Plans()
-        self._untold = self._closed = False
+        self._untold = self._closed = self._asking = False
         self._told_at = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
 
@@ -87,21 +105,27 @@ class Express:
         """Whether the call goes this way. `go` must follow."""
         if self._line is None or call.loop is not self._loop or call.verb not in FORMS:
             return False
-        self._waiting.append(call)
+        if call.last:  # a claim: what it brings begins while the server records what has ended
+            self._waiting.appendleft(call)
+        else:
+            self._waiting.append(call)
         return True
 
     def go(self) -> None:
-        """Sends what waits, unless something is under way."""
-        line = self._line
-        if line is None or line.busy or not self._waiting:
-            return
-        if not self._time.known:
-            line.say(line.clock, self._set_the_time)
-            return
-        group = self._group()
-        form = FORMS[group[0].verb](self._moment, [item for call in group for item in call.items])
-        self._under_way = group
-        self._step(line, form, None)
+        """Sends what waits, as far as it should not wait for more."""
+        while (
+            (line := self._line) is not None
+            and self._waiting
+            and _may_go(line, self._waiting, self._under_way)
+        ):
+            if not self._time.known:
+                self._ask_the_time(line)
+                return
+            calls = _gathered(self._waiting)
+            form = FORMS[calls[0].verb](self._moment, [item for call in calls for item in call.items])
+            group = _Group(calls, form)
+            self._under_way.append(group)
+            self._step(line, group, None)
 
     def tell(self) -> None:
         """Other processes should look, for the writer has committed; from any thread."""
@@ -118,86 +142,93 @@ class Express:
                 line.say(line.hint, lambda _: None)
                 line.wait(CLOSE_SECONDS)
             line.close()
-        self._leave([*self._under_way, *self._waiting])
-        self._under_way = []
+        under_way, self._under_way = self._under_way, []
+        self._leave([call for group in under_way for call in group.calls] + list(self._waiting))
 
     @property
     def _moment(self) -> Moment:
         return self._at(self._time.now())
 
-    def _group(self) -> list[Call]:
-        first = self._waiting.popleft()
-        group, rest, count = [first], [], len(first.items)
-        while self._waiting and count < GROUP_ITEMS:
-            call = self._waiting.popleft()
-            if call.verb is first.verb:
-                group.append(call)
-                count += len(call.items)
-            else:
-                rest.append(call)
-        self._waiting.extendleft(reversed(rest))
-        return group
-
-    def _step(self, line: Line, form: Quickly[Sequence[Any]], rows: list[Row] | None) -> None:
-        """Sends a form's next statement, or resolves its group."""
+    def _step(self, line: Line, group: _Group, rows: list[Row] | None) -> None:
+        """Sends a group's next statement, or resolves it."""
         try:
-            asked = next(form) if rows is None else form.send(rows)
+            asked = next(group.form) if rows is None else group.form.send(rows)
             failpoint("store.before_commit")
         except StopIteration as end:
-            self._end(end.value)
+            self._end(group, end.value)
         except Exception as error:  # noqa: BLE001 - the writer will say what is wrong
-            self._fail(error)
+            self._fail(group, error)
         else:
             values = given(asked.parameters, self._time.now())
-            line.run(asked.name, values, lambda told: self._arrived(line, form, told))
+            line.run(asked.name, values, lambda told: self._arrived(line, group, told))
 
-    def _arrived(self, line: Line, form: Quickly[Sequence[Any]], told: list[Row] | Exception) -> None:
+    def _arrived(self, line: Line, group: _Group, told: list[Row] | Exception) -> None:
         """After an error it is unknown whether it was committed: the verbs recognise their own work."""
         if isinstance(told, Exception):
-            self._fail(told)
+            self._fail(group, told)
             return
         try:
             failpoint("store.committed")
         except Exception as error:  # noqa: BLE001 - as if the answer had been lost
-            self._fail(error)
+            self._fail(group, error)
         else:
             self._plans.used()
-            self._step(line, form, told)
+            self._step(line, group, told)
 
-    def _fail(self, error: Exception) -> None:
-        self._emit("store.again", calls=len(self._under_way), error=repr(error))
-        self._end(None)
+    def _fail(self, group: _Group, error: Exception) -> None:
+        self._emit("store.again", calls=len(group.calls), error=repr(error))
+        self._end(group, None)
 
-    def _end(self, answers: Sequence[Any] | None) -> None:
+    def _end(self, group: _Group, answers: Sequence[Any] | None) -> None:
         """What comes next is sent before callers go on: the database works on it meanwhile."""
-        group, self._under_way = self._under_way, []
+        if group not in self._under_way:  # it was left to the writer
+            return
+        self._under_way.remove(group)
         if answers is None:
-            self._pass_on(group)
+            self._pass_on(group.calls)
         else:
-            self._untold = self._untold or not group[0].last
-            self._committed({group[0].verb})
+            self._untold = self._untold or not group.calls[0].last
+            self._committed({group.verb})
         self._carry_on()
         self._tell_later()
         if answers is not None:
-            settle(_shared_out(group, answers))
+            settle(_shared_out(group.calls, answers))
 
     def _carry_on(self) -> None:
-        """After an answer: what is due beside the work, else the work."""
+        """After an answer: what is due beside the work, and the work."""
         line = self._line
-        if line is None or line.busy:
+        if line is None:
             return
+        if not self._asking:
+            self._run_errand(line)
+        self.go()
+
+    def _run_errand(self, line: Line) -> None:
+        """What is due beside the work, one thing at a time."""
         now = self._time.monotonic()
         if self._untold and now - self._told_at >= TELL_PAUSE:
             self._untold, self._told_at = False, now
-            line.say(line.hint, self._said)
+            self._ask(line, line.hint)
         elif self._plans.due(now):
-            line.say("DISCARD PLANS", self._said)
+            self._ask(line, "DISCARD PLANS")
         elif self._time.known and self._time.age >= CLOCK_AGAIN:
-            line.say(line.clock, self._set_the_time)
+            self._ask_the_time(line)
         elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
             self._look(line, queue)
-        else:
-            self.go()
+
+    def _ask(self, line: Line, statement: str) -> None:
+        """Nobody waits for the answer; whether the line is lost is said elsewhere."""
+        self._asking = True
+        line.say(statement, lambda _: self._asked())
+
+    def _asked(self) -> None:
+        self._asking = False
+        self._carry_on()
+
+    def _ask_the_time(self, line: Line) -> None:
+        if not self._asking:
+            self._asking = True
+            line.say(line.clock, self._set_the_time)
 
     def _tell(self) -> None:
         """Now, or when the pause is over."""
@@ -209,17 +240,13 @@ class Express:
         if self._untold and self._timer is None:
             self._timer = self._loop.call_later(TELL_PAUSE, self._tell)
 
-    def _said(self, told: list[Row] | Exception) -> None:
-        """Nobody waits for it; whether the line is lost is said elsewhere."""
-        del told
-        self._carry_on()
-
     def _set_the_time(self, told: list[Row] | Exception) -> None:
         if isinstance(told, Exception):
+            self._asking = False
             self._leave(list(self._waiting))
         else:
             self._time.set(int(told[0][0]))
-            self._carry_on()
+            self._asked()
 
     def _look(self, line: Line, queue: str) -> None:
         """Where the queue begins; the front, while nobody can say."""
@@ -227,8 +254,9 @@ class Express:
 
         def seen(told: list[Row] | Exception) -> None:
             heads.look_again(now, queue, [] if isinstance(told, Exception) else told)
-            self._carry_on()
+            self._asked()
 
+        self._asking = True
         line.run("heads", given(look_at(queue, FRONT), now), seen)
 
     def _leave(self, calls: list[Call]) -> None:
@@ -245,6 +273,7 @@ class Express:
         self._emit("store.reconnecting", error="the loop's connection is lost")
         line.close()
         self._leave(list(self._waiting))
+        self._asking = False
         self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
 
     def _reconnect(self) -> None:
@@ -277,6 +306,33 @@ class _Plans:
         self._next = max(self._next, self._count) * 4
         self._until = now + PLANS_SECONDS
         return True
+
+
+def _may_go(line: Line, waiting: Sequence[Call], under_way: Sequence[_Group]) -> bool:
+    """Whether what waits goes now: when nothing is under way; beside it what is of another verb, or large."""
+    if not line.under_way:
+        return True
+    verb, count = waiting[0].verb, 0
+    for call in waiting:
+        count += len(call.items) if call.verb is verb else 0
+        if count >= LARGE:
+            return line.under_way < DEPTH_OF_LARGE
+    return line.under_way < DEPTH and all(group.verb is not verb for group in under_way)
+
+
+def _gathered(waiting: deque[Call]) -> list[Call]:
+    """Takes out the first call, and what goes with it."""
+    first = waiting.popleft()
+    group, rest, count = [first], [], len(first.items)
+    while waiting and count < GROUP_ITEMS:
+        call = waiting.popleft()
+        if call.verb is first.verb:
+            group.append(call)
+            count += len(call.items)
+        else:
+            rest.append(call)
+    waiting.extendleft(reversed(rest))
+    return group
 
 
 def _shared_out(group: Sequence[Call], answers: Sequence[Any]) -> list[tuple[Call, Any]]:

@@ -1,6 +1,8 @@
 """One PostgreSQL connection that an event loop drives by itself: no thread stands between it and the socket.
 
-libpq's own asynchronous calls, one statement at a time; notices of other sessions arrive in between.
+libpq's own asynchronous calls in its pipeline mode: the server begins the next statement while the answer to
+the last one is read. A synchronisation follows each, so that each is a transaction, and fails, by itself.
+Notices of other sessions arrive in between.
 """
 
 from __future__ import annotations
@@ -8,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import select
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -36,11 +39,12 @@ class LoopLine:
         self._connection = connection
         self._pgconn = connection.pgconn
         self._pgconn.nonblocking = 1
+        self._pgconn.enter_pipeline_mode()
         self._socket = self._pgconn.socket
         self._rows = Transformer(connection)
         self._prepared: dict[str, tuple[bytes, list[str]]] = {}
-        self._told: Told | None = None
-        self._next: Callable[[], None] | None = None
+        #: Who waits for the answers, and which statement is prepared on the way.
+        self._sent: deque[tuple[Told, str | None]] = deque()
         self._answer: list[Row] | Exception = []
         self._loop: asyncio.AbstractEventLoop
         self._heard: Callable[[], None]
@@ -54,33 +58,43 @@ class LoopLine:
         loop.add_reader(self._socket, self._read)
 
     @property
-    def busy(self) -> bool:
-        """Whether a statement is under way."""
-        return self._told is not None
+    def under_way(self) -> int:
+        """How many statements have not been answered."""
+        return len(self._sent)
 
     def run(self, name: str, parameters: Mapping[str, Any], told: Told) -> None:
         """Runs the one statement of `sql/postgres/<name>.sql`, which is prepared the first time."""
-        self._told = told
-        if name not in self._prepared:
-            self._prepare(name, parameters)
-            return
-        self._execute(name, parameters)
+        new = name not in self._prepared
+        self._sent.append((told, name if new else None))
+        try:
+            if new:
+                self._prepare(name, parameters)
+            key, names = self._prepared[name]
+            values = [None if (one := parameters[each]) is None else str(one).encode() for each in names]
+            self._pgconn.send_query_prepared(key, values)
+            self._close_transaction()
+        except psycopg.Error as error:
+            self._break(error)
 
     def say(self, statement: str, told: Told) -> None:
         """Runs a statement as it stands."""
-        self._told = told
-        self._send(self._pgconn.send_query, statement.encode())
+        self._sent.append((told, None))
+        try:
+            self._pgconn.send_query_params(statement.encode(), None)
+            self._close_transaction()
+        except psycopg.Error as error:
+            self._break(error)
 
     def wait(self, seconds: float) -> None:
-        """Without the loop: until the answer under way is here, or this long."""
+        """Without the loop: until the answers under way are here, or until no news came for this long."""
         ready = select.poll()
         ready.register(self._socket, select.POLLIN)
-        while self.busy and ready.poll(seconds * 1000):
+        while self._sent and ready.poll(seconds * 1000):
             self._read()
 
     def close(self) -> None:
-        """Ends it; an answer under way never comes."""
-        self._told = None
+        """Ends it; answers under way never come."""
+        self._sent.clear()
         self._detach()
         self._connection.close()
 
@@ -95,21 +109,11 @@ class LoopLine:
         text = _PLACEHOLDER.sub(lambda found: f"${names.index(found[1]) + 1}", statement).replace("%%", "%")
         types = [_INT8 if isinstance(parameters[one], int) else _UNKNOWN for one in names]
         self._prepared[name] = (name.encode(), names)
-        self._next = lambda: self._execute(name, parameters)
-        self._send(self._pgconn.send_prepare, name.encode(), text.encode(), types)
+        self._pgconn.send_prepare(name.encode(), text.encode(), types)
 
-    def _execute(self, name: str, parameters: Mapping[str, Any]) -> None:
-        key, names = self._prepared[name]
-        values = [None if (one := parameters[each]) is None else str(one).encode() for each in names]
-        self._send(self._pgconn.send_query_prepared, key, values)
-
-    def _send(self, send: Callable[..., None], *arguments: Any) -> None:
-        self._answer = []
-        try:
-            send(*arguments)
-            self._flush()
-        except psycopg.Error as error:
-            self._break(error)
+    def _close_transaction(self) -> None:
+        self._pgconn.pipeline_sync()
+        self._flush()
 
     def _flush(self) -> None:
         if self._pgconn.flush():
@@ -126,9 +130,11 @@ class LoopLine:
         pgconn = self._pgconn
         try:
             pgconn.consume_input()
-            while self._told is not None and not pgconn.is_busy():
+            while self._sent and not pgconn.is_busy():
                 result = pgconn.get_result()
-                if result is None:
+                if result is None:  # the end of one message's results
+                    continue
+                if result.status == pq.ExecStatus.PIPELINE_SYNC:
                     self._settle()
                 else:
                     self._take(result)
@@ -144,6 +150,9 @@ class LoopLine:
             self._heard()
 
     def _take(self, result: Any) -> None:
+        """The first error of a statement counts; what follows it was not done."""
+        if isinstance(self._answer, Exception):
+            return
         if result.status not in _GOOD:
             self._answer = psycopg.errors.error_from_result(result)
         elif result.ntuples:
@@ -151,18 +160,16 @@ class LoopLine:
             self._answer = self._rows.load_rows(0, result.ntuples, tuple)
 
     def _settle(self) -> None:
-        """The statement is over; after a PREPARE comes the statement itself."""
-        next_, self._next = self._next, None
-        if next_ is not None and not isinstance(self._answer, Exception):
-            next_()
-            return
-        told, self._told = self._told, None
-        if told is not None:
-            told(self._answer)
+        answer, self._answer = self._answer, []
+        told, prepared = self._sent.popleft()
+        if prepared is not None and isinstance(answer, Exception):
+            self._prepared.pop(prepared, None)
+        told(answer)
 
     def _break(self, error: Exception) -> None:
         self._detach()
-        told, self._told = self._told, None
+        sent = list(self._sent)
+        self._sent.clear()
         self._lost()
-        if told is not None:
+        for told, _ in sent:
             told(error)

@@ -101,8 +101,7 @@ def _advance(tx: Transaction, batch: Items) -> bool:
     before = tx.core.execute(sa.select(_TASK.progress).where(here)).scalar() or 0.0
     if before >= batch.progress:
         return False
-    further = sa.or_(_TASK.progress.is_(None), _TASK.progress < batch.progress)
-    tx.core.execute(sa.update(schema.task).where(here, further).values(progress=batch.progress))
+    tx.core.execute(sa.update(schema.task).where(here).values(progress=batch.progress))
     return int(batch.progress * LINES) > int(before * LINES)
 
 

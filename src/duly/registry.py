@@ -16,6 +16,8 @@ from duly.model.task import check_name, check_ttl, code_word
 
 #: Where an attempt runs; each lane has its own number of slots.
 LANES = ("loop", "thread", "process")
+#: How the names of task types begin that are Duly's own.
+BUILT_IN = "duly."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -120,7 +122,8 @@ class Registry:
         try:
             return self._types[name]
         except KeyError:
-            known = ", ".join(sorted(self._types)) or "none: pass --app module:object or --apps NAME"
+            own = sorted(known for known in self._types if not known.startswith(BUILT_IN))
+            known = ", ".join(own) or "none: pass --app module:object or --apps NAME"
             raise UnknownTaskType(f"unknown task type {name!r}; known: {known}", name=name) from None
 
     def __iter__(self) -> Iterator[TaskType]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from duly.store import items
+from duly.model.batch import BATCH
+from duly.store import items, lists
 from duly.store.lists import Filter, page
 from support.cluster import Cluster, sudden_death, until
 
@@ -59,3 +60,21 @@ async def test_a_death_around_a_spawn_makes_no_second_child(
     assert once.exists()
     assert (ended.status, ended.result) == ("completed", [0, 1, 2, 3, 4])
     assert len(await workers.app.database.read(page, Filter(parent=id_), limit=200)) == 5
+
+
+@pytest.mark.parametrize("place", ["spawn.before_record", "spawn.recorded", "store.half_written"])
+async def test_a_death_between_two_parts_of_a_batch_doubles_nothing(
+    workers: Cluster, tmp_path: Path, place: str
+) -> None:
+    """500 members are spawned in three parts; the worker dies around the second."""
+    once = tmp_path / "once"
+    workers.start(DULY_FAILPOINTS=f"{place}=kill@2?{once}")
+    id_ = await workers.submit(
+        BATCH, {"tasks": [{"task_type": "member", "input": {"n": n}} for n in range(500)]}
+    )
+    ended = await workers.end(id_, 60)
+    assert once.exists()
+    assert (ended.status, ended.result["total"], ended.result["completed"]) == ("completed", 500, 500)
+    stats = await workers.app.database.read(lists.stats, Filter(parent=id_))
+    assert (stats["completed"], sum(stats.values())) == (500, 500)
+    assert {line["n"] for line in workers.ledger("member")} == set(range(500))

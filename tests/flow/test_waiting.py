@@ -130,7 +130,7 @@ async def test_a_sleep_holds_no_worker(harness: Harness) -> None:
     assert await harness.assert_completed(task.id) == 2
     assert calls == ["before", "after"]
     types = [event.type for event in await harness.events(task.id)]
-    assert types == ["accepted", "started", "step", "waiting", "due", "started", "step", "completed"]
+    assert types == ["accepted", "started", "step", "waiting", "started", "step", "completed"]
 
 
 async def test_a_sleep_outlives_its_worker(tmp_path: Path) -> None:

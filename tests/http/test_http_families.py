@@ -18,9 +18,9 @@ async def test_a_child_names_its_parent_and_is_listed_by_it(site: Site) -> None:
         listed = (await ann.get(f"/api/tasks?parent={parent}")).json()["tasks"]
         counted = (await ann.get(f"/api/tasks/stats?parent={parent}")).json()["stats"]
         other = (await bo.get(f"/api/tasks?parent={parent}")).json()["tasks"]
-        child = (await ann.get(f"/api/tasks/{item.child.id}")).json()
+        child = (await ann.get(f"/api/tasks/{item.children[0].id}")).json()
         own = (await ann.get(f"/api/tasks/{parent}")).json()
-    assert [one["id"] for one in listed] == [item.child.id]
+    assert [one["id"] for one in listed] == [item.children[0].id]
     assert (counted["pending"], other) == (1, [])
     assert (child["parent_id"], own["parent_id"]) == (parent, None)
 
@@ -33,7 +33,7 @@ async def test_why_tells_of_the_family(site: Site) -> None:
         item = spawning(claimed, owner="ann", task_type="echo")
         await site.app.database.write(children.spawn, item)
         codes = []
-        for id_ in (parent, item.child.id):
+        for id_ in (parent, item.children[0].id):
             said = (await ann.get(f"/api/tasks/{id_}/why", headers={"Accept-Language": "zh"})).json()
             codes.append({one["code"] for one in said["reasons"]})
     assert "family" in codes[0]

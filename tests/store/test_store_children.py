@@ -38,9 +38,9 @@ def test_a_child_is_spawned_once(store: Store) -> None:
     item = spawning(claimed)
     assert [store.write(children.spawn, item) for _ in range(2)] == [[True], [True]]
     assert store.rows("SELECT count(*) FROM task") == [(2,)]
-    assert store.task(item.child.id).parent_id == claimed.id
+    assert store.task(item.children[0].id).parent_id == claimed.id
     [step] = store.read(lists.steps, claimed.id)
-    assert step.value == f'"{item.child.id}"'
+    assert step.value == f'"{item.children[0].id}"'
 
 
 def test_a_lost_attempt_spawns_nothing(store: Store) -> None:

@@ -40,9 +40,9 @@ def families(store: Store) -> list[tuple[Claimed, Step, Claimed]]:
     spawns = [spawning(parent, task_type="child") for parent in parents]
     store.write(children.spawn, *spawns)
     running = {one.id: one for one in store.claim(free=RACES, types=("child",))}
-    asked = [gathering(parent, item.child.id) for parent, item in zip(parents, spawns, strict=True)]
+    asked = [gathering(parent, item.children[0].id) for parent, item in zip(parents, spawns, strict=True)]
     steps = store.write(children.gather, *asked)
-    theirs = [running[item.child.id] for item in spawns]
+    theirs = [running[item.children[0].id] for item in spawns]
     return list(zip(parents, steps, theirs, strict=True))
 
 

@@ -29,7 +29,7 @@ def test_what_is_due_becomes_pending_at_its_millisecond(store: Store, status: St
         before.retry_count,
     )
     assert (after.due_at, after.wait_kind) == (None, None)
-    assert store.events(id_)[-1] == "due"
+    assert store.events(id_)[-1] == ("waiting" if status is Status.WAITING else "due")
 
 
 @pytest.mark.parametrize("status", [Status.SCHEDULED, Status.RETRY, Status.WAITING], ids=str)

@@ -248,7 +248,7 @@ def test_many_suspensions_write_little(store: Store) -> None:
         claimed = again(store)
     tables = ("step", "event", "attempt")
     counted = {table: len(store.read(rows_of, table, claimed.id)) for table in tables}
-    assert counted == {"step": 100, "event": 3 * rounds.KEPT + 3, "attempt": 1}
+    assert counted == {"step": 100, "event": 2 * rounds.KEPT + 3, "attempt": 1}
     store.finish(claimed)
 
 

@@ -81,15 +81,29 @@ async def family(ctx: Context, n: int, pause: float) -> list[int]:
     return await ctx.gather(*children)
 
 
+@duly.task("called", timeout=120)
+async def called(ctx: Context) -> None:
+    """Waits for a signal that nobody sends."""
+    await ctx.wait_for("call")
+
+
+@duly.task("household", timeout=120)
+async def household(ctx: Context, working: int, waiting: int) -> list[int]:
+    """Some children work for long, or wait for a free slot to; others are suspended."""
+    tasks: list[dict[str, Any]] = [{"task_type": "called"}] * waiting
+    tasks += [{"task_type": "member", "input": {"n": n, "pause": 600.0}} for n in range(working)]
+    return await ctx.gather(*await ctx.spawn_many("them", tasks))
+
+
 @duly.task("mapping", timeout=120)
-async def mapping(ctx: Context, n: int, pause: float) -> int:
+async def mapping(ctx: Context, n: int, pause: float, at_once: int = 5) -> int:
     note("start", ctx.task_id, ctx.attempt)
 
     async def work(number: int) -> int:
         await asyncio.sleep(pause)
         return note("item", ctx.task_id, ctx.attempt, number)
 
-    return sum((await ctx.map("numbers", range(n), work, concurrency=5)).ok)
+    return sum((await ctx.map("numbers", range(n), work, concurrency=at_once)).ok)
 
 
 @duly.task("silent.loop", timeout=3600)

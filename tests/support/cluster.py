@@ -26,6 +26,7 @@ from duly.runtime.handover import Handover
 from duly.runtime.load import load_declared
 from duly.store import claims, lists, sqlite
 from duly.submit.admit import Options
+from support import invariants
 
 HERE = Path(__file__).parent
 
@@ -156,8 +157,8 @@ class Cluster:
         self.folder = folder
         self.path = folder / "duly.db"
         shutil.copy(HERE / "chaos_app.py", folder)
-        values = {**SCALED, "log_format": "json", **settings}
-        values |= {"database_url": f"sqlite:///{self.path}", "app": "chaos_app:duly"}
+        place = {"database_url": f"sqlite:///{self.path}", "app": "chaos_app:duly"}
+        values = {**SCALED, "log_format": "json", **place, **settings}
         self.settings = Settings(**values)
         with contextlib.chdir(folder):
             declared = load_declared(self.settings)
@@ -169,6 +170,10 @@ class Cluster:
         worker = WorkerProcess(self, name, once=once, **variables)
         self._workers.append(worker)
         return worker
+
+    async def sound(self) -> None:
+        """Fails with whatever invariant does not hold of what is in the database now."""
+        await asyncio.to_thread(invariants.check, self.app.database)
 
     async def submit(self, task_type: str, input_: Any = None, **options: Any) -> str:
         """The id of an accepted task."""

@@ -13,7 +13,7 @@ def spawning(claimed: Claimed, n: int = 1, **overrides: Any) -> children.Spawn:
     """A child that the attempt wants."""
     child = submission(**overrides)
     one = Step(name="child", n=n, digest="d", value=f'"{child.id}"', attempt=claimed.attempt)
-    return children.Spawn(id=claimed.id, attempt=claimed.attempt, step=one, child=child)
+    return children.Spawn(id=claimed.id, attempt=claimed.attempt, step=one, children=(child,))
 
 
 def gathering(claimed: Claimed, *ids: str, eager: int = 0, n: int = 1) -> children.Gather:
@@ -26,7 +26,7 @@ def spawn(store: Store, claimed: Claimed, count: int = 1, **overrides: Any) -> l
     """Children of the attempt's task; their ids."""
     items = [spawning(claimed, n, **overrides) for n in range(1, count + 1)]
     assert store.write(children.spawn, *items) == [True] * count
-    return [item.child.id for item in items]
+    return [item.children[0].id for item in items]
 
 
 def gather(store: Store, claimed: Claimed, *ids: str, **more: Any) -> Step | None:

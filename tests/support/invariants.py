@@ -170,6 +170,8 @@ class Walk:
 
     def _move(self, type_: str, data: dict[str, Any]) -> None:
         before = self.status
+        if type_ == "started" and before is Status.WAITING:
+            before = Status.PENDING  # its time came: of that the suspension's line has told
         self.waits += type_ == "waiting" or (type_ == "woken" and before is Status.RUNNING)
         if type_ == "accepted":
             self.status = Status(data["status"])
@@ -200,6 +202,8 @@ class Walk:
         """The last line is told: the rows must say the same."""
         if attempts + self.waits != attempt:
             self._complain(f"{attempts} attempt rows and {self.waits} waits are not {attempt} claims (I6)")
+        if self.status is Status.WAITING and status == "pending":
+            self.status = Status.PENDING  # as above
         if (self.status, self.attempt) != (status, attempt):
             told = f"{self.status}, {self.attempt}"
             self._complain(f"the row says {status}, {attempt}; the timeline {told} (I2)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from duly.cli import (
+    batch,
     database,
     demo,
     doctor,
@@ -43,6 +44,7 @@ START = "Start here"
 demo.register(app, START)
 serve.register(app, START)
 submit.register(app, tasks.PANEL)
+batch.register(app, tasks.PANEL)
 tasks.register(app)
 schedule.register(app, tasks.PANEL)
 failed.register(app)

@@ -21,6 +21,8 @@ TAIL_LINES = 6
 BAR_COLUMNS = 24
 #: A task that has not begun by then is explained.
 PATIENCE_SECONDS = 2.0
+#: A batch is counted so often; its own timeline is silent while its members run.
+COUNT_SECONDS = 1.0
 #: Where events say why or what for, and those that are told as a line of their own.
 REASONS = ("error", "reason", "signal", "external_id", "name", "queue")
 TOLD = (
@@ -75,6 +77,20 @@ class Progress:
                 reason = next((data[key] for key in REASONS if data.get(key)), "")
                 self.tell(f"       {self._screen.say(kind)} {one_line(reason)}".rstrip())
 
+    def count(self, task: Json) -> None:
+        """Shows how many members of a batch have ended, and how."""
+        stand = task["batch"]
+        ends = {word: stand[word] for word in ("completed", "failed", "cancelled")}
+        self._done = task["progress"] or self._done
+        said = [f"{self._screen.say(word)}: {count}" for word, count in ends.items() if count]
+        words = self._screen.say("members", ended=sum(ends.values()), total=stand["total"])
+        line = f"{self._done * 100:3.0f} %  {', '.join([words, *said])}"
+        if line != self._message:
+            self._message = line
+            self.tell(line)
+            if self._live is not None:
+                self._live.update(self._drawn(), refresh=True)
+
     def tell(self, line: str) -> None:
         """A line of text above the bar; nothing where the answer is JSON."""
         if not self._screen.json:
@@ -100,7 +116,9 @@ async def watched(desk: Desk, id_: str, screen: Screen, *, seconds: float = floa
     """The task when it has ended, or as it stands after `seconds`; meanwhile it is shown."""
     task = await desk.get(id_)
     progress = Progress(screen, f"{one_line(task['task_type'])} {id_[-8:]}")
-    explaining = asyncio.create_task(_explain(desk, id_, progress))
+    beside = [asyncio.create_task(_explain(desk, id_, progress))]
+    if task.get("batch") and not screen.json:
+        beside.append(asyncio.create_task(_count(desk, id_, progress)))
     try:
         with progress.shown():
             async with asyncio.timeout(None if seconds == float("inf") else seconds):
@@ -108,8 +126,9 @@ async def watched(desk: Desk, id_: str, screen: Screen, *, seconds: float = floa
     except TimeoutError:
         pass
     finally:
-        explaining.cancel()
-        await asyncio.gather(explaining, return_exceptions=True)
+        for one in beside:
+            one.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
     return await desk.get(id_)
 
 
@@ -118,6 +137,12 @@ async def _explain(desk: Desk, id_: str, progress: Progress) -> None:
     await asyncio.sleep(PATIENCE_SECONDS)
     if not progress.started:
         progress.tell(clean((await desk.why(id_))["summary"]))
+
+
+async def _count(desk: Desk, id_: str, progress: Progress) -> None:
+    while True:
+        progress.count(await desk.get(id_))
+        await asyncio.sleep(COUNT_SECONDS)
 
 
 async def each(events: AsyncIterator[Json], take: Callable[[Json], None]) -> None:

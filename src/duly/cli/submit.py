@@ -134,12 +134,17 @@ def submit(
                 _add(input_, "file", await desk.upload(given.file))
             task = await desk.submit(task_type, input_, options)
             interrupt.id_ = task["id"]
-            await _answer(desk, task, screen, wait)
+            await answer(desk, task, screen, wait)
 
         ask(place, shown, asked, create=True, handlers=True)
 
 
-async def _answer(desk: Desk, task: Json, screen: Screen, wait: float | None) -> None:
+async def answer(desk: Desk, task: Json, screen: Screen, wait: float | None) -> None:
+    """Says that a task was accepted, or follows it for so many seconds and shows how it has ended.
+
+    Raises:
+        Refusal: it has not ended in time.
+    """
     if wait is None:
         if screen.json:
             screen.write(task)

@@ -78,6 +78,7 @@ WORDS = {
     "nothing_fits": ("No task fits this.", "没有符合条件的任务。"),
     "newest": ("the newest {count}; --limit shows more", "最新 {count} 个；用 --limit 查看更多"),
     "accepted": ("accepted", "已受理"),
+    "members": ("{ended} of {total} have ended", "{total} 个中已结束 {ended} 个"),
     "known": ("already known under this key", "该键对应的任务已存在"),
     "cancel_asked": ("asked to stop; it is cancelled once it has", "已请求停止；停止后即为已取消"),
     "said": ("told; its next wait for this signal takes it", "已告知；下一次等待该信号时取用"),

@@ -198,8 +198,11 @@ class Context(Fanout):
         Raises:
             ReplayMismatch: something else than a sleep was recorded here.
         """
+        place = self._book.take_wait(name, key, "")
+        if place.over:
+            return self._waited(place, FOR_EVER, None)
         end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
-        return self._waited(self._book.take_wait(name, key, ""), end, None)
+        return self._waited(place, end, None)
 
     def wait_for(
         self,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from duly.failpoints import failpoint
@@ -20,11 +20,33 @@ from duly.store.writer import Verb
 
 #: Makes what is submitted of a child's type, input and options.
 Admit = Callable[[str, Any, Mapping[str, Any]], Submission]
+#: A child that is wanted: task type, input, options.
+Asked = tuple[str, Any, Mapping[str, Any]]
+#: So many of the children that did not succeed are named in a tally, and so much of their errors.
+FAILURES, SAID = 50, 200
 
 
 def no_children(task_type: str, *_: Any) -> Submission:
     """Refuses them, where nothing says what they are made of."""
     raise InvalidInput(f"nothing can be submitted here: {task_type}")
+
+
+def tallied(ids: Sequence[str], ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """How many children ended how, and the first of those without success: index, id, status, error_code,
+    error. A child that is gone counts in the total only."""
+    counted, places = Counter(one["status"] for one in ends), {id_: place for place, id_ in enumerate(ids)}
+    unwell = [one for one in ends if one["status"] in children.UNWELL]
+    failures = [
+        {
+            "index": places[one["id"]],
+            "id": one["id"],
+            "status": one["status"],
+            "error_code": one["error_code"],
+            "error": one["error"] and one["error"][:SAID],
+        }
+        for one in unwell[:FAILURES]
+    ]
+    return {"total": len(ids), **{status: counted[status] for status in children.ENDED}, "failures": failures}
 
 
 class FamilyPen(ABC):
@@ -50,15 +72,30 @@ class FamilyPen(ABC):
             InvalidInput: the child cannot be accepted.
             LeaseLost: another attempt owns the task; there is no child.
         """
+        child = self._child(task_type, input_, options)
+        await self._spawned(step._replace(value=json.dumps(child.id)), (child,))
+        return child.id
+
+    async def spawn_many(self, step: Step, asked: Sequence[Asked]) -> list[str]:
+        """Submits children as one remembered step; answers their ids. See `spawn`."""
+        these = tuple(self._child(*one) for one in asked)
+        ids = [child.id for child in these]
+        await self._spawned(step._replace(value=json.dumps(ids)), these)
+        return ids
+
+    def _child(self, task_type: str, input_: Any, options: Mapping[str, Any]) -> Submission:
         claimed = self._claimed
-        child = self._admit(task_type, input_, {"owner": claimed.owner, "tenant": claimed.tenant, **options})
-        step = replace(step, value=json.dumps(child.id))
-        item = children.Spawn(id=claimed.id, attempt=claimed.attempt, step=step, child=child)
+        return self._admit(task_type, input_, {"owner": claimed.owner, "tenant": claimed.tenant, **options})
+
+    async def _spawned(self, step: Step, these: tuple[Submission, ...]) -> None:
+        claimed = self._claimed
+        item = children.Spawn(id=claimed.id, attempt=claimed.attempt, step=step, children=these)
         failpoint("spawn.before_record")
         self._check(await self._surely(children.spawn, item))
-        self._emit("task.spawned", task_id=child.id, task_type=task_type, parent_id=claimed.id)
+        for child in these:
+            kind = child.conditions.task_type
+            self._emit("task.spawned", task_id=child.id, task_type=kind, parent_id=claimed.id)
         failpoint("spawn.recorded")
-        return child.id
 
     async def gather(self, step: Step, ids: tuple[str, ...]) -> Step:
         """Remembers a wait for children and answers how it stands.
@@ -81,8 +118,16 @@ class FamilyPen(ABC):
         living = [one["id"] for one in ends if not Status(one["status"]).terminal]
         if cancel and living:
             await self._database.write_many(submissions.cancel, living)
-        told = json.dumps(ends, ensure_ascii=False)
-        record = replace(step, value=told)
+        return await self._answered(step, ends)
+
+    async def tally(self, step: Step, ids: tuple[str, ...]) -> str:
+        """Remembers how many children of a gather that is over have ended how, as JSON; see `tallied`."""
+        ends = await self._database.read(children.outcomes, self._claimed.id, ids, results=False)
+        return await self._answered(step, tallied(ids, ends))
+
+    async def _answered(self, step: Step, answer: Any) -> str:
+        told = json.dumps(answer, ensure_ascii=False)
+        claimed, record = self._claimed, step._replace(value=told)
         item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=record)
         self._check(await self._surely(children.answer, item))
         return told

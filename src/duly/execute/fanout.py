@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from duly.execute.family import Asked
 from duly.execute.mapping import MOST_ITEMS, ItemPen, MapResult, MapRun, Terms, failure
 from duly.execute.steps import Place, StepBook, outside_steps
 from duly.execute.waiting import Parking
+from duly.model import wire
 from duly.model.errors import ChildFailed, InvalidInput
 from duly.model.policy import RetryPolicy
 from duly.model.state import Status
@@ -33,6 +35,8 @@ OPTIONS = frozenset(
 )
 #: Children that one gather waits for.
 MOST_CHILDREN = 10_000
+#: Children, and characters of their inputs, that are spawned in one transaction.
+PART, PART_CHARACTERS = 200, 1_000_000
 Policy = Literal["fail_fast", "collect", "cancel_siblings"]
 POLICIES = ("fail_fast", "collect", "cancel_siblings")
 
@@ -49,9 +53,13 @@ class FanPen(ItemPen, Protocol):
 
     async def spawn(self, step: Step, task_type: str, input_: Any, options: Mapping[str, Any]) -> str: ...
 
+    async def spawn_many(self, step: Step, asked: Sequence[Asked]) -> list[str]: ...
+
     async def gather(self, step: Step, children: tuple[str, ...]) -> Step: ...
 
     async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str: ...
+
+    async def tally(self, step: Step, children: tuple[str, ...]) -> str: ...
 
 
 class Fanout:
@@ -84,8 +92,7 @@ class Fanout:
             LeaseLost: another attempt owns the task.
         """
         outside_steps(name)
-        if strange := sorted(options.keys() - OPTIONS):
-            raise InvalidInput(f"a child takes no {strange[0]!r}; only: {', '.join(sorted(OPTIONS))}")
+        _check_options(options)
         given = dict(input or {})
         return self._spawn(self._book.take(name, key, ["spawn", task_type, given]), task_type, given, options)
 
@@ -97,6 +104,38 @@ class Fanout:
         with self.parking.active():
             step = place.step(self.attempt, value="null")
             return Child(await self._pen.spawn(step, task_type, given, options))
+
+    def spawn_many(
+        self, name: str, tasks: Iterable[Mapping[str, Any]], /, *, key: str | None = None
+    ) -> Coroutine[Any, Any, list[Child]]:
+        """Submits many children, each once; in parts of 200, each one remembered step.
+
+        A task is {"task_type": …, "input": {…}} and may have what `spawn` takes as options. A crash
+        between two parts loses and doubles nothing: those that are remembered are not spawned again.
+
+        Raises:
+            InvalidInput: see `spawn`; or more than 10,000.
+            LeaseLost: another attempt owns the task.
+        """
+        outside_steps(name)
+        asked = [_asked(task) for task in tasks]
+        if len(asked) > MOST_CHILDREN:
+            raise InvalidInput(f"at most {MOST_CHILDREN} children are spawned at once, not {len(asked)}")
+        parts = [
+            (self._book.take(name, key, ["spawn_many", [one[:2] for one in part]]), part)
+            for part in _parts(asked)
+        ]
+        return self._spawn_many(parts)
+
+    async def _spawn_many(self, parts: list[tuple[Place, list[Asked]]]) -> list[Child]:
+        ids: list[str] = []
+        for place, part in parts:
+            if place.recorded is not None:
+                ids += place.value()
+                continue
+            with self.parking.active():
+                ids += await self._pen.spawn_many(place.step(self.attempt, value="null"), part)
+        return [Child(id_) for id_ in ids]
 
     def gather(
         self, *children: Child, policy: Policy = "fail_fast", name: str = "gather", key: str | None = None
@@ -111,30 +150,58 @@ class Fanout:
             ChildFailed: see `policy`; its `child_id` says which.
             InvalidInput: one of them is not this task's child, or more than 10,000.
         """
-        if policy not in POLICIES:
-            raise InvalidInput(f"policy must be one of {', '.join(POLICIES)}, not {policy!r}")
-        if len(children) > MOST_CHILDREN or not all(isinstance(child, Child) for child in children):
-            raise InvalidInput(f"gather takes at most {MOST_CHILDREN} children, as `spawn` answers them")
-        ids = tuple(dict.fromkeys(child.id for child in children))
+        ids = _ids(children, policy, POLICIES)
         place = self._book.take_gather(name, key, ids, eager=policy != "collect")
         return self._gather(place, [child.id for child in children], ids, policy)
 
     async def _gather(
         self, place: Place, order: list[str], ids: tuple[str, ...], policy: Policy
     ) -> list[Any]:
-        step = place.recorded
-        if step is None or step.taken is None:
-            asked = replace(place.step(self.attempt, value=""), eager=int(policy != "collect"))
-            with self.parking.active():
-                step = await self._pen.gather(asked, ids)
-        if step.taken is None:
-            await self.parking.park(step)
+        step = await self._all_ended(place, ids, policy)
         told = step.value
         if not told:
             with self.parking.active():
                 told = await self._pen.ends(step, ids, policy == "cancel_siblings")
         ends = {one["id"]: one for one in json.loads(told)}
         return _results([ends.get(id_, {"id": id_, "status": None}) for id_ in order], policy)
+
+    async def _all_ended(self, place: Place, ids: tuple[str, ...], policy: Policy) -> Step:
+        """The wait for these children, once it is over."""
+        step = place.recorded
+        if step is None or step.taken is None:
+            asked = place.step(self.attempt, value="", eager=int(policy != "collect"))
+            with self.parking.active():
+                step = await self._pen.gather(asked, ids)
+        if step.taken is None:
+            await self.parking.park(step)
+        return step
+
+    def tally(
+        self, *children: Child, policy: Policy = "collect", name: str = "tally", key: str | None = None
+    ) -> Coroutine[Any, Any, dict[str, Any]]:
+        """How many children ended how: as `gather`, for many whose results nobody reads.
+
+        {"total", "completed", "failed", "cancelled", "failures"}; the last are the first 50 that did not
+        succeed: index, id, status, error_code, error. With `policy="fail_fast"` one that failed is an error.
+
+        Raises:
+            ChildFailed: see `policy`.
+            InvalidInput: see `gather`.
+        """
+        ids = _ids(children, policy, ("collect", "fail_fast"))
+        place = self._book.take_gather(name, key, ids, eager=policy != "collect")
+        return self._tally(place, ids, policy)
+
+    async def _tally(self, place: Place, ids: tuple[str, ...], policy: Policy) -> dict[str, Any]:
+        step = await self._all_ended(place, ids, policy)
+        told = step.value
+        if not told:
+            with self.parking.active():
+                told = await self._pen.tally(step, ids)
+        tally: dict[str, Any] = json.loads(told)
+        if tally["failures"] and policy != "collect":
+            raise _failure(tally["failures"][0])
+        return tally
 
     def map(
         self,
@@ -178,6 +245,42 @@ class Fanout:
         if result.errors and terms.again:
             raise failure(place.name, result)
         return result
+
+
+def _check_options(options: Mapping[str, Any]) -> None:
+    if strange := sorted(options.keys() - OPTIONS):
+        raise InvalidInput(f"a child takes no {strange[0]!r}; only: {', '.join(sorted(OPTIONS))}")
+
+
+def _asked(task: Mapping[str, Any]) -> Asked:
+    options = {key: value for key, value in task.items() if key not in ("task_type", "input")}
+    options = {key: value for key, value in options.items() if value is not None}
+    _check_options(options)
+    return task["task_type"], dict(task.get("input") or {}), options
+
+
+def _parts(asked: list[Asked]) -> Iterator[list[Asked]]:
+    """As many at a time as go into one transaction, by number and by size; the same each time."""
+    part: list[Asked] = []
+    size = 0
+    for one in asked:
+        weight = len(wire.dumps(one[1], what="a child's input"))
+        if part and (len(part) == PART or size + weight > PART_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(one)
+        size += weight
+    if part:
+        yield part
+
+
+def _ids(children: tuple[Child, ...], policy: str, policies: tuple[str, ...]) -> tuple[str, ...]:
+    """The ids of children that may be waited for so."""
+    if policy not in policies:
+        raise InvalidInput(f"policy must be one of {', '.join(policies)}, not {policy!r}")
+    if len(children) > MOST_CHILDREN or not all(isinstance(child, Child) for child in children):
+        raise InvalidInput(f"gather takes at most {MOST_CHILDREN} children, as `spawn` answers them")
+    return tuple(dict.fromkeys(child.id for child in children))
 
 
 def _terms(
@@ -230,6 +333,16 @@ class BlockingFanout:
         """See `Context.spawn`."""
         child: Child = self._run(self._context.spawn(*what, **options))
         return child
+
+    def spawn_many(self, name: str, tasks: Iterable[Mapping[str, Any]], /, **how: Any) -> list[Child]:
+        """See `Context.spawn_many`."""
+        children: list[Child] = self._run(self._context.spawn_many(name, tasks, **how))
+        return children
+
+    def tally(self, *children: Child, **how: Any) -> dict[str, Any]:
+        """See `Context.tally` and `sleep`."""
+        tally: dict[str, Any] = self._run(self._context.tally(*children, **how))
+        return tally
 
     def gather(self, *children: Child, **how: Any) -> list[Any]:
         """See `Context.gather` and `sleep`."""

@@ -14,12 +14,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from typing import Any
 
 from duly.execute.context import BlockingContext, Context, Pen, Threads
+from duly.execute.family import Asked
 from duly.execute.steps import StepBook
 from duly.execute.verdict import raised, returned
 from duly.model.errors import DulyError
@@ -135,12 +136,20 @@ class _Pipe:
         child: str = await asyncio.to_thread(self._ask, "spawn", step, task_type, input_, dict(options))
         return child
 
+    async def spawn_many(self, step: Step, asked: Sequence[Asked]) -> list[str]:
+        found: list[str] = await asyncio.to_thread(self._ask, "spawn_many", step, asked)
+        return found
+
     async def gather(self, step: Step, children: tuple[str, ...]) -> Step:
         found: Step = await asyncio.to_thread(self._ask, "gather", step, children)
         return found
 
     async def ends(self, step: Step, children: tuple[str, ...], cancel: bool) -> str:
         told: str = await asyncio.to_thread(self._ask, "ends", step, children, cancel)
+        return told
+
+    async def tally(self, step: Step, children: tuple[str, ...]) -> str:
+        told: str = await asyncio.to_thread(self._ask, "tally", step, children)
         return told
 
     async def items(self, name: str, after: int) -> list[Item]:

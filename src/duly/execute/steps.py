@@ -10,8 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from duly.execute.waiting import inside_a_step
 from duly.model import wire
@@ -19,8 +18,7 @@ from duly.model.errors import InvalidInput, ReplayMismatch
 from duly.model.task import Step, check_name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Place(NamedTuple):
     """The identity that a call of `ctx.step` took, and what was recorded there; a wait says for what."""
 
     name: str
@@ -28,6 +26,11 @@ class Place:
     digest: str
     recorded: Step | None
     waits_for: str | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether a wait was recorded here, and has ended."""
+        return self.recorded is not None and self.recorded.taken is not None
 
     def value(self) -> Any:
         """The recorded value."""
@@ -37,6 +40,12 @@ class Place:
         """What is to be remembered here."""
         more["waits_for"] = self.waits_for
         return Step(name=self.name, n=self.n, digest=self.digest, attempt=attempt, **more)
+
+
+#: Names that were found to be good: a handler has few, and calls them again in each round.
+_NAMES: set[str] = set()
+MOST_NAMES = 1000
+_SLEEP = wire.digest(["wait", ""])
 
 
 class StepBook:
@@ -54,13 +63,15 @@ class StepBook:
             InvalidInput: a bad name, or arguments that are not JSON.
             ReplayMismatch: the recorded call had other arguments, or branches share a name without `key=`.
         """
+        return self._take(name, key, _digest(name, arguments))
+
+    def _take(self, name: str, key: str | None, digest: str, waits_for: str | None = None) -> Place:
         full = _full_name(name, key)
         if key is None:
             self._check_branch(name)
         n = self._taken[full] = self._taken.get(full, 0) + 1
-        place = Place(
-            name=full, n=n, digest=_digest(name, arguments), recorded=self._remembered.get((full, n))
-        )
+        known = self._remembered.get((full, n))
+        place = Place(name=full, n=n, digest=digest, recorded=known, waits_for=waits_for)
         if place.recorded is not None and place.recorded.digest != place.digest:
             raise ReplayMismatch(
                 f"step {full!r} number {n} was recorded as another call; "
@@ -76,7 +87,7 @@ class StepBook:
             ReplayMismatch: see `take`.
         """
         outside_steps(name)
-        return replace(self.take(name, key, ["wait", waits_for]), waits_for=waits_for)
+        return self._take(name, key, _wait_digest(name, waits_for), waits_for)
 
     def take_gather(self, name: str, key: str | None, children: Iterable[str], *, eager: bool) -> Place:
         """The place of a wait for children; `eager`: the first that fails ends it.
@@ -86,7 +97,7 @@ class StepBook:
             ReplayMismatch: see `take`.
         """
         outside_steps(name)
-        return replace(self.take(name, key, ["gather", eager, list(children)]), waits_for="")
+        return self._take(name, key, _digest(name, ["gather", eager, list(children)]), "")
 
     def _check_branch(self, name: str) -> None:
         try:
@@ -104,12 +115,20 @@ def outside_steps(name: str) -> None:
 
 
 def _full_name(name: str, key: str | None) -> str:
-    check_name(name, "a step's name", 60)
+    if not isinstance(name, str) or name not in _NAMES:
+        check_name(name, "a step's name", 60)
+        if len(_NAMES) < MOST_NAMES:
+            _NAMES.add(name)
     if key is None:
         return name
     if len(wire.checked_text(key, "a step's key")) > 38:
         key = hashlib.sha256(key.encode()).hexdigest()[:38]
     return f"{name}[{key}]"
+
+
+def _wait_digest(name: str, waits_for: str) -> str:
+    """A task that was suspended a thousand times comes here a thousand times in each further round."""
+    return _SLEEP if waits_for == "" else _digest(name, ["wait", waits_for])
 
 
 def _digest(name: str, arguments: Any) -> str:

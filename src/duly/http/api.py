@@ -11,8 +11,20 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from duly.config import SettingsError
-from duly.http import bulk, callbacks, health, inbox, limits, queues, schedules, shares, tasks, timeline
-from duly.http import uploads
+from duly.http import (
+    batches,
+    bulk,
+    callbacks,
+    health,
+    inbox,
+    limits,
+    queues,
+    schedules,
+    shares,
+    tasks,
+    timeline,
+    uploads,
+)
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
@@ -51,7 +63,7 @@ def create_api(
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares)
-    for part in (health, timeline, tasks, *operators, uploads, inbox, schedules, callbacks):
+    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from duly.http.caller import CallerDep
@@ -26,13 +27,11 @@ router = APIRouter(prefix="/api/tasks", tags=["tasks"])
 Name = Annotated[str, Field(max_length=100)]
 
 
-class TaskRequest(BaseModel):
-    """What to do, for whom, by when, and where the answer goes. Null is as good as absent."""
+class TermsRequest(BaseModel):
+    """For whom, by when, and where the answer goes. Null is as good as absent."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    task_type: str = Field(description="A declared task type.")
-    input: dict[str, Any] | None = Field(None, description="The handler's arguments.")
     priority: int | None = Field(None, description="1..10, the larger the sooner; 5 when absent.")
     due: str | float | None = Field(
         None, description="Not before: ISO 8601 with a zone, or seconds from now."
@@ -53,6 +52,26 @@ class TaskRequest(BaseModel):
     idempotency_key: str | None = Field(None, description="As the header Idempotency-Key.")
     owner: str | None = Field(None, description="For whom; administrators only.")
     tenant: str | None = Field(None, description="Of which tenant; administrators only.")
+
+    def given(self, request: Request) -> dict[str, Any]:
+        """What was said, with the header's idempotency key.
+
+        Raises:
+            InvalidInput: the header and the body differ.
+        """
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        said = {name: value for name, value in said.items() if value is not None}
+        header = idempotency_key(request)
+        if header is not None and said.setdefault("idempotency_key", header) != header:
+            raise InvalidInput("the header Idempotency-Key and the body's idempotency_key differ")
+        return said
+
+
+class TaskRequest(TermsRequest):
+    """What to do, for whom, by when, and where the answer goes. Null is as good as absent."""
+
+    task_type: str = Field(description="A declared task type.")
+    input: dict[str, Any] | None = Field(None, description="The handler's arguments.")
 
 
 class Selection(BaseModel):
@@ -124,13 +143,7 @@ _ENDED: dict[int | str, dict[str, Any]] = {
 @router.post("", status_code=202, openapi_extra=_BODY, responses=_ENDED)
 async def submit(caller: CallerDep, body: JsonBody) -> Response:
     """Accept a task: 202 with Location, or 200 with its end when that comes within `Prefer: wait=N`."""
-    wanted = shaped(TaskRequest, body)
-    given = {
-        name: getattr(wanted, name) for name in wanted.model_fields_set if getattr(wanted, name) is not None
-    }
-    header = idempotency_key(caller.request)
-    if header is not None and given.setdefault("idempotency_key", header) != header:
-        raise InvalidInput("the header Idempotency-Key and the body's idempotency_key differ")
+    given = shaped(TaskRequest, body).given(caller.request)
     return await caller.submit(given.pop("task_type"), given.pop("input", {}), **given)
 
 

@@ -18,7 +18,7 @@ class EventType(StrEnum):
     """The lines of a task's timeline; `data` holds what each says."""
 
     ACCEPTED = "accepted"  #: {status}
-    DUE = "due"  #: {} the clock moved it to pending
+    DUE = "due"  #: {} the clock moved it to pending; of a wait that is over `waiting` has said when
     STARTED = "started"  #: {attempt}
     BLOCKED = "blocked"  #: {limit} it had no room for the task
     UNBLOCKED = "unblocked"  #: {limit} there may be room now

@@ -86,7 +86,10 @@ def error_text(task: Task, language: str = "en") -> str | None:
 
 
 def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
-    """The task as JSON values; `result` is null until it has completed. `language` is for `error`."""
+    """The task as JSON values; `result` is null until it has completed. `language` is for `error`.
+
+    A batch that was looked up by its id has its counters under `batch`: total, and one per status.
+    """
     return {
         "id": task.id,
         "task_type": task.task_type,
@@ -113,6 +116,7 @@ def task_wire(task: Task, *, language: str = "en") -> dict[str, Any]:
         "attempt": task.attempt,
         "code_version": task.code_version,
         "cancel_requested": task.cancel_requested_at is not None,
+        **({} if task.batch is None else {"batch": dict(task.batch)}),
     }
 
 

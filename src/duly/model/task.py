@@ -209,6 +209,8 @@ class Task:
     tags: tuple[str, ...] = ()
     result: Any = None
     deduplicated: bool = False
+    #: Of a batch that was looked up: how many members there are, and how many stand in each status.
+    batch: Mapping[str, int] | None = None
 
     @property
     def priority(self) -> int:
@@ -240,9 +242,10 @@ class Claimed(NamedTuple):
     limited: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
+class Step(NamedTuple):
     """A remembered step: its number among those of its name, the digest of its arguments, its value.
+
+    A task that was suspended a thousand times makes a thousand of them in each further round: hence a tuple.
 
     A wait is a step too: `waits_for` names a signal, or is empty for a sleep. It ends at `due_at`, if it has
     one; once it is over, `taken` is the number of the signal that it took, or 0. So is a gather: `children`

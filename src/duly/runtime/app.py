@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from duly.clock import Clock, SystemClock
 from duly.config import Settings
+from duly.execute.batch import BATCHES
 from duly.observe.logs import Log
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
@@ -24,6 +25,7 @@ class App:
         self.settings = settings
         self.declared = declared
         self.registry = declared.registry
+        self.registry.add(BATCHES)
         self.clock = clock or SystemClock()
         self.log = Log(settings.log_format, settings.log_level, settings.log_file)
         self.emit = self.log.emit

@@ -215,7 +215,7 @@ class Worker:
         return begun
 
     async def sweep(self) -> None:
-        """Takes back what died with others, looks after limits, tells of suspects that wait, lets tasks rise."""
+        """Takes back what died with others; limits, suspects that wait, and tasks that rise."""
         await self.rescuer.tick()
         await self.limits.tick()
         if self._role is Role.ORDINARY and await self.poller.suspects_wait():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -31,22 +31,27 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawn:
-    """A child that a handler asks for: a step whose value is the child's id, and what is submitted."""
+    """Children that a handler asks for: a step whose value is their ids, and what is submitted."""
 
     id: str
     attempt: int
     step: Step
-    child: Submission
+    children: tuple[Submission, ...]
+
+    @property
+    def input(self) -> str:
+        """All their inputs: what the write weighs."""
+        return "".join(child.input for child in self.children)
 
 
 def spawn(tx: Transaction, items: Sequence[Spawn]) -> list[bool]:
-    """Remembers and accepts each child, both or neither, under an id that was chosen before; sent again it
-    finds the same child. False means *lease lost*."""
+    """Remembers and accepts the children of each step, all or none, under ids that were chosen before; sent
+    again it finds the same children. False means *lease lost*."""
     records = [StepRecord(id=item.id, attempt=item.attempt, step=item.step) for item in items]
     owned = record_steps(tx, records)
     mine = [item for item, is_mine in zip(items, owned, strict=True) if is_mine]
     if mine:
-        submissions.accept(tx, [item.child for item in mine])
+        submissions.accept(tx, [child for item in mine for child in item.children])
         _adopt(tx, mine)
     return owned
 
@@ -54,7 +59,7 @@ def spawn(tx: Transaction, items: Sequence[Spawn]) -> list[bool]:
 def _adopt(tx: Transaction, items: Iterable[Spawn]) -> None:
     theirs: dict[str, list[str]] = defaultdict(list)
     for item in items:
-        theirs[item.id].append(item.child.id)
+        theirs[item.id] += [child.id for child in item.children]
     for parent, children in theirs.items():
         for some in _parts(children):
             tx.core.execute(sa.update(schema.task).where(_TASK.id.in_(some)).values(parent_id=parent))
@@ -88,7 +93,7 @@ def _standing(tx: Transaction, item: Gather) -> Step:
     query = sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)
     row = tx.core.execute(query).one_or_none()
     children, eager, taken = row or _begin(tx, item)
-    return replace(step, children=children, eager=eager, taken=taken)
+    return step._replace(children=children, eager=eager, taken=taken)
 
 
 def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
@@ -127,14 +132,17 @@ def answer(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
     return owned
 
 
-def outcomes(tx: Transaction, parent: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """How these children of a task stand, in this order: id, status, result, error_code, error, ended_at."""
+def outcomes(
+    tx: Transaction, parent: str, ids: Sequence[str], *, results: bool = True
+) -> list[dict[str, Any]]:
+    """How these children of a task stand, in this order: id, status, result if it is asked for, error_code,
+    error, ended_at."""
     found: dict[str, dict[str, Any]] = {}
     columns = (_TASK.id, _TASK.status, _TASK.error_code, _TASK.error, _TASK.completed_at.label("ended_at"))
     for some in _parts(ids):
         query = sa.select(*columns).where(_TASK.id.in_(some), _TASK.parent_id == parent)
         found |= {row["id"]: dict(row) for row in tx.core.execute(query).mappings()}
-        for id_, result in _results(tx, some):
+        for id_, result in _results(tx, some) if results else ():
             found[id_]["result"] = json.loads(result)
     return [found[id_] for id_ in ids if id_ in found]
 

@@ -316,6 +316,8 @@ def promote(tx: Transaction, most: Sequence[int]) -> list[int]:
 def _due(tx: Transaction, one: Facts) -> Change:
     if one.status is Status.WAITING and one.deadline_at is not None and one.deadline_at <= tx.now:
         return _expired(one, "deadline_exceeded", "The deadline passed while it waited.")
+    if one.status is Status.WAITING:  # the line of its suspension has said when
+        return Change(facts=one, target=Status.PENDING, event=None)
     if one.status not in (Status.PENDING, Status.BLOCKED):
         return Change(facts=one, target=Status.PENDING, event=EventType.DUE)
     return _expired(one, "expired", "The deadline passed before a worker could start the task.")

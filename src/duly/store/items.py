@@ -8,13 +8,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from duly.model.events import EventType
 from duly.store import schema
-from duly.store.journal import fence
+from duly.store.journal import fence, write
 from duly.store.transaction import Transaction
 
 _ITEM, _TASK = schema.item.c, schema.task.c
 #: Items that one read answers.
 PAGE = 1000
+#: How many lines the timeline has of a task's maps at the most.
+LINES = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +57,15 @@ def items(tx: Transaction, id_: str, name: str, after: int = -1) -> list[Item]:
 
 
 def record_items(tx: Transaction, batches: Sequence[Items]) -> list[bool]:
-    """Records what became of items; what completed stays as it is. False means *lease lost*: nothing was
-    written."""
-    _, owned = fence(tx, batches)
+    """Records what became of items; what completed stays as it is, and each tenth of the progress is a line
+    of the timeline. False means *lease lost*: nothing was written."""
+    timelines, owned = fence(tx, batches)
     for batch, is_mine in zip(batches, owned, strict=True):
         if is_mine:
             _record(tx, batch)
-            _advance(tx, batch)
+            if _advance(tx, batch):
+                timelines[batch.id].add(EventType.PROGRESS, {"progress": batch.progress, "message": None})
+    write(tx, timelines.values())
     return owned
 
 
@@ -90,11 +95,14 @@ _UPDATE = (
 )
 
 
-def _advance(tx: Transaction, batch: Items) -> None:
-    """The task's progress never goes back."""
-    further = sa.update(schema.task).where(_TASK.id == batch.id)
-    further = further.where(sa.or_(_TASK.progress.is_(None), _TASK.progress < batch.progress))
-    tx.core.execute(further.values(progress=batch.progress))
+def _advance(tx: Transaction, batch: Items) -> bool:
+    """The task's progress never goes back; whether it has come to a further tenth. The task is locked."""
+    here = _TASK.id == batch.id
+    before = tx.core.execute(sa.select(_TASK.progress).where(here)).scalar() or 0.0
+    if before >= batch.progress:
+        return False
+    tx.core.execute(sa.update(schema.task).where(here).values(progress=batch.progress))
+    return int(batch.progress * LINES) > int(before * LINES)
 
 
 def counts(tx: Transaction, id_: str) -> list[dict[str, Any]]:

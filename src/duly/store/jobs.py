@@ -7,7 +7,7 @@ poll. The final answer is such a signal, whether a poll brought it or a callback
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -85,11 +85,11 @@ def _state(tx: Transaction, item: Report) -> JobState:
     step, callback = item.wait, None
     row = tx.core.execute(sa.select(_STEP.due_at, _STEP.taken).where(*_its_wait(item))).one_or_none()
     if row is not None:
-        step = replace(step, due_at=row.due_at, taken=row.taken)
+        step = step._replace(due_at=row.due_at, taken=row.taken)
     theirs = (_SIGNAL.task_id == item.id, _SIGNAL.name == item.wait.waits_for)
     said = sa.select(_SIGNAL.n, _SIGNAL.data).where(*theirs)
     if step.taken:
-        step = replace(step, value=tx.core.execute(said.where(_SIGNAL.n == step.taken)).one().data)
+        step = step._replace(value=tx.core.execute(said.where(_SIGNAL.n == step.taken)).one().data)
     elif step.taken is None:
         callback = tx.core.execute(said.where(_SIGNAL.taken_at.is_(None)).order_by(_SIGNAL.n)).first()
     state = JobState(step, tx.now, tx.terms.public_url, external_id, polls, failures)

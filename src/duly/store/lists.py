@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from duly.model.events import Event
 from duly.model.state import Status
 from duly.model.task import Step, Task
-from duly.store import bodies, schema
+from duly.store import batches, bodies, schema
 from duly.store.journal import step_kind
 from duly.store.transaction import Transaction
 
@@ -22,7 +22,7 @@ PENDING: sa.ColumnElement[str] = sa.literal_column("'pending'")
 _COLUMNS = [
     schema.task.c[name]
     for name in Task.__dataclass_fields__
-    if name not in ("tags", "result", "deduplicated")
+    if name not in ("tags", "result", "deduplicated", "batch")
 ]
 
 
@@ -65,7 +65,7 @@ class Filter:
 
 
 def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
-    """One task with its tags and, when it has completed, its result."""
+    """One task with its tags and, when it has completed, its result; a batch with its counters."""
     row = tx.core.execute(sa.select(*_COLUMNS).where(schema.task.c.id == id_)).mappings().first()
     if row is None or row["id"] != id_:  # MariaDB finds 'x' for 'x '
         return None
@@ -75,7 +75,7 @@ def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
         else None
     )
     tags = _tags(tx, [id_]).get(id_, ())
-    return _task(row, tags, json.loads(body) if body is not None else None)
+    return batches.counted(tx, _task(row, tags, json.loads(body) if body is not None else None))
 
 
 def page(
@@ -155,21 +155,22 @@ def steps(tx: Transaction, id_: str) -> list[Step]:
     is over."""
     table, signal = schema.step.c, schema.signal
     its = (signal.c.task_id == table.task_id) & (signal.c.n == table.taken)
-    query = sa.select(*(table[name] for name in _STEP), signal.c.data.label("value"))
+    over = (table.waits_for == "") & table.children.is_(None) & (table.due_at <= tx.now)
+    values = {
+        "value": sa.func.coalesce(signal.c.data, "null"),
+        "taken": sa.case((over, 0), else_=table.taken),
+    }
+    query = sa.select(*(values[name] if name in values else table[name] for name in Step._fields))
     query = query.select_from(schema.step.outerjoin(signal, its)).where(table.task_id == id_)
-    rows = tx.core.execute(query.order_by(table.created_at, table.name, table.n)).mappings()
-    return [_with_value(tx, id_, Step(**row)) for row in rows.all()]
-
-
-_STEP = [name for name in Step.__dataclass_fields__ if name != "value"]
+    rows = tx.core.execute(query.order_by(table.created_at, table.name, table.n)).all()
+    return [_with_value(tx, id_, Step(*row)) for row in rows]
 
 
 def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
-    if step.waits_for is None or step.children is not None:
-        nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
-        return replace(step, value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
-    over = step.waits_for == "" and step.due_at is not None and step.due_at <= tx.now
-    return replace(step, value=step.value or "null", taken=0 if over else step.taken)
+    if step.waits_for is not None and step.children is None:
+        return step
+    nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
+    return step._replace(value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
 
 
 def rows_of(tx: Transaction, table: str, id_: str) -> list[dict[str, Any]]:

@@ -41,7 +41,7 @@ def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
 
 
 class Change(NamedTuple):
-    """One task's move from the state that was read to `target`, and the event that tells of it.
+    """One task's move from the state that was read to `target`, and the event that tells of it, if one does.
 
     `death`: 1 when its process died, whoever killed it; `loss`: 1 when nobody else can have been it.
     `suspect`: how many may share its next process; None leaves a pending task's suspicion as it is.
@@ -49,7 +49,7 @@ class Change(NamedTuple):
 
     facts: Facts
     target: Status
-    event: EventType
+    event: EventType | None
     data: Mapping[str, Any] | None = None
     outcome: str | None = None
     due_at: int | None = None
@@ -75,7 +75,8 @@ def apply(tx: Transaction, changes: Sequence[Change]) -> None:
         if not allowed(change.facts.status, change.target):
             raise StateConflict(f"a {change.facts.status} task cannot become {change.target}")
     if changes:
-        tx.run("events", [_event(change) for change in changes])
+        if events := [_event(change) for change in changes if change.event is not None]:
+            tx.run("events", events)
         failpoint("store.half_written")
         _move(tx, changes)
         give_back(tx, [one.facts.holds for one in changes if one.facts.status is Status.RUNNING])
@@ -159,7 +160,7 @@ def _row(tx: Transaction, change: Change) -> dict[str, Any]:
         "source": before.status,
         "status": change.target,
         "outcome": change.outcome or change.target,
-        "seq": before.seq + 1,
+        "seq": before.seq + (change.event is not None),
         "due_at": due_at,
         "wait_kind": change.wait_kind,
         "retry_count": 0 if change.reset else before.retry_count + change.charge,

@@ -7,7 +7,7 @@ later statements. In READ COMMITTED a statement keeps its old snapshot while it 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -70,7 +70,7 @@ def _standing(tx: Transaction, item: WaitRecord) -> Step:
         if taken is not None:
             tx.core.execute(sa.update(schema.step).where(*here).values(taken=taken))
     value = _data(tx, item.id, taken) if taken else "null"
-    return replace(item.step, due_at=due_at, taken=taken, value=value)
+    return item.step._replace(due_at=due_at, taken=taken, value=value)
 
 
 def _taken(tx: Transaction, item: WaitRecord, due_at: int | None) -> int | None:

@@ -13,9 +13,11 @@ import uuid_utils
 
 from duly.clock import parse_iso
 from duly.model import wire
+from duly.model.batch import BATCH
 from duly.model.errors import InvalidInput, TooLarge
 from duly.model.task import Conditions, Submission, Target
 from duly.registry import Registry, TaskType
+from duly.submit import batch
 
 INPUT_LIMIT = 1_048_576
 METADATA_LIMIT = 16_384
@@ -68,9 +70,20 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         raise TooLarge(
             f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
         )
+    if task_type == BATCH:
+        options = batch.checked(input_, options, functools.partial(_member, registry, options, now))
     key = _limit_key(kind, options, input_)
     conditions = _shared(kind, options, key) if options.plain else _conditions(kind, options, now, text, key)
     return Submission(str(uuid_utils.uuid7()), text, conditions)
+
+
+def _member(
+    registry: Registry, batch_: Options, now: int, task_type: str, input_: Any, options: Mapping[str, Any]
+) -> Submission:
+    """What a member of a batch would be, whose owner and tenant are the batch's."""
+    return admit(
+        registry, task_type, input_, Options(tenant=batch_.tenant, owner=batch_.owner, **options), now
+    )
 
 
 @functools.lru_cache(maxsize=1024, typed=True)

@@ -53,6 +53,10 @@ ADMINS = {
     ("POST", "/api/queues/{name}/pause"),
     ("POST", "/api/queues/{name}/resume"),
     ("POST", "/api/queues/{name}/purge"),
+    ("GET", "/api/limits"),
+    ("GET", "/api/limits/{name}"),
+    ("PUT", "/api/limits/{name}"),
+    ("DELETE", "/api/limits/{name}"),
 }
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 

@@ -56,6 +56,10 @@ ADMINS = {
     ("GET", "/api/shares"),
     ("PUT", "/api/shares"),
     ("DELETE", "/api/shares"),
+    ("GET", "/api/limits"),
+    ("GET", "/api/limits/{name}"),
+    ("PUT", "/api/limits/{name}"),
+    ("DELETE", "/api/limits/{name}"),
 }
 STRANGERS = [("bob", ""), ("ann", "acme"), ("ANN", ""), ("ann.", "")]
 

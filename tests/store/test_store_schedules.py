@@ -93,6 +93,7 @@ FULL = Conditions(
     tags=("daily", "报告"),
     metadata={"who": "ann", "n": [1, 2]},
     deliver=(Target(channel="inbox"), Target(channel="webhook", url="https://example.org/hook")),
+    limit_key="key/demo/acme/a",
 )
 
 

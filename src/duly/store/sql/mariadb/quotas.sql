@@ -1,4 +1,3 @@
--- The quotas: how many tasks may wait to start.
+-- The quotas: how many tasks may wait to start, of owners, queues and tenants.
 SELECT name, most FROM limits FORCE INDEX (limits_quota)
-WHERE most IS NOT NULL AND
-  (name > 'owner/' AND name < 'owner0' OR name > 'queue/' AND name < 'queue0' OR name > 'tenant/' AND name < 'tenant0');
+WHERE most IS NOT NULL AND name > 'owner/' AND name < 'tenant0';

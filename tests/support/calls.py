@@ -98,7 +98,6 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "held_by": (None, {"session": "w1"}),
     "hold": (rows("running", holds="[]"), {}),
     "inboxes": ([{"tenant": "", "owner": f"owner{number}"} for number in range(BATCH)], {}),
-    "limits_due": (None, {"limit": BATCH}),
     "limits_known": (None, {}),
     "limits_lock": (KEYS, {}),
     "limits_make": ([{"name": f"key/new//{n}", "template": "each/new"} for n in range(BATCH)], {}),

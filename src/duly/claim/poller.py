@@ -149,5 +149,4 @@ class Poller:
 
 def _look(tx: Transaction, request: ClaimRequest | None) -> tuple[bool, bool]:
     """Whether the clock must act, and whether this claim would find a task; one read for both."""
-    due = bool(tx.run("due", limit=1) or tx.run("limits_due", limit=1))
-    return due, request is not None and startable(tx, request)
+    return bool(tx.run("due", limit=1)), request is not None and startable(tx, request)

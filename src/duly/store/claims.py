@@ -306,10 +306,11 @@ def promote(tx: Transaction, most: Sequence[int]) -> list[int]:
 
     The answer is the number of tasks moved; a call moves at most that many per state.
     """
-    ids = [row[0] for row in tx.run("due", limit=max(most))]
+    due = [row[0] for row in tx.run("due", limit=max(most))]
+    ids = [one for one in due if "/" not in one]
     still = [one for one in facts(tx, ids).values() if one.due_at is not None and one.due_at <= tx.now]
     apply(tx, [_due(tx, one) for one in still])  # others may have acted before the rows were locked
-    limits.stir(tx, [name for (name,) in tx.run("limits_due", limit=max(most))])
+    limits.stir(tx, [one for one in due if "/" in one])
     return [len(ids) for _ in most]
 
 

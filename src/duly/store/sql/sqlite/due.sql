@@ -1,4 +1,5 @@
--- Tasks on which the clock must act now, oldest first, a bounded number per state.
+-- Tasks on which the clock must act now, oldest first, a bounded number per state; and the
+-- limits in which it must look for a token: their names hold a slash, and ids none.
 SELECT id FROM (
   SELECT id, due_at FROM task WHERE status = 'scheduled' AND due_at <= :now ORDER BY due_at LIMIT :limit)
 UNION ALL SELECT id FROM (
@@ -8,4 +9,5 @@ UNION ALL SELECT id FROM (
 UNION ALL SELECT id FROM (
   SELECT id, due_at FROM task WHERE status = 'pending' AND due_at <= :now ORDER BY due_at LIMIT :limit)
 UNION ALL SELECT id FROM (
-  SELECT id, due_at FROM task WHERE status = 'blocked' AND due_at <= :now ORDER BY due_at LIMIT :limit);
+  SELECT id, due_at FROM task WHERE status = 'blocked' AND due_at <= :now ORDER BY due_at LIMIT :limit)
+UNION ALL SELECT name FROM (SELECT name FROM limits WHERE wake_at <= :now ORDER BY wake_at LIMIT :limit);

@@ -18,6 +18,7 @@ ONE_TASK = [
     ("GET", "/api/tasks/{task_id}/why"),
     ("GET", "/api/tasks/{task_id}/events"),
     ("GET", "/api/tasks/{task_id}/deliveries"),
+    ("GET", "/api/batches/{batch_id}"),
 ]
 #: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
 OTHERS = {
@@ -26,6 +27,7 @@ OTHERS = {
     ("GET", "/health"),
     ("GET", "/api/tasks"),
     ("POST", "/api/tasks"),
+    ("POST", "/api/batches"),
     ("GET", "/api/tasks/stats"),
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
@@ -95,7 +97,7 @@ async def test_another_users_task_is_not_there(site: Site, method: str, path: st
         for name, tenant in STRANGERS:
             async with site.user(name, tenant) as stranger:
                 answers = [
-                    await stranger.request(method, path.format(task_id=id_, name="go"))
+                    await stranger.request(method, path.format(task_id=id_, batch_id=id_, name="go"))
                     for id_ in (real, absent)
                 ]
             assert [answer.status_code for answer in answers] == [404, 404]

@@ -52,8 +52,10 @@ VERBS: dict[str, Verb] = {
 
 @pytest.mark.parametrize(("status", "verb"), [*itertools.product(REACHED, VERBS)])
 def test_every_verb_in_every_state_keeps_to_the_table(store: Store, status: Status, verb: str) -> None:
-    """It leaves the task as it is, or moves it along the table of states, and tells so in one event; of a wait
-    that ends by the clock the event of its suspension has told."""
+    """It leaves the task as it is, or moves it along the table of states, and tells so in one event.
+
+    The end of a wait by the clock has been told by the event of its suspension.
+    """
     id_ = store.standing(status)
     lines = len(store.events(id_))
     VERBS[verb](store, id_)

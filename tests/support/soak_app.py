@@ -158,6 +158,12 @@ async def mapped(ctx: Context, n: int, pause: float) -> dict[str, Any]:
     return {**result(ctx.attempt, values), "items": list(done.results)}
 
 
+@duly.task("soak.limited", timeout=120, max_retries=3, concurrency=2)
+async def limited(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Runs beside one other of its type at most, on all workers together."""
+    return await work(ctx, n, pause)
+
+
 @duly.task("soak.tick", timeout=120, max_retries=3)
 async def tick(ctx: Context) -> dict[str, Any]:
     """Is submitted by a schedule."""

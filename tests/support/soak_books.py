@@ -119,6 +119,7 @@ def judge(
         "steps twice": repeated_steps(marks, found.recorded),
         "items twice": repeated_steps(items, soak_kin.recorded_items(found.items)),
         "families": list(soak_kin.strange_families(found.tasks, found.results)),
+        "limits": list(soak_kin.exceeded(found.tasks, found.events)),
         "ticks": list(soak_kin.strange_ticks(found.tasks)),
         "register": unexplained(
             [*known, *silent_claims(found, known), *soak_kin.silent_births(found.tasks), *last_reads(found)]

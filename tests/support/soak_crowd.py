@@ -25,6 +25,7 @@ TRIES = 20
 KINDS = (
     *("soak.work", "soak.work", "soak.work", "soak.thread", "soak.flaky"),
     *("soak.sleep", "soak.signal", "soak.track", "soak.family", "soak.map"),
+    *("soak.limited", "soak.limited", "soak.limited"),
 )
 
 

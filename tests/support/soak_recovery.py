@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from support.soak_books import Kept
+from support.soak_kin import LIMITED
 from support.soak_ledger import Line
 from support.soak_storm import Kill
 
@@ -17,13 +18,17 @@ def recoveries(
 ) -> dict[str, list[float]]:
     """Kind of kill to the seconds of each such kill, until the last of the tasks it held ran again.
 
+    Limited tasks do not count: what a dead host holds of the limit keeps them waiting too.
     The clock stands still in `outages`, when the database was away: nothing can be given back then.
     """
     offset = time.time() - time.monotonic()
     begins = _begins(found, lines, offset)
     ends = {row.id: row.completed_at / 1000 - offset for row in found.tasks if row.completed_at is not None}
     waits: dict[Kill, list[float]] = defaultdict(list)
+    limited = {row.id for row in found.tasks if row.task_type == LIMITED}
     for row in found.attempts:
+        if row.task_id in limited:
+            continue
         kill = next((one for one in kills if row.pid in one.pids), None)
         # A paused worker may have lost its tasks long before it is killed.
         if kill is not None and row.outcome == "lost" and row.ended_at / 1000 - offset > kill.at:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from support import soak_kin
 from support.history import Mark, Operation, Phase
 from support.receiver import Received
 from support.soak_books import Kept, judge
@@ -33,6 +34,7 @@ def attempt(number: int, outcome: str, pid: int, started_at: float = 0, ended_at
 
 TASK = SimpleNamespace(
     id="1",
+    task_type="soak.work",
     idempotency_key="a",
     parent_id=None,
     status="completed",
@@ -180,3 +182,34 @@ def test_percentiles_are_values_that_were_seen() -> None:
     assert percentile([float(n) for n in range(50, 0, -1)], 0.99) == 50
     assert percentile([1.0, 2.0, 3.0], 0.5) == 2
     assert percentile([], 0.5) is None
+
+
+def test_more_than_a_limit_allows_is_seen() -> None:
+    """Three at once of a type of which two may; a third that begins when one ends is none too many."""
+    tasks = [SimpleNamespace(id=str(n), task_type="soak.limited") for n in range(3)]
+
+    def lines(third: int) -> list[Any]:
+        times = [(0, 0, "started"), (0, 9, "lost"), (1, 1, "started"), (1, 9, "completed")]
+        times += [(2, third, "started"), (2, 20, "completed")]
+        return [SimpleNamespace(task_id=str(n), at=at, type=type_) for n, at, type_ in times]
+
+    assert not list(soak_kin.exceeded(tasks, lines(9)))
+    assert len(list(soak_kin.exceeded(tasks, lines(8)))) == 1
+
+
+def test_a_tick_that_was_left_out_is_seen() -> None:
+    """Ticks come every two seconds, whatever died meanwhile."""
+    rows = [SimpleNamespace(idempotency_key=f"schedule/beat/{at}") for at in (2000, 4000, 8000)]
+    assert not list(soak_kin.strange_ticks(rows[:2]))
+    assert len(list(soak_kin.strange_ticks(rows))) == 1
+
+
+def test_a_parent_that_heard_something_else_is_seen() -> None:
+    """What it heard of its children is what they became, and none is left alive."""
+    parent = SimpleNamespace(id="p", parent_id=None, status="completed")
+    child = SimpleNamespace(id="c", parent_id="p", status="completed")
+    results = {"p": {"kin": {"c": 1}}, "c": 1}
+    assert not list(soak_kin.strange_families([parent, child], results))
+    assert list(soak_kin.strange_families([parent, child], results | {"c": 2}))
+    child.status = "pending"
+    assert list(soak_kin.strange_families([parent, child], results))

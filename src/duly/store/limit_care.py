@@ -39,7 +39,7 @@ class Corrected(NamedTuple):
 
 
 def look(tx: Transaction) -> Found:
-    """Without a lock; what is found is looked at again under one. Where there is no limit, one small query."""
+    """Without a lock; what is found is looked at again under one. Without limits it is one small query."""
     if tx.core.execute(ANY).first() is None:
         return Found([], [])
     waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()

@@ -86,6 +86,7 @@ INTENDED = {
     "sessions_expired": {"worker_living"},
     "steps": set(),
     "submit": {"task", "task_idempotency", "task_claim", "task_ticket", "share", "delivery_task"},
+    "submit_plain": {"task", "task_claim", "task_ticket", "share"},
     "submitted": {"task", "task_idempotency", "task_unique"},
     "suspects": {"task_claim"},
     "texts": set(),

@@ -143,6 +143,10 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
         submissions._batch(Moment(now=crowd.NOW, terms=Terms(), heads=heads.Heads()), ACCEPTED),
         {"key_ttl": 86_400_000, "checked": 1, **MORE},
     ),
+    "submit_plain": (
+        submissions._batch(Moment(now=crowd.NOW, terms=Terms(), heads=heads.Heads()), ACCEPTED),
+        MORE,
+    ),
     "submitted": ([submissions._keys(one) | submissions._adorned(one) for one in ACCEPTED], {}),
     "suspects": (["type1", "type2"], {"queue": "queue1", "free": 64}),
     "take": (["type1", "type2"], {"session": "w1", "free": BATCH, **FRONT}),
@@ -170,8 +174,9 @@ def values(name: str) -> dict[str, Any]:
 
 def on(dialect: str) -> list[str]:
     """The calls that a database has: SQLite keeps nothing of what was deleted, so it needs no `heads`, and
-    has one writer, so it needs no `inboxes`; only PostgreSQL has `take`."""
-    lacks = {"sqlite": {"heads", "inboxes", "take"}, "mariadb": {"take"}}.get(dialect, set())
+    has one writer, so it needs no `inboxes`; only PostgreSQL has quick forms."""
+    quick = {"take", "submit_plain"}
+    lacks = {"sqlite": {"heads", "inboxes", *quick}, "mariadb": quick}.get(dialect, set())
     return [name for name in CALLS if file(name) not in lacks]
 
 

@@ -87,7 +87,9 @@ def quick_submit(at: Moment, items: Sequence[Submission]) -> Quickly[list[Accept
         return None
     each = {item.id: item for item in items}
     places = at.heads.seen(at.now, [item.conditions.queue for item in items])
-    new = yield Asked("submit", {"checked": 0, **_asked(at, each.values(), places)})
+    asked = {"checked": 0, **_asked(at, each.values(), places)}
+    plain = not asked["keyed"] and not asked["adorned"]
+    new = yield Asked("submit_plain" if plain else "submit", asked)
     if len(new) < len(each):
         return None
     return [Accepted(item.id, True, True, at.now) for item in items]

@@ -3,7 +3,7 @@
 `place`: behind 10,000 tasks of one owner, which start is the newcomer's only one (at most 3).
 `shares`: of three owners with long backlogs and weights 1, 1 and 2, which part of 2,000 starts is whose.
 `claim_ratio`: what a claim of 64 and its finish cost with 10,000 tasks of 100 owners pending, against 10,000
-of one owner (at most 1.2); `_weighted`: the same with weights 1..5, where starts follow submits less closely.
+of one owner (at most 1.2); `_weighted`: the same with weights 1..5.
 URL is an empty database; without one it is a SQLite file that is thrown away.
 """
 

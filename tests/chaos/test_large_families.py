@@ -139,10 +139,12 @@ async def test_a_map_of_ten_thousand_goes_on_where_its_worker_died(tmp_path: Pat
 
 
 async def _watch(workers: Cluster, id_: str, seen: list[float]) -> None:
-    while not (task := await workers.task(id_)).status.terminal:
+    async def ended() -> bool:
+        task = await workers.task(id_)
         seen.append(task.progress or 0.0)
-        await asyncio.sleep(0.05)
-    seen.append(task.progress or 0.0)
+        return task.status.terminal
+
+    await until(ended, 300, every=0.05)
 
 
 async def _known(workers: Cluster, id_: str) -> list[int]:

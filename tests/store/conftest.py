@@ -15,6 +15,7 @@ import pytest
 from duly.store import migrate, sqlite
 from duly.store.database import Database
 from support import invariants, servers
+from support.races import LANES
 from support.stores import Store, opened_store, sqlite_store
 
 Backend = Callable[[Path, Path, pytest.MonkeyPatch], Store]
@@ -78,3 +79,14 @@ def _invariants(tmp_path: Path) -> Iterator[None]:
     """Whatever a test does, the invariants hold afterwards."""
     yield
     invariants.check_folder(tmp_path)
+
+
+@pytest.fixture
+def others(store: Store) -> Iterator[list[Store]]:
+    """Other processes' stores on the same database: two for each lane of a race."""
+    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(2 * LANES)]
+    for one in stores:
+        one.database.open()
+    yield stores
+    for one in stores:
+        one.database.close()

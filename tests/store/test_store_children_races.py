@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,26 +10,11 @@ import pytest
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import children, claims, submissions
-from duly.store.database import Database
 from support.families import gather, gathering, spawn, spawning
+from support.races import LANES, RACES
 from support.stores import Store, ending, submission, suspension
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
-
-RACES = 400
-#: So many families at once, each verb for one task: groups that wait for each other would hide the race.
-LANES = 4
-
-
-@pytest.fixture
-def others(store: Store) -> Iterator[list[Store]]:
-    """Other processes' stores on the same database."""
-    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(2 * LANES)]
-    for one in stores:
-        one.database.open()
-    yield stores
-    for one in stores:
-        one.database.close()
 
 
 def families(store: Store) -> list[tuple[Claimed, Step, Claimed]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,25 +10,11 @@ import pytest
 from duly.model.state import Status
 from duly.model.task import Claimed
 from duly.store import claims, limit_care, limit_desk, submissions
-from duly.store.database import Database
 from duly.store.limit_desk import Setting
+from support.races import LANES, RACES
 from support.stores import Store, ending, request, submission
 
 pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
-
-RACES = 400
-LANES = 4
-
-
-@pytest.fixture
-def others(store: Store) -> Iterator[list[Store]]:
-    """Other processes' stores on the same database."""
-    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(2 * LANES)]
-    for one in stores:
-        one.database.open()
-    yield stores
-    for one in stores:
-        one.database.close()
 
 
 def limited(store: Store, keys: list[str], cap: int = 1) -> None:

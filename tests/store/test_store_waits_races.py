@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,25 +12,10 @@ import pytest
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import claims, signals, submissions, waits
-from duly.store.database import Database
+from support.races import LANES, RACES
 from support.stores import Store, new_id, submission, suspension, wait
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
-
-RACES = 400
-#: So many tasks at once, each verb for one task: groups that wait for each other would hide the race.
-LANES = 4
-
-
-@pytest.fixture
-def others(store: Store) -> Iterator[list[Store]]:
-    """Other processes' stores on the same database."""
-    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(2 * LANES)]
-    for one in stores:
-        one.database.open()
-    yield stores
-    for one in stores:
-        one.database.close()
 
 
 def suspended(store: Store) -> list[tuple[Claimed, Step]]:

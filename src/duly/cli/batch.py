@@ -11,7 +11,7 @@ import typer
 from duly.cli.grouped import grouped
 from duly.cli.options import Place, Shown
 from duly.cli.shell import Refusal
-from duly.cli.submit import Terms, WaitCommand, answer
+from duly.cli.submit import Terms, Wait, WaitCommand, answer
 from duly.cli.tasks import ask, detaching
 
 if TYPE_CHECKING:
@@ -45,16 +45,7 @@ def batch(
     fail_fast: Annotated[
         bool, typer.Option("--fail-fast", help="Fail with the first that fails, and cancel the others.")
     ] = False,
-    wait: Annotated[
-        float | None,
-        typer.Option(
-            help="Follow it to its end, for SECONDS at most, and show the result.",
-            metavar="[SECONDS]",
-            min=0,
-            show_default=False,
-            rich_help_panel="Answer",
-        ),
-    ] = None,
+    wait: Wait = None,
 ) -> None:
     """Hand in many tasks as one: accepted or refused as a whole, one answer when all have ended."""
     from duly.model.batch import BATCH

@@ -30,6 +30,12 @@ def _option(panel: str, text: str, metavar: str | None = None, **more: Any) -> A
     return typer.Option(help=text, rich_help_panel=panel, metavar=metavar, show_default=False, **more)
 
 
+Wait = Annotated[
+    float | None,
+    _option("Answer", "Follow it to its end, for SECONDS at most, and show the result.", "[SECONDS]", min=0),
+]
+
+
 class WaitCommand(TyperCommand):
     """Lets `--wait` stand alone, for as long as it takes; Typer has no option whose value may be left out."""
 
@@ -118,12 +124,7 @@ def submit(
             help="Input as key=value; a value that is JSON is taken as JSON.", metavar="KEY=VALUE"
         ),
     ] = None,
-    wait: Annotated[
-        float | None,
-        _option(
-            "Answer", "Follow it to its end, for SECONDS at most, and show the result.", "[SECONDS]", min=0
-        ),
-    ] = None,
+    wait: Wait = None,
 ) -> None:
     """Hand in a task; the answer means that it is on stable storage."""
     input_, options = input_of(given, pairs or []), terms.options()

@@ -14,8 +14,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from duly.model.limit import ALL, Allowance, Limits, Rate, check_limit_name, each_name, template_of, type_name
-from duly.model.limit import check_count as _check_count
+from duly.model.limit import (
+    ALL,
+    Allowance,
+    Limits,
+    Rate,
+    check_count,
+    check_limit_name,
+    each_name,
+    template_of,
+    type_name,
+)
 from duly.model.task import check_text
 from duly.store import limits, schema
 from duly.store.transaction import Transaction, compact
@@ -37,8 +46,8 @@ class Setting:
 
     def __post_init__(self) -> None:
         check_limit_name(self.name, quota=self.concurrency is None and self.rate is None)
-        _check_count(self.concurrency, "concurrency")
-        _check_count(self.waiting, "waiting")
+        check_count(self.concurrency, "concurrency")
+        check_count(self.waiting, "waiting")
         check_text(self.by or "", "by", 64)
 
 

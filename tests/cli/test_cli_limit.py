@@ -15,7 +15,7 @@ Work = Callable[[], None]
 def test_a_limit_is_set_shown_and_cleared(shell: Shell, submit: Submit, work: Work) -> None:
     """Meanwhile nothing of it starts, and why says so, in both languages."""
     submit("later")
-    assert shell("limit", "list").out.startswith("No limits")
+    assert shell("limit", "ls").out.startswith("No limits")
     said = shell("limit", "set", "queue/default", "--concurrency", "0", "--by", "ann")
     assert said.out.splitlines()[1].split() == ["queue/default", *"00––0", "set", "by", "ann"]
     id_ = submit("greet", "name=Ann")["id"]
@@ -23,7 +23,7 @@ def test_a_limit_is_set_shown_and_cleared(shell: Shell, submit: Submit, work: Wo
     assert shell("show", id_, "--json").json["task"]["status"] == "blocked"
     assert "The limit queue/default is full: 0 of at most 0 run" in shell("why", id_).out
     assert "限额 queue/default 已满" in shell("why", id_, "--lang", "zh").out
-    assert shell("limit", "list", "--json").json["limits"][0]["blocked"] == 1
+    assert shell("limit", "ls", "--json").json["limits"][0]["blocked"] == 1
     shell("limit", "clear", "queue/default")
     work()
     assert shell("show", id_, "--json").json["task"]["status"] == "completed"

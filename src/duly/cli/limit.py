@@ -36,12 +36,12 @@ Name = Annotated[str, typer.Argument(help="The limit, as queue/default.", metava
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for name, command in (("list", list_), ("show", show), ("set", set_), ("clear", clear)):
+    for name, command in (("ls", ls), ("show", show), ("set", set_), ("clear", clear)):
         group.command(name)(grouped(command))
     app.add_typer(group, name="limit", rich_help_panel="Tasks")
 
 
-def list_(place: Place, shown: Shown) -> None:
+def ls(place: Place, shown: Shown) -> None:
     """List limits: what each allows, how much is taken, how many tasks it blocks."""
     from duly.cli.table import limit_table
 

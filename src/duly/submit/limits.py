@@ -34,7 +34,7 @@ class LimitBook:
         check_limit_name(name, quota=True)
         if found := await self._database.read(limit_desk.listed, [name]):
             return found[0]
-        raise LimitNotFound(f"there is no limit {name}; duly limit list shows those that there are")
+        raise LimitNotFound(f"there is no limit {name}; duly limit ls shows those that there are")
 
     async def put(
         self,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from duly.failpoints import failpoint
@@ -50,7 +50,7 @@ def tallied(ids: Sequence[str], ends: Sequence[Mapping[str, Any]]) -> dict[str, 
 
 
 class FamilyPen(ABC):
-    """Children and items, written by who can write surely."""
+    """Children and items, written and read by who has patience with the database."""
 
     _database: Database
     _claimed: Claimed
@@ -58,8 +58,15 @@ class FamilyPen(ABC):
     _admit: Admit
 
     @abstractmethod
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
+        """What `ask` answers, asked again for as long as the database cannot be used: a restart of the
+        database costs a handler time, never its attempt."""
+
     async def _surely(self, verb: Verb, item: Any) -> Any:
-        """Writes, however long the database cannot be used."""
+        return await self._patiently(lambda: self._database.write(verb, item))
+
+    async def _read(self, query: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        return await self._patiently(lambda: self._database.read(query, *args, **more))
 
     @abstractmethod
     def _check(self, owned: bool) -> None:
@@ -114,15 +121,15 @@ class FamilyPen(ABC):
         """Remembers how the children of a gather that is over have ended, as JSON; the living ones are
         told to stop if asked so."""
         claimed = self._claimed
-        ends = await self._database.read(children.outcomes, claimed.id, ids)
+        ends = await self._read(children.outcomes, claimed.id, ids)
         living = [one["id"] for one in ends if not Status(one["status"]).terminal]
         if cancel and living:
-            await self._database.write_many(submissions.cancel, living)
+            await self._patiently(lambda: self._database.write_many(submissions.cancel, living))
         return await self._answered(step, ends)
 
     async def tally(self, step: Step, ids: tuple[str, ...]) -> str:
         """Remembers how many children of a gather that is over have ended how, as JSON; see `tallied`."""
-        ends = await self._database.read(children.outcomes, self._claimed.id, ids, results=False)
+        ends = await self._read(children.outcomes, self._claimed.id, ids, results=False)
         return await self._answered(step, tallied(ids, ends))
 
     async def _answered(self, step: Step, answer: Any) -> str:
@@ -134,7 +141,8 @@ class FamilyPen(ABC):
 
     async def items(self, name: str, after: int) -> list[Item]:
         """What is known of a map's items behind number `after`: a page of them."""
-        return await self._database.read(items.items, self._claimed.id, name, after)
+        found: list[Item] = await self._read(items.items, self._claimed.id, name, after)
+        return found
 
     async def record_items(self, name: str, some: tuple[Item, ...], progress: float) -> None:
         """Remembers what became of items.

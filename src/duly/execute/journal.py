@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from duly.execute.family import Admit, FamilyPen, no_children
@@ -18,7 +18,6 @@ from duly.model.job import JobState, Word
 from duly.model.task import Claimed, Step
 from duly.store import blobs, jobs, journal, waits
 from duly.store.database import Database
-from duly.store.writer import Verb
 
 GATHER_SECONDS = 0.25
 GATHER_CHARACTERS = 2048
@@ -103,12 +102,11 @@ class Journal(FamilyPen):
             raise LeaseLost
         return found
 
-    async def _surely(self, verb: Verb, item: Any) -> Any:
-        """Writes, however long the database cannot be used."""
+    async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
         self._check(not self._is_lost)
         while True:
             try:
-                return await self._database.write(verb, item)
+                return await ask()
             except NotReady as error:
                 self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -138,7 +136,7 @@ class Journal(FamilyPen):
 
     async def blob(self, sha256: str) -> bytes:
         """The bytes of an upload."""
-        data = await self._database.read(blobs.get, sha256)
+        data: bytes | None = await self._read(blobs.get, sha256)
         if data is None:
             raise InvalidInput(f"there is no upload {sha256}", code="unknown_blob")
         return data

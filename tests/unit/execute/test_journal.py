@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
 
+from duly.execute import journal as pen_module
 from duly.execute.journal import GATHER_CHARACTERS, GATHER_SECONDS, Journal
 from duly.model.errors import LeaseLost, NotReady
 from duly.model.events import EventType
 from duly.model.task import Claimed, Step
+from duly.store import blobs, children, items, submissions
 from duly.store import journal as verbs
 from support.cluster import until
 from support.world import Emitted
@@ -40,6 +42,7 @@ class Paper:
         self.written: list[tuple[Callable[..., Any], Any]] = []
         self.owned = True
         self.refusals = 0
+        self.answers: dict[Callable[..., Any], Any] = {}
 
     async def write(self, verb: Callable[..., Any], item: Any) -> bool:
         if self.refusals > 0:
@@ -47,6 +50,15 @@ class Paper:
             raise NotReady("locked")
         self.written.append((verb, item))
         return self.owned
+
+    async def write_many(self, verb: Callable[..., Any], items: Sequence[Any]) -> list[bool]:
+        return [await self.write(verb, item) for item in items]
+
+    async def read(self, query: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        if self.refusals > 0:
+            self.refusals -= 1
+            raise NotReady("locked")
+        return self.answers[query]
 
     def items(self, verb: Callable[..., Any]) -> Sequence[Any]:
         return [item for one, item in self.written if one is verb]
@@ -151,3 +163,25 @@ async def test_lines_outlive_a_busy_database(pen: Journal, paper: Paper) -> None
     await pen.line(EventType.LOG, {"n": 2})
     await pen.close()
     assert [data["n"] for item in paper.items(verbs.append) for _, data in item.events] == [1, 2]
+
+
+@pytest.mark.parametrize("what", ["ends", "tally", "items", "blob"])
+async def test_a_busy_database_costs_a_reader_time_and_not_its_attempt(
+    pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Who asks what became of children or items, or for an upload, while the database restarts, waits for it;
+    so do the cancels of those who are no longer wanted."""
+    monkeypatch.setattr(pen_module, "RETRY_SECONDS", 0)
+    alive = {"id": "c", "status": "running", "error_code": None, "error": None}
+    paper.answers = {children.outcomes: [alive], items.items: [], blobs.get: b"bytes"}
+    asked: dict[str, Callable[[], Awaitable[Any]]] = {
+        "ends": lambda: pen.ends(STEP, ("c",), True),
+        "tally": lambda: pen.tally(STEP, ("c",)),
+        "items": lambda: pen.items("numbers", -1),
+        "blob": lambda: pen.blob("sha"),
+    }
+    for refusals in (1, 2, 3):
+        paper.refusals = refusals
+        assert await asked[what]() is not None
+        assert paper.refusals == 0
+    assert paper.items(submissions.cancel) == (["c"] * 3 if what == "ends" else [])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from duly.clock import ServerClock, SystemClock
-from duly.model.errors import NotReady, SessionEnded
+from duly.model.errors import DulyError, NotReady, SessionEnded
 from duly.model.state import Status
 from duly.model.task import Submission
 from duly.store import claims, express, lists, sessions, submissions
@@ -107,7 +107,7 @@ async def test_many_small_calls_are_few_statements(database: Database) -> None:
     """What is queued while a statement is under way goes together, and each gets its own answer."""
     line, sent = line_of(database), []
     run = line.run
-    line.run = lambda name, values, told: (sent.append(name), run(name, values, told))[1]
+    line.run = lambda name, *rest, **more: (sent.append(name), run(name, *rest, **more))[1]
     every = [submission() for _ in range(200)]
     answers = await asyncio.gather(*(database.write(submissions.submit, one) for one in every))
     assert [one.id for one in answers] == [one.id for one in every]
@@ -192,7 +192,7 @@ async def test_the_next_statement_is_under_way_before_the_answer(database: Datab
     """Another verb, or a large call: the server finds it there when it has answered the one before."""
     line, sent = line_of(database), []
     run = line.run
-    line.run = lambda name, values, told: (sent.append((name, line.under_way)), run(name, values, told))[1]
+    line.run = lambda name, *rest, **more: (sent.append((name, line.under_way)), run(name, *rest, **more))[1]
     large = [[submission() for _ in range(256)] for _ in range(6)]
     accepted, claimed, *rest = await asyncio.gather(
         database.write(submissions.submit, submission()),
@@ -270,6 +270,69 @@ async def test_another_process_hears_of_a_submit(database: Database, url: str) -
         assert True not in own
     finally:
         other.close()
+
+
+def said(database: Database) -> list[str]:
+    """The statements without parameters that the loop sends from here on."""
+    seen: list[str] = []
+    line = line_of(database)
+    say = line.say
+    line.say = lambda statement, told: (seen.append(statement), say(statement, told))[1]
+    return seen
+
+
+async def test_a_lone_commit_is_its_own_hint(database: Database, url: str) -> None:
+    """Another process hears of it without a statement, and a synced commit, that only tells."""
+    other, heard = Database(url), asyncio.Event()
+    other.open()
+    try:
+        await until(lambda: not line_of(database).under_way)
+        statements = said(database)
+        other.subscribe(lambda foreign: heard.set() if foreign else None)
+        heard.clear()
+        await asyncio.sleep(express.TELL_PAUSE)
+        await database.write(submissions.submit, submission())
+        async with asyncio.timeout(5):
+            await heard.wait()
+        assert line_of(database).hint not in statements
+    finally:
+        other.close()
+
+
+async def test_a_hint_that_failed_with_its_statement_is_told(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood for what was committed before, too."""
+    monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
+    other, heard = Database(url), []
+    other.open()
+    try:
+        other.subscribe(heard.append)
+        await database.write(submissions.submit, submission())
+        await until(lambda: len(heard) >= 1)
+        await database.write(submissions.submit, submission())  # within the pause: not told yet
+        way, statements = database._dispatch._express, said(database)
+        assert way is not None
+        way._told_at = float("-inf")
+        with pytest.raises(DulyError):
+            await database.write(submissions.submit, submission(body_hash="h" * 100))
+        await until(lambda: line_of(database).hint in statements)
+    finally:
+        other.close()
+
+
+async def test_plans_are_made_beside_the_work(database: Database) -> None:
+    """After a table has grown, the next statement need not wait for its plan."""
+    statements = said(database)
+    for _ in range(4):
+        await database.write(submissions.submit, submission())
+    await until(lambda: "EXPLAIN (COSTS OFF) EXECUTE submit_plain(NULL, NULL, NULL)" in statements)
+    await until(lambda: not line_of(database).under_way)
+    counted: list[Any] = []
+    asked = "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'submit_plain'"
+    line_of(database).say(asked, counted.append)
+    await until(lambda: bool(counted))
+    assert counted[0][0][0] > 4  # each submit, and what was asked beside
 
 
 async def test_a_hint_within_the_pause_is_told_after_it(

@@ -55,6 +55,8 @@ class Poller:
         self.more = False
         #: Whether the last round has not seen all: some was locked by others, or stood behind many losers.
         self.again = False
+        #: Whether the last round may have left something for want of a slot.
+        self.hungry = True
         self._looked_at = self._suspects_at = float("-inf")
         #: Claims whose answer is still on its way: their rows are ours although nothing holds them yet.
         self.in_flight = 0
@@ -90,6 +92,7 @@ class Poller:
 
     async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
         lanes = self._lanes(self._free)
+        self.hungry = self._role is not Role.ORDINARY or len(lanes) < len(self._lanes(lambda _: 1))
         request = ClaimRequest(session=session, queues=self._queues, lanes=lanes, beside=beside)
         # Look first unless something waits, most likely: a claim that finds nothing would still commit, and
         # every commit is a hint to look.
@@ -139,6 +142,7 @@ class Poller:
         self.again = getattr(claimed, "more", False)
         full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
         self.more = full or self.again
+        self.hungry = self.hungry or self.more
         return len(claimed)
 
     async def promote(self) -> None:

@@ -44,6 +44,8 @@ PRUNE_SECONDS, PRUNE_PAUSE = 60.0, 0.1
 ORPHANS_SECONDS = 2.0
 #: When a claim is tried again that started nothing and has not seen all, in seconds.
 LIMITS_SECONDS = 0.02
+#: How long other looks wait for the claim, when somebody else has committed something, in seconds.
+ASIDE_SECONDS = 0.01
 #: What an operator does that may give workers something to do.
 OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
@@ -114,7 +116,7 @@ class Worker:
             emit=self._emit,
             slots={"loop": settings.concurrency, "thread": settings.threads, "process": settings.processes},
             stuck=settings.stuck,
-            freed=self.look,
+            freed=self._freed,
             replace=replace,
             admit=self._app.client.admit,
         )
@@ -164,11 +166,22 @@ class Worker:
             self._work_may_wait: frozenset(
                 {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, wake, *OPENING}
             ),
-            lambda _: self._cancels.hint(): frozenset({cancel, pass_on}),
-            lambda _: self._sends.hint(): frozenset(
+            self._aside(self._cancels): frozenset({cancel, pass_on}),
+            self._aside(self._sends): frozenset(
                 {finish, cancel, pass_on, promote, rescue, settle, bulk.purge}
             ),
         }
+
+    def _aside(self, one: Loop) -> Callable[[bool], None]:
+        """What others committed is mostly work: the claim goes first, and no other look beside it."""
+
+        def hint(foreign: bool) -> None:
+            if foreign:
+                asyncio.get_running_loop().call_later(ASIDE_SECONDS, one.hint)
+            else:
+                one.hint()
+
+        return hint
 
     def _listen(
         self, loop: asyncio.AbstractEventLoop, hint: Callable[[bool], None], verbs: frozenset[Verb]
@@ -186,9 +199,15 @@ class Worker:
         self._claims.hint()
 
     def look(self) -> None:
-        """Looks for work now: a slot is free, or the parent has just given suspects back."""
+        """Looks for work now: the parent has just given suspects back."""
         self._stirred.set()
         self._claims.hint()
+
+    def _freed(self) -> None:
+        """A slot is free: a reason to look, unless the last round had one left and saw all there was."""
+        self._stirred.set()
+        if self.poller.hungry:
+            self._claims.hint()
 
     @property
     def ready(self) -> tuple[bool, str]:

@@ -84,12 +84,16 @@ class Line(Protocol):
         """How many statements have not been answered."""
         ...
 
-    def run(self, name: str, parameters: Mapping[str, Any], told: Told, /) -> None:
-        """Runs the one statement of an SQL file."""
+    def run(self, name: str, parameters: Mapping[str, Any], told: Told, /, *, hint: bool = False) -> None:
+        """Runs the one statement of an SQL file; with `hint` others hear of its commit."""
         ...
 
     def say(self, statement: str, told: Told, /) -> None:
         """Runs a statement as it stands."""
+        ...
+
+    def plans(self) -> list[str]:
+        """Statements that make plans anew."""
         ...
 
     def wait(self, seconds: float, /) -> None:

@@ -50,6 +50,13 @@ class _Group:
 
     calls: list[Call]
     form: Quickly[Sequence[Any]]
+    #: Whether others hear of its last statement's commit.
+    told: bool = False
+
+    @property
+    def news(self) -> bool:
+        """Whether others should: claims are no news."""
+        return not self.calls[0].last
 
     @property
     def verb(self) -> Verb:
@@ -160,7 +167,8 @@ class Express:
             self._fail(group, error)
         else:
             values = given(asked.parameters, self._time.now())
-            line.run(asked.name, values, lambda told: self._arrived(line, group, told))
+            group.told = group.news and self._may_tell()
+            line.run(asked.name, values, lambda told: self._arrived(line, group, told), hint=group.told)
 
     def _arrived(self, line: Line, group: _Group, told: list[Row] | Exception) -> None:
         """After an error it is unknown whether it was committed: the verbs recognise their own work."""
@@ -186,8 +194,9 @@ class Express:
         self._under_way.remove(group)
         if answers is None:
             self._pass_on(group.calls)
+            self._untold = self._untold or group.told  # nobody heard of it, nor of what went before
         else:
-            self._untold = self._untold or not group.calls[0].last
+            self._untold = self._untold or (group.news and not group.told)
             self._committed({group.verb})
         self._carry_on()
         self._tell_later()
@@ -206,15 +215,22 @@ class Express:
     def _run_errand(self, line: Line) -> None:
         """What is due beside the work, one thing at a time."""
         now = self._time.monotonic()
-        if self._untold and now - self._told_at >= TELL_PAUSE:
-            self._untold, self._told_at = False, now
+        if self._untold and self._may_tell():
             self._ask(line, line.hint)
-        elif self._plans.due(now):
-            self._ask(line, "DISCARD PLANS")
+        elif (statement := self._plans.next(now, line)) is not None:
+            self._ask(line, statement)
         elif self._time.known and self._time.age >= CLOCK_AGAIN:
             self._ask_the_time(line)
         elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
             self._look(line, queue)
+
+    def _may_tell(self) -> bool:
+        """Whether the pause since the last hint is over; then one is sent now, of all that was committed."""
+        now = self._time.monotonic()
+        if now - self._told_at < TELL_PAUSE:
+            return False
+        self._untold, self._told_at = False, now
+        return True
 
     def _ask(self, line: Line, statement: str) -> None:
         """Nobody waits for the answer; whether the line is lost is said elsewhere."""
@@ -294,18 +310,19 @@ class _Plans:
 
     def __init__(self) -> None:
         self._count, self._next, self._until = 0, 1, float("inf")
+        self._left: deque[str] = deque()
 
     def used(self) -> None:
         """A statement ran."""
         self._count += 1
 
-    def due(self, now: float) -> bool:
-        """Whether to plan anew; that counts as done."""
-        if self._count < self._next and now < self._until:
-            return False
-        self._next = max(self._next, self._count) * 4
-        self._until = now + PLANS_SECONDS
-        return True
+    def next(self, now: float, line: Line) -> str | None:
+        """The next statement of planning anew, if that is due; what was answered counts as done."""
+        if self._count >= self._next or now >= self._until:
+            self._next = max(self._next, self._count) * 4
+            self._until = now + PLANS_SECONDS
+            self._left = deque(line.plans())
+        return self._left.popleft() if self._left else None
 
 
 def _may_go(line: Line, waiting: Sequence[Call], under_way: Sequence[_Group]) -> bool:

@@ -62,8 +62,9 @@ class LoopLine:
         """How many statements have not been answered."""
         return len(self._sent)
 
-    def run(self, name: str, parameters: Mapping[str, Any], told: Told) -> None:
-        """Runs the one statement of `sql/postgres/<name>.sql`, which is prepared the first time."""
+    def run(self, name: str, parameters: Mapping[str, Any], told: Told, *, hint: bool = False) -> None:
+        """Runs the one statement of `sql/postgres/<name>.sql`, which is prepared the first time; with `hint`
+        its commit is what others hear of."""
         new = name not in self._prepared
         self._sent.append((told, name if new else None))
         try:
@@ -72,6 +73,8 @@ class LoopLine:
             key, names = self._prepared[name]
             values = [None if (one := parameters[each]) is None else str(one).encode() for each in names]
             self._pgconn.send_query_prepared(key, values)
+            if hint:
+                self._pgconn.send_query_params(self.hint.encode(), None)
             self._close_transaction()
         except psycopg.Error as error:
             self._break(error)
@@ -84,6 +87,14 @@ class LoopLine:
             self._close_transaction()
         except psycopg.Error as error:
             self._break(error)
+
+    def plans(self) -> list[str]:
+        """Statements that make the plan of each prepared one anew, so that its next use need not."""
+        made = [
+            f"EXPLAIN (COSTS OFF) EXECUTE {name}({', '.join(['NULL'] * len(names))})"
+            for name, (_, names) in self._prepared.items()
+        ]
+        return ["DISCARD PLANS", *made]
 
     def wait(self, seconds: float) -> None:
         """Without the loop: until the answers under way are here, or until no news came for this long."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duly import BlockingContext, Context, Duly
-from duly.claim.poller import Poller
+from duly.claim.poller import Poller, Role
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.model.errors import SessionEnded
 from duly.model.task import Claimed
@@ -113,6 +113,28 @@ async def test_an_ended_session_claims_nothing(world: World) -> None:
     with pytest.raises(SessionEnded):
         await make_poller(world, Slots(loop=1)).tick("w1")
     assert (await world.task(id_)).status == "pending"
+
+
+async def test_a_free_slot_is_news_only_to_who_wanted_more(world: World) -> None:
+    """A worker that had room left has seen all there is; one that was full, or had no room, has not."""
+    await world.session()
+    slots = Slots(loop=1, thread=1, process=1)
+    poller = Poller(
+        world.database,
+        duly.registry,
+        ("default",),
+        free=slots.free,
+        start=slots.start,
+        role=Role.ORDINARY,
+    )
+    hungry = [poller.hungry]
+    for free, waiting in ((1, 0), (1, 1), (2, 1), (0, 1), (2, 1)):
+        slots.slots["loop"] = free
+        for _ in range(waiting):
+            await world.submit()
+        await poller.tick("w1")
+        hungry.append(poller.hungry)
+    assert hungry == [True, False, False, False, True, False]
 
 
 async def test_other_queues_are_left_alone(world: World) -> None:

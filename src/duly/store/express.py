@@ -59,6 +59,10 @@ class _Group:
         return not self.calls[0].last
 
     @property
+    def large(self) -> bool:
+        return sum(len(call.items) for call in self.calls) >= LARGE
+
+    @property
     def verb(self) -> Verb:
         return self.calls[0].verb
 
@@ -167,7 +171,7 @@ class Express:
             self._fail(group, error)
         else:
             values = given(asked.parameters, self._time.now())
-            group.told = group.news and self._may_tell()
+            group.told = group.news and not group.large and self._may_tell()
             line.run(asked.name, values, lambda told: self._arrived(line, group, told), hint=group.told)
 
     def _arrived(self, line: Line, group: _Group, told: list[Row] | Exception) -> None:
@@ -310,7 +314,8 @@ class _Plans:
 
     def __init__(self) -> None:
         self._count, self._next, self._until = 0, 1, float("inf")
-        self._left: deque[str] = deque()
+        #: Statements for when nothing is under way; without them the next use of each makes its plan.
+        self._left: list[str] = []
 
     def used(self) -> None:
         """A statement ran."""
@@ -321,8 +326,9 @@ class _Plans:
         if self._count >= self._next or now >= self._until:
             self._next = max(self._next, self._count) * 4
             self._until = now + PLANS_SECONDS
-            self._left = deque(line.plans())
-        return self._left.popleft() if self._left else None
+            first, *self._left = line.plans()
+            return first
+        return self._left.pop() if self._left and not line.under_way else None
 
 
 def _may_go(line: Line, waiting: Sequence[Call], under_way: Sequence[_Group]) -> bool:

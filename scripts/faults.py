@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
 """The fault programme: each case does one thing to network, processes, disks or clocks, and checks the books.
 
-`faults.py [--only NAME]... [--database KIND]` runs the tests below tests/chaos/faults that are marked `fault`,
-prints a line for each and one JSON line at the end, and exits 1 when a promise was broken. What this host
-cannot do is skipped with its reason; with `--no-skips` that is a failure too. `--list` prints the names.
+`faults.py [--only NAME]... [--database KIND]` runs the tests below tests/chaos/faults, prints a line for each
+and one JSON line at the end, and exits 1 when a promise was broken. What this host cannot do is skipped with
+its reason; with `--no-skips` that is a failure too. `--list` prints the names.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 import time
@@ -129,7 +130,10 @@ def main() -> int:
     options.add_argument("--database", choices=KINDS, help="only the cases on this one")
     options.add_argument("--list", action="store_true", help="print the names and databases, run nothing")
     options.add_argument("--no-skips", action="store_true", help="what cannot run here is a failure")
+    options.add_argument("--keep", metavar="FOLDER", help="a new folder for the logs of a single case")
     asked = options.parse_args()
+    if asked.keep:
+        os.environ["FAULTS_KEEP"] = str(Path(asked.keep).absolute())
     programme = Programme(asked.only, asked.database)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no process and no namespace behind
     begun = time.monotonic()

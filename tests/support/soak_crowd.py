@@ -40,6 +40,7 @@ class Crowd:
     hook: str
     die: random.Random
     width: int
+    headers: dict[str, str]
     history: list[Operation] = field(default_factory=list)
     open: dict[str, float] = field(default_factory=dict)
     #: Tasks whose answer is owed to the receiver.
@@ -50,8 +51,7 @@ class Crowd:
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Clients at work until the time is up; returns when all have their last answer."""
-        async with httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE, trust_env=False) as http, \
-                asyncio.TaskGroup() as group:  # fmt: skip
+        async with self.client() as http, asyncio.TaskGroup() as group:
             for number in range(SUBMITTERS):
                 group.create_task(self._submit_on(http, f"submitter-{number}"))
             for number in range(OBSERVERS):
@@ -59,6 +59,10 @@ class Crowd:
             while not until():  # noqa: ASYNC110 - the end is a time
                 await asyncio.sleep(0.1)
             self.over = True
+
+    def client(self, patience: float = PATIENCE) -> httpx2.AsyncClient:
+        """One that may do everything."""
+        return httpx2.AsyncClient(base_url=self.url, headers=self.headers, timeout=patience, trust_env=False)
 
     async def _submit_on(self, http: httpx2.AsyncClient, proc: str) -> None:
         while not self.over:

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from duly.model.errors import InvalidInput, NotReady, UnsupportedDatabase
 from duly.store.driver import Footing, Hints, Silence, Trouble
+from duly.store.network import ANSWER_SECONDS, CONNECT_SECONDS, keep_in_touch
 
 try:
     import pymysql
@@ -44,9 +45,14 @@ _SETTINGS = (
 
 
 class Connection(pymysql.connections.Connection):  # type: ignore[misc]
-    """Refuses what the server would answer by hanging up, so that only the call that is too large fails."""
+    """Refuses what the server would answer by hanging up, so that only the call that is too large fails; and
+    finds out when the server is gone."""
 
     _unasked: ClassVar[Any] = None
+
+    def connect(self, sock: Any = None) -> None:
+        super().connect(sock)
+        keep_in_touch(self._sock)
 
     def query(self, sql: Any, unbuffered: bool = False) -> Any:
         if len(sql) > PACKET // 4:  # characters may take four bytes each
@@ -115,9 +121,9 @@ class MariaDB:
             charset="utf8mb4",
             collation="utf8mb4_bin",
             autocommit=True,
-            connect_timeout=5,
-            read_timeout=15,
-            write_timeout=15,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ANSWER_SECONDS,
+            write_timeout=ANSWER_SECONDS,
             **self._arguments,
         )
         isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"

@@ -87,7 +87,7 @@ class Programme:
         """One phase of one case; its figures come with the last."""
         one = self._open[report.nodeid]
         one.seconds += report.duration
-        told = dict(report.user_properties)
+        told: dict[str, Any] = dict(report.user_properties)
         if report.skipped:
             one.reason = _reason(report)
         elif report.failed and not told.get("violations"):

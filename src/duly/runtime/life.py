@@ -102,7 +102,7 @@ class Life:
         """When its lease is as good as over, and others may soon start what it runs."""
         if self._killed or self._renew_at == INF:
             return INF
-        return self._renewed_at + self._settings["lease"] - self._unit
+        return float(self._renewed_at + self._settings["lease"] - self._unit)
 
     def end_with_lease(self) -> None:
         """Kills it if that time has come: also called while a try to renew is under way."""

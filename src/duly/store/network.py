@@ -18,7 +18,7 @@ ANSWER_SECONDS = 6
 #: An idle connection whose other end is gone is found out within some twenty seconds.
 IDLE_SECONDS, PROBE_SECONDS, PROBES = 10, 3, 3
 #: The same in libpq's words.
-LIBPQ = {
+LIBPQ: dict[str, Any] = {
     "connect_timeout": CONNECT_SECONDS,
     "tcp_user_timeout": ANSWER_SECONDS * 1000,
     "keepalives_idle": IDLE_SECONDS,

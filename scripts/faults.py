@@ -24,7 +24,10 @@ ROOT = Path(__file__).resolve().parents[1]
 CASES = ROOT / "tests" / "chaos" / "faults"
 KINDS = ("sqlite", "postgres", "mariadb")
 #: pytest says nothing itself: what it would say is in the lines.
-WORDS = ["-o", "addopts=--strict-markers", "-m", "fault", "-p", "no:terminal", "-p", "no:cacheprovider"]
+WORDS = [
+    *("-c", str(ROOT / "pyproject.toml"), "-o", "addopts=--strict-markers", "-m", "fault"),
+    *("-p", "no:terminal", "-p", "no:cacheprovider"),
+]
 #: Violations of one case that are printed; all are counted.
 SHOWN = 10
 

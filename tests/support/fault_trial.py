@@ -94,7 +94,7 @@ class Trial(Soak):
         key, begun = f"trial-{time.monotonic_ns()}", time.monotonic()
         answer = await self.ask("POST", "/api/tasks", json=BODY, headers={"Idempotency-Key": key})
         phase = Phase.OK if answer.status == 202 else Phase.INFO
-        self.crowd._note("trial", "submit", phase, begun, key=key, task=answer.body.get("id"))
+        self.crowd.note("trial", "submit", phase, begun, key=key, task=answer.body.get("id"))
         return answer
 
     async def submit(self, task_type: str, n: int, pause: float) -> str:
@@ -102,7 +102,7 @@ class Trial(Soak):
         body = {"task_type": task_type, "input": {"n": n, "pause": pause}, "deliver": []}
         key = f"trial-{time.monotonic_ns()}"
         async with self.crowd.client() as http:
-            id_ = await self.crowd._submit(http, "trial", key, body)
+            id_ = await self.crowd.submit(http, "trial", key, body)
         assert id_ is not None, "the API takes nothing before the fault"
         return id_
 

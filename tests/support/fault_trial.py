@@ -24,6 +24,8 @@ from support.soak_ledger import Line
 from support.soak_units import Unit
 
 SEED = 7
+#: Tasks open at once, for two workers.
+WIDTH = 8
 BODY = {"task_type": "soak.work", "input": {"n": 1, "pause": 0.05}, "deliver": []}
 #: Longer than any answer may take; who waits so long has been left hanging.
 HANGING = 60.0
@@ -61,7 +63,7 @@ class Trial(Soak):
         hook: str | None = None,
     ) -> None:
         super().__init__(Plan(database=kind, seconds=0, seed=SEED), folder, receiver, site)
-        self.crowd.hook = hook or receiver.url
+        self.crowd.hook, self.crowd.width = hook or receiver.url, WIDTH
         self._fault = fault
 
     async def _weather(self) -> None:

@@ -43,7 +43,7 @@ WORKERS = 4
 #: Tasks open at once. A worker takes at most six, so that each of the four has some.
 WIDTH = 14
 LANES = {"DULY_CONCURRENCY": "4", "DULY_THREADS": "2"}
-START_SECONDS = 150
+START_SECONDS = 240
 #: A lease, a sweep, the longest rest of a supervisor, and time to work.
 DRAIN_SECONDS = 150
 

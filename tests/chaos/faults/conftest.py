@@ -14,7 +14,7 @@ from support.fault_case import Case
 
 HERE = Path(__file__).parent
 #: Seconds for one case, whatever it does.
-LIMIT = 400
+LIMIT = 600
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

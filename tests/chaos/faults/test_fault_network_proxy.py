@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from duly.store import lists
+from support.cluster import until
 from support.fault_case import Case
 from support.fault_stops import Held, judge_stop
 from support.fault_trial import BACK_SECONDS, Trial, close, ground, refusals
@@ -111,14 +112,14 @@ async def test_answers_that_are_lost_or_cut_in_half_are_asked_for_again(case: Ca
 @pytest.mark.fault("receiver-resets")
 @pytest.mark.parametrize("kind", ["sqlite", *KINDS])
 async def test_a_receiver_that_reads_and_then_resets_is_told_again(case: Case, kind: str) -> None:
-    """For fifteen seconds it gets every webhook and never says so: each comes again, the same."""
+    """It gets six webhooks and never says so: each comes again, the same."""
     with ground() as folder, contextlib.ExitStack() as stack:
         async with Receiver() as receiver:
             between = stack.enter_context(proxy("127.0.0.1", receiver.port))
 
             async def resets(trial: Trial) -> None:
                 between.damage = 1.0
-                await asyncio.sleep(15)
+                await until(lambda: between.damaged >= 6, 90, every=0.1)
                 between.heal()
 
             site = Site(server=DATABASES[kind](folder), workers=(HERE, HERE))
@@ -130,5 +131,4 @@ async def test_a_receiver_that_reads_and_then_resets_is_told_again(case: Case, k
                 pytest.skip(str(reason))
             ids = {one.headers["webhook-id"] for one in receiver.requests}
             case.figure(webhooks=len(ids), requests=len(receiver.requests), resets=between.damaged)
-            case.holds("answers were reset", between.damaged > 3, between.damaged)
             case.holds("what was reset came again", len(receiver.requests) > len(ids), len(receiver.requests))

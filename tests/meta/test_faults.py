@@ -9,6 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from support import netns
+from support.cluster import alive, until
+
 ROOT = Path(__file__).resolve().parents[2]
 CASES = """
 import pytest
@@ -68,3 +73,26 @@ def test_the_real_cases_are_listed() -> None:
     said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert said.returncode == 0
     assert "worker-cut-off " in said.stdout
+
+
+async def test_what_a_killed_run_left_is_removed() -> None:
+    """Its namespaces carry its process id; what still runs in them ends too."""
+    try:
+        netns.able()
+    except netns.NoNamespaces as reason:
+        pytest.skip(str(reason))
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left, own = netns.namespace("left", dead.pid), netns.namespace("own")
+    for name in (left, own):
+        netns.run("ip", "netns", "add", name)
+    rest = subprocess.Popen(["ip", "netns", "exec", left, "sleep", "60"])
+    try:
+        await until(lambda: netns.run("ip", "netns", "pids", left).strip())
+        assert netns.sweep() == [left]
+        rest.wait(10)
+        assert not alive(rest.pid)
+        assert own in netns.run("ip", "netns", "list")
+    finally:
+        rest.kill()
+        netns.remove(own)

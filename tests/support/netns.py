@@ -105,6 +105,19 @@ class Network:
         self.inside(name, "iptables", "-w", "-F")
 
 
+def able() -> None:
+    """Looks whether this host can do it.
+
+    Raises:
+        NoNamespaces: it cannot.
+    """
+    for program in ("ip", "iptables", "setpriv"):
+        if shutil.which(program) is None:
+            raise NoNamespaces(f"{program} is not on this host")
+    if os.geteuid() != 0:
+        raise NoNamespaces("network namespaces need root")
+
+
 def namespace(name: str, pid: int | None = None) -> str:
     """What a host's namespace is called."""
     return f"duly-{os.getpid() if pid is None else pid}-{name}"
@@ -146,11 +159,7 @@ def network(*names: str) -> Iterator[Network]:
     Raises:
         NoNamespaces: this host cannot make them.
     """
-    for program in ("ip", "iptables", "setpriv"):
-        if shutil.which(program) is None:
-            raise NoNamespaces(f"{program} is not on this host")
-    if os.geteuid() != 0:
-        raise NoNamespaces("network namespaces need root")
+    able()
     sweep()
     made = Network(names)
     try:

@@ -121,15 +121,16 @@ class Supervisor:
 
     def _watch_leases(self, over: threading.Event) -> None:
         """A thread beside the loop, which may wait for the database longer than a lease has left. Who wakes
-        much too late has stood still, the whole host perhaps: then the loop comes first."""
-        lease = self._settings["lease"]
+        much too late has stood still, the whole host perhaps: then the loop comes first, once."""
+        lease, late = self._settings["lease"], False
         while not over.is_set():
             now = self._clock.monotonic()
             due = min([now + lease / 2, *(life.kill_at for life in self._lives)])
-            over.wait(max(due, now + lease / 60) - now)
-            if self._clock.monotonic() < max(due, now) + lease / 30:
-                for life in self._lives:
-                    life.end_with_lease()
+            wake = max(due, now + lease / 60)
+            over.wait(wake - now)
+            late = not late and self._clock.monotonic() > wake + lease / 30
+            for life in [] if late else self._lives:
+                life.end_with_lease()
 
     def _supervise(self) -> int:
         if self._ordinary.handover.mode == "serve":

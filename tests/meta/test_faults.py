@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -75,7 +76,7 @@ def test_the_real_cases_are_listed() -> None:
     assert "worker-cut-off " in said.stdout
 
 
-async def test_what_a_killed_run_left_is_removed() -> None:
+def test_what_a_killed_run_left_is_removed() -> None:
     """Its namespaces carry its process id; what still runs in them ends too."""
     try:
         netns.able()
@@ -88,7 +89,7 @@ async def test_what_a_killed_run_left_is_removed() -> None:
         netns.run("ip", "netns", "add", name)
     rest = subprocess.Popen(["ip", "netns", "exec", left, "sleep", "60"])
     try:
-        await until(lambda: netns.run("ip", "netns", "pids", left).strip())
+        asyncio.run(until(lambda: netns.run("ip", "netns", "pids", left).strip()))
         assert netns.sweep() == [left]
         rest.wait(10)
         assert not alive(rest.pid)

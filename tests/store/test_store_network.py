@@ -86,11 +86,8 @@ async def test_an_answer_that_does_not_come_is_a_lost_connection(url: str, betwe
         assert driver.trouble(caught.value) is Trouble.LOST
 
 
-async def test_a_server_that_does_not_even_greet_is_lost_too(
-    url: str, between: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_server_that_does_not_even_greet_is_lost_too(url: str, between: Proxy) -> None:
     """A connection is taken, and nobody speaks."""
-    monkeypatch.setitem(network.LIBPQ, "connect_timeout", 1)
     driver = choose(url)
     between.stall()
     with pytest.raises(driver.module.Error) as caught:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx2
 
@@ -51,6 +51,9 @@ class Answered:
 
 class Trial(Soak):
     """One run of `fault`, which leaves the network healed."""
+
+    #: Room on either worker for all that the other held.
+    lanes: ClassVar[dict[str, str]] = {"DULY_CONCURRENCY": "16", "DULY_THREADS": "4"}
 
     def __init__(
         self,

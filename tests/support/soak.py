@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
@@ -86,6 +86,8 @@ class Site:
 class Soak:
     """One run in `folder`, which must be empty; on this host unless a site says otherwise."""
 
+    lanes: ClassVar[dict[str, str]] = LANES
+
     def __init__(self, plan: Plan, folder: Path, receiver: Receiver, site: Site | None = None) -> None:
         self.folder = folder
         self._plan = plan
@@ -112,7 +114,7 @@ class Soak:
         settings = {"database_url": self.site.urls.get(name, self.server.url), "app": "soak_app:duly"}
         settings |= {"token_file": str(self.folder / "duly.token"), "host": host.address}
         settings |= {"webhook_private": "true", "log_format": "json", "log_level": "info"}
-        environment = {f"DULY_{name.upper()}": value for name, value in settings.items()} | LANES
+        environment = {f"DULY_{name.upper()}": value for name, value in settings.items()} | self.lanes
         broken = {"SOAK_BREAK": ",".join(self._plan.broken)}
         return Unit(name, words, self.folder, environment | broken, host.enter)
 

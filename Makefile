@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos power planted suspension idle bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos faults power planted suspension idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -60,13 +60,16 @@ check: install ## Lint, format, types, import contracts and shape; runs all, fai
 	run "shape: scripts/shape.py" $(BIN)/python scripts/shape.py; \
 	exit $$failed
 
-full: check ## Everything: check, all tests with the slow ones, the idle measurement, the demo
-	@$(BIN)/pytest -m ""
+full: check ## Everything: check, all tests but the faults, the idle measurement, the demo
+	@$(BIN)/pytest -m "not fault"
 	@$(BIN)/python scripts/idle.py
 	@$(BIN)/duly demo
 
 chaos: install ## Kill processes and databases under load: make chaos DATABASE=postgres MINUTES=5: one JSON line
 	@$(BIN)/python scripts/chaos.py --database $(DATABASE) --minutes $(MINUTES) $(ARGS)
+
+faults: install ## Harm network, processes, disks, clocks, one case each (ARGS="--list", "--only NAME"): one JSON line
+	@$(BIN)/python scripts/faults.py $(ARGS)
 
 power: install ## Cut the power under SQLite 60 times, and count what was lost: one JSON line
 	@$(BIN)/python scripts/power_cut.py $(ARGS)

@@ -40,9 +40,10 @@ class Answer:
 class Receiver:
     """`async with Receiver(Answer(status=500)) as hook:` answers by script, then 200 for ever."""
 
-    def __init__(self, *script: Answer, always: Answer | None = None) -> None:
+    def __init__(self, *script: Answer, always: Answer | None = None, host: str = "127.0.0.1") -> None:
         self._script = list(script)
         self._always = always or Answer()
+        self.host = host
         self.requests: list[Received] = []
         self._arrived = asyncio.Condition()
         self._server: asyncio.Server | None = None
@@ -50,7 +51,7 @@ class Receiver:
         self._open: set[asyncio.StreamWriter] = set()
 
     async def __aenter__(self) -> Receiver:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._serve, self.host, 0)
         self.port = int(self._server.sockets[0].getsockname()[1])
         return self
 
@@ -62,7 +63,7 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook"
+        return f"http://{self.host}:{self.port}/hook"
 
     async def arrived(self, count: int, within: float = 5.0) -> None:
         """Returns when `count` requests have come in."""

@@ -95,6 +95,7 @@ def _admin(kind: str, statement: str) -> None:
     except driver.module.Error as error:
         raise Unreachable(" ".join(str(error).split())) from error
     with closing(connection):
+        connection.be_patient()  # on a busy machine a database is not made within our time limits
         cursor = connection.cursor()
-        cursor.execute(UNHURRIED[kind])  # on a busy machine a database is not made within our time limits
+        cursor.execute(UNHURRIED[kind])
         cursor.execute(statement)

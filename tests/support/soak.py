@@ -12,17 +12,19 @@ import shutil
 import signal
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import sqlalchemy as sa
 
 from duly.clock import SystemClock
+from duly.config import Settings
 from duly.model.errors import DulyError
 from duly.model.state import TERMINAL
+from duly.runtime import credentials
 from duly.store import lists, schema
 from duly.store.database import Database
 from support.cluster import until
@@ -32,16 +34,16 @@ from support.soak_books import Verdict, judge, kept
 from support.soak_crowd import Crowd
 from support.soak_ledger import Ledger
 from support.soak_recovery import recoveries
-from support.soak_servers import DATABASES, File, Server, free_port
+from support.soak_servers import DATABASES, HERE, File, Host, Server, free_port
 from support.soak_storm import Storm
-from support.soak_units import Fleet
+from support.soak_units import Fleet, Unit
 
-HERE = Path(__file__).parent
+SUPPORT = Path(__file__).parent
 WORKERS = 4
 #: Tasks open at once. A worker takes at most six, so that each of the four has some.
 WIDTH = 14
 LANES = {"DULY_CONCURRENCY": "4", "DULY_THREADS": "2"}
-START_SECONDS = 60
+START_SECONDS = 240
 #: A lease, a sweep, the longest rest of a supervisor, and time to work.
 DRAIN_SECONDS = 150
 
@@ -71,75 +73,97 @@ class Report:
     outage: float
 
 
-class Soak:
-    """One run in `folder`, which must be empty."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """Where the processes of a run are; `urls` has the database's as a unit sees it, if that is another."""
 
-    def __init__(self, plan: Plan, folder: Path, receiver: Receiver) -> None:
+    server: File | Server
+    api: Host = HERE
+    workers: Sequence[Host] = (HERE,) * WORKERS
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+
+class Soak:
+    """One run in `folder`, which must be empty; on this host unless a site says otherwise."""
+
+    lanes: ClassVar[dict[str, str]] = LANES
+
+    def __init__(self, plan: Plan, folder: Path, receiver: Receiver, site: Site | None = None) -> None:
         self.folder = folder
         self._plan = plan
-        self._receiver = receiver
-        self._server: File | Server = DATABASES[plan.database](folder)
-        port = free_port()
-        self._fleet = Fleet(folder, port, WORKERS, self._environment())
-        self._ledger = Ledger(folder / "ledger.jsonl")
-        self._storm = Storm(self._fleet, self._server, self._ledger, seeded(plan.seed), self._manned)
-        url = f"http://127.0.0.1:{port}"
-        self._crowd = Crowd(url, receiver.url, seeded(plan.seed + 1), WIDTH)
-        self._database = Database(self._server.url)
+        self.receiver = receiver
+        self.site = site or Site(server=DATABASES[plan.database](folder))
+        self.server = self.site.server
+        self.url = f"http://{self.site.api.address}:{free_port()}"
+        self.fleet = self._make_fleet()
+        self.ledger = Ledger(folder / "ledger.jsonl")
+        self.storm = Storm(self.fleet, self.server, self.ledger, seeded(plan.seed), self._manned)
+        token_file = str(folder / "duly.token")
+        token = credentials.ensure(Settings(database_url=self.server.url, token_file=token_file)).token
+        self.headers = {"Authorization": f"Bearer {token}"}
+        self.crowd = Crowd(self.url, receiver.url, seeded(plan.seed + 1), WIDTH, self.headers)
+        self.database = Database(self.server.url)
         self._pids: set[int] = set()
 
-    def _environment(self) -> dict[str, str]:
-        settings = {"database_url": self._server.url, "app": "soak_app:duly", "auth": "loopback"}
+    def _make_fleet(self) -> Fleet:
+        port = self.url.rpartition(":")[2]
+        workers = [self._unit(f"worker-{n}", ["worker"], at) for n, at in enumerate(self.site.workers)]
+        return Fleet(self._unit("api", ["serve", "--no-worker", "--port", port], self.site.api), workers)
+
+    def _unit(self, name: str, words: list[str], host: Host) -> Unit:
+        settings = {"database_url": self.site.urls.get(name, self.server.url), "app": "soak_app:duly"}
+        settings |= {"token_file": str(self.folder / "duly.token"), "host": host.address}
         settings |= {"webhook_private": "true", "log_format": "json", "log_level": "info"}
+        environment = {f"DULY_{name.upper()}": value for name, value in settings.items()} | self.lanes
         broken = {"SOAK_BREAK": ",".join(self._plan.broken)}
-        return {f"DULY_{name.upper()}": value for name, value in settings.items()} | LANES | broken
+        return Unit(name, words, self.folder, environment | broken, host.enter)
 
     async def run(self) -> Report:
         """All of it."""
         for name in ("soak_app.py", "soak_breakage.py"):
-            shutil.copy(HERE / name, self.folder)
+            shutil.copy(SUPPORT / name, self.folder)
         try:
-            await self._server.start()
+            await self.server.start()
             async with self._kept_running():
                 await self._weather()
                 await self._drain()
-                codes = await self._fleet.stop()
+                codes = await self.fleet.stop()
             return await asyncio.to_thread(self._close_books, codes)
         finally:
-            self._fleet.put_away()
+            self.fleet.put_away()
             try:
-                self._database.close()
+                self.database.close()
             finally:
-                await self._server.stop()
+                await self.server.stop()
 
     @asynccontextmanager
     async def _kept_running(self) -> AsyncIterator[None]:
-        keeper = asyncio.create_task(self._fleet.keep())
+        keeper = asyncio.create_task(self.fleet.keep())
         try:
             await until(self._complete, START_SECONDS, every=0.2)
             yield
         finally:
-            self._fleet.closing = True
+            self.fleet.closing = True
             await keeper
 
     async def _complete(self) -> bool:
         """Whether every worker has a living session."""
-        return len(await self._manned()) == WORKERS
+        return len(await self._manned()) == len(self.site.workers)
 
     async def _manned(self) -> set[int]:
         """The process ids that have one; the last known ones while the database is away."""
         with suppress(DulyError, sa.exc.DBAPIError):  # no table yet, or no server
-            if not self._database.is_open:
-                self._database.open()
-            self._pids = {row["pid"] for row in await self._database.read(lists.living_workers)}
+            if not self.database.is_open:
+                self.database.open()
+            self._pids = {row["pid"] for row in await self.database.read(lists.living_workers)}
         return self._pids
 
     async def _weather(self) -> None:
         """Load and faults at once."""
         ends_at = time.monotonic() + self._plan.seconds
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._crowd.run(lambda: time.monotonic() >= ends_at))
-            group.create_task(self._storm.run(ends_at))
+            group.create_task(self.crowd.run(lambda: time.monotonic() >= ends_at))
+            group.create_task(self.storm.run(ends_at))
 
     async def _drain(self) -> None:
         """Until all tasks have ended and all answers are sent; what has not by then is counted as lost."""
@@ -156,31 +180,31 @@ class Soak:
         task, delivery = schema.task.c, schema.delivery.c
         now = SystemClock().now_ms()
         later = sa.and_(delivery.status == "pending", delivery.due_at > now)
-        with self._database.engine().connect() as connection:
+        with self.database.engine().connect() as connection:
             connection.execute(sa.update(schema.delivery).where(later).values(due_at=now))
             living = sa.select(sa.func.count()).where(task.status.not_in([*TERMINAL]))
             unsent = sa.select(sa.func.count()).where(delivery.status.not_in(["delivered", "dead"]))
             return not connection.execute(living).scalar() and not connection.execute(unsent).scalar()
 
     def _close_books(self, codes: list[int]) -> Report:
-        self._ledger.read()
-        found = kept(self._database)
-        history = [*self._crowd.history, *self._ledger.operations()]
+        self.ledger.read()
+        found = kept(self.database)
+        history = [*self.crowd.history, *self.ledger.operations()]
         self._write_down(history)
-        effects, items = self._ledger.marks(), self._ledger.marks("item")
-        verdict = judge(found, history, effects, self._receiver.requests, items)
-        storm, lines = self._storm, self._ledger.lines
-        verdict.wrong["refusals"] = self._crowd.refusals
+        effects, items = self.ledger.marks(), self.ledger.marks("item")
+        verdict = judge(found, history, effects, self.receiver.requests, items)
+        storm, lines = self.storm, self.ledger.lines
+        verdict.wrong["refusals"] = self.crowd.refusals
         # A command that is not a supervisor yet ends as any program does.
         wrong = set(codes) - {0, -signal.SIGTERM}
         verdict.wrong["exits"] = [f"exit codes after SIGTERM: {codes}"] if wrong else []
         verdict.wrong["answers owed"] = [
-            f"{id_}: no delivery" for id_ in self._crowd.owed - {row.task_id for row in found.deliveries}
+            f"{id_}: no delivery" for id_ in self.crowd.owed - {row.task_id for row in found.deliveries}
         ]
         return Report(
             verdict=verdict,
             kills=Counter(kill.what for kill in storm.kills),
-            restarts=self._server.restarts,
+            restarts=self.server.restarts,
             pauses=storm.pauses,
             refused=sum(map(_refused, self.folder.glob("worker-*.log"))),
             recoveries=recoveries(found, lines, storm.kills, storm.outages),
@@ -189,7 +213,7 @@ class Soak:
         )
 
     def _write_down(self, history: list[Any]) -> None:
-        kills = [asdict(kill) for kill in self._storm.kills]
+        kills = [asdict(kill) for kill in self.storm.kills]
         for name, lines in (("history", [one.line() for one in history]), ("kills", kills)):
             text = "".join(json.dumps(line) + "\n" for line in lines)
             (self.folder / f"{name}.jsonl").write_text(text)

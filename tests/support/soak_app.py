@@ -164,6 +164,17 @@ async def limited(ctx: Context, n: int, pause: float) -> dict[str, Any]:
     return await work(ctx, n, pause)
 
 
+@duly.task("soak.beat", timeout=300, max_retries=3)
+async def beat(ctx: Context, n: int, pause: float) -> dict[str, Any]:
+    """Asks nothing of the database, and notes that it is there; a later attempt is soon done."""
+    note("start", ctx.task_id, ctx.attempt)
+    for number in range(n if ctx.attempt == 1 else 3):
+        note("beat", ctx.task_id, ctx.attempt, number)
+        await asyncio.sleep(pause)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, [])
+
+
 @duly.task("soak.tick", timeout=120, max_retries=3)
 async def tick(ctx: Context) -> dict[str, Any]:
     """Is submitted by a schedule."""

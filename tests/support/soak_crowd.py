@@ -40,6 +40,7 @@ class Crowd:
     hook: str
     die: random.Random
     width: int
+    headers: dict[str, str]
     history: list[Operation] = field(default_factory=list)
     open: dict[str, float] = field(default_factory=dict)
     #: Tasks whose answer is owed to the receiver.
@@ -50,8 +51,7 @@ class Crowd:
 
     async def run(self, until: Callable[[], bool]) -> None:
         """Clients at work until the time is up; returns when all have their last answer."""
-        async with httpx2.AsyncClient(base_url=self.url, timeout=PATIENCE, trust_env=False) as http, \
-                asyncio.TaskGroup() as group:  # fmt: skip
+        async with self.client() as http, asyncio.TaskGroup() as group:
             for number in range(SUBMITTERS):
                 group.create_task(self._submit_on(http, f"submitter-{number}"))
             for number in range(OBSERVERS):
@@ -59,6 +59,10 @@ class Crowd:
             while not until():  # noqa: ASYNC110 - the end is a time
                 await asyncio.sleep(0.1)
             self.over = True
+
+    def client(self, patience: float = PATIENCE) -> httpx2.AsyncClient:
+        """One that may do everything."""
+        return httpx2.AsyncClient(base_url=self.url, headers=self.headers, timeout=patience, trust_env=False)
 
     async def _submit_on(self, http: httpx2.AsyncClient, proc: str) -> None:
         while not self.over:
@@ -77,7 +81,7 @@ class Crowd:
         key = f"key-{self._count}"
         stubborn = self.die.random() < 0.5
         for number in range(TRIES if stubborn else 1):
-            id_ = await self._submit(http, f"{proc}/{self._count}.{number}", key, body)
+            id_ = await self.submit(http, f"{proc}/{self._count}.{number}", key, body)
             if id_ is not None:
                 self.open[id_] = time.monotonic()
                 if body["deliver"]:
@@ -94,13 +98,11 @@ class Crowd:
         deliver = [self.hook] if self.die.random() < 0.3 else []
         return {"task_type": self.die.choice(KINDS), "input": input_, "deliver": deliver}
 
-    async def _submit(
-        self, http: httpx2.AsyncClient, proc: str, key: str, body: dict[str, Any]
-    ) -> str | None:
+    async def submit(self, http: httpx2.AsyncClient, proc: str, key: str, body: dict[str, Any]) -> str | None:
         begin = time.monotonic()
         phase, task = await self._ask(http, "POST", "/api/tasks", json=body, headers={"Idempotency-Key": key})
         id_ = task.get("id")
-        self._note(proc, "submit", phase, begin, key=key, task=id_)
+        self.note(proc, "submit", phase, begin, key=key, task=id_)
         if id_ is not None:
             self._saw(proc, begin, task)
         return id_
@@ -109,7 +111,7 @@ class Crowd:
         await asyncio.sleep(self.die.uniform(0, 0.7))
         begin = time.monotonic()
         phase, task = await self._ask(http, "POST", f"/api/tasks/{id_}/cancel")
-        self._note(proc, "cancel", phase, begin, task=id_)
+        self.note(proc, "cancel", phase, begin, task=id_)
         if phase is Phase.OK:
             self._saw(proc, begin, task)
 
@@ -134,11 +136,11 @@ class Crowd:
     def _saw(self, proc: str, begin: float, task: dict[str, Any]) -> None:
         """A task as it stood at some moment since `begin`."""
         seen = {"task": task["id"], "attempt": task["attempt"], "status": task["status"]}
-        self._note(proc, "read", Phase.OK, begin, **seen)
+        self.note(proc, "read", Phase.OK, begin, **seen)
         if task["status"] in TERMINAL:
             self.open.pop(task["id"], None)
 
-    def _note(self, proc: str, f: str, phase: Phase, begin: float, **seen: Any) -> None:
+    def note(self, proc: str, f: str, phase: Phase, begin: float, **seen: Any) -> None:
         end = NEVER if phase is Phase.INFO else time.monotonic()
         self.history.append(Operation(proc=proc, f=f, phase=phase, begin=begin, end=end, **seen))
 

@@ -13,6 +13,7 @@ import socket
 import subprocess
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 
 from duly.store.driver import choose
@@ -23,6 +24,17 @@ READY_SECONDS = 60
 
 class NotInstalled(Exception):
     """The server's programs are not on this host."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where a process runs: its address for others, and the words before its command that take it there."""
+
+    address: str = "127.0.0.1"
+    enter: tuple[str, ...] = ()
+
+
+HERE = Host()
 
 
 def free_port() -> int:
@@ -38,7 +50,7 @@ class File:
     kind = "sqlite"
     restarts = 0
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, _host: Host = HERE) -> None:
         self.url = f"sqlite:///{folder / 'duly.db'}"
 
     async def start(self) -> None:
@@ -58,10 +70,13 @@ class Server:
     account = ""
     #: What crashes it.
     blow = signal.SIGKILL
+    #: What ends it in good order, whoever is connected.
+    farewell = signal.SIGTERM
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: Host = HERE) -> None:
         self.home = folder / self.kind
         self.data = self.home / "data"
+        self.host = host
         self.port = free_port()
         self.restarts = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -104,11 +119,14 @@ class Server:
     async def stop(self) -> None:
         """Ends it for good."""
         if self._process is not None:
-            await self._end(signal.SIGTERM)
+            await self._end(self.farewell)
 
     def _started(self) -> subprocess.Popen[bytes]:
         with (self.home / "server.log").open("ab") as log:
-            return subprocess.Popen(self.command(), stdout=log, stderr=log, **self._as_account())
+            if not self.host.enter:
+                return subprocess.Popen(self.command(), stdout=log, stderr=log, **self._as_account())
+            become = ["setpriv", f"--reuid={self.account}", f"--regid={self.account}", "--clear-groups"]
+            return subprocess.Popen([*self.host.enter, *become, *self.command()], stdout=log, stderr=log)
 
     async def _end(self, how: signal.Signals) -> None:
         process = self._process
@@ -123,6 +141,10 @@ class Server:
         made = subprocess.run(self.initial(), capture_output=True, text=True, **self._as_account())
         if made.returncode:
             raise NotInstalled(f"{self.kind}: {made.stderr or made.stdout}")
+        self.let_in()
+
+    def let_in(self) -> None:
+        """Lets every host that reaches it in, without a password."""
 
     def _as_account(self) -> dict[str, object]:
         """Servers refuse to run as root."""
@@ -152,19 +174,25 @@ class Postgres(Server):
     kind = "postgres"
     account = "postgres"
     blow = signal.SIGQUIT
+    farewell = signal.SIGINT
 
     def initial(self) -> list[str]:
         words = [found("initdb"), "-D", str(self.data), "-U", "postgres", "-A", "trust", "-E", "UTF8"]
         return [*words, "--locale=C", "--no-sync"]
 
+    def let_in(self) -> None:
+        with (self.data / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all all trust\n")
+
     def command(self) -> list[str]:
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "max_connections": "200"}
+        settings = {"listen_addresses": self.host.address, "unix_socket_directories": ""}
+        settings |= {"max_connections": "200"}
         words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         return [found("postgres"), "-D", str(self.data), "-p", str(self.port), *words]
 
     @property
     def admin(self) -> str:
-        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        return f"postgresql://postgres@{self.host.address}:{self.port}/postgres"
 
 
 class MariaDB(Server):
@@ -177,10 +205,16 @@ class MariaDB(Server):
         words = [found("mariadb-install-db"), "--no-defaults", f"--datadir={self.data}", "--skip-test-db"]
         return [*words, "--auth-root-authentication-method=normal"]
 
+    def let_in(self) -> None:
+        statements = "CREATE USER IF NOT EXISTS root@'%';\nGRANT ALL ON *.* TO root@'%';\n"
+        (self.home / "init.sql").write_text(statements)
+
     def command(self) -> list[str]:
         words = [found("mariadbd"), "--no-defaults", f"--datadir={self.data}", f"--port={self.port}"]
         words += [
-            "--bind-address=127.0.0.1",
+            f"--bind-address={self.host.address}",
+            "--skip-name-resolve",
+            f"--init-file={self.home / 'init.sql'}",
             f"--socket={self.home / 'socket'}",
             f"--tmpdir={self.data}",
             "--max-connections=200",
@@ -189,7 +223,7 @@ class MariaDB(Server):
 
     @property
     def admin(self) -> str:
-        return f"mysql://root@127.0.0.1:{self.port}/mysql"
+        return f"mysql://root@{self.host.address}:{self.port}/mysql"
 
 
 DATABASES: dict[str, type[File] | type[Server]] = {"sqlite": File, "postgres": Postgres, "mariadb": MariaDB}

@@ -9,7 +9,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from support.cluster import alive, children, quarantine, until
@@ -22,10 +22,17 @@ STOP_SECONDS = 60
 class Unit:
     """One `duly serve` or `duly worker`: the supervising process, and below it its children."""
 
-    def __init__(self, name: str, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        name: str,
+        words: list[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        enter: Sequence[str] = (),
+    ) -> None:
         self.name = name
         self.log = folder / f"{name}.log"
-        self._command = [sys.executable, "-m", "duly.cli", *words]
+        self._command = [*enter, sys.executable, "-m", "duly.cli", *words]
         self._folder = folder
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,10 +107,9 @@ def send(pid: int, what: signal.Signals) -> None:
 class Fleet:
     """An API and workers. `keep` starts again what ends, until `closing` is set."""
 
-    def __init__(self, folder: Path, port: int, workers: int, environment: Mapping[str, str]) -> None:
-        api = ["serve", "--no-worker", "--port", str(port)]
-        self.api = Unit("api", api, folder, environment)
-        self.workers = [Unit(f"worker-{n}", ["worker"], folder, environment) for n in range(workers)]
+    def __init__(self, api: Unit, workers: Sequence[Unit]) -> None:
+        self.api = api
+        self.workers = list(workers)
         self.units = [self.api, *self.workers]
         self.closing = False
 

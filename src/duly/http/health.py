@@ -59,6 +59,7 @@ async def _probe(parts: Parts) -> str:
     try:
         # Shielded: a probe that gives up must not take its call away from the writer.
         calls = asyncio.gather(database.read(lists.statuses, []), database.write(_take_lock, None))
+        calls.add_done_callback(_seen)
         async with asyncio.timeout(PROBE_SECONDS):
             await asyncio.shield(calls)
     except TimeoutError:
@@ -67,6 +68,12 @@ async def _probe(parts: Parts) -> str:
         parts.app.emit("http.unready", path="/readyz", error=error.message)
         return "the database cannot be used now"
     return ""
+
+
+def _seen(calls: asyncio.Future[Any]) -> None:
+    """How the calls of a probe that gave up ended is nobody's business."""
+    if not calls.cancelled():
+        calls.exception()
 
 
 def _take_lock(tx: Transaction, items: Sequence[Any]) -> Sequence[Any]:  # noqa: ARG001 - a verb's shape

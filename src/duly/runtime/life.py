@@ -19,6 +19,7 @@ BURIALS = 14
 #: The first rest between two of them, doubled each time up to one thirtieth of the lease, of which it is a
 #: share: a deadlock or a restart of the database is over soon, and the tasks wait for this.
 FIRST_REST = 0.1
+INF = float("inf")
 
 
 class Life:
@@ -55,8 +56,8 @@ class Life:
         self._blamed = False
         self._unit = settings["lease"] / 30
         self._renewed_at = 0.0
-        self._renew_at = float("inf")
-        self._silent_by = float("inf")
+        self._renew_at = INF
+        self._silent_by = INF
         self._asked = False
         self._bury_at = 0.0
         self._burials = 0
@@ -97,11 +98,23 @@ class Life:
             self._process.kill()
 
     @property
+    def kill_at(self) -> float:
+        """When its lease is as good as over, and others may soon start what it runs."""
+        if self._killed or self._renew_at == INF:
+            return INF
+        return float(self._renewed_at + self._settings["lease"] - self._unit)
+
+    def end_with_lease(self) -> None:
+        """Kills it if that time has come: also called while a try to renew is under way."""
+        if self._clock.monotonic() >= self.kill_at:
+            self.kill("its lease could not be renewed")
+
+    @property
     def next_duty(self) -> float:
         """When `tend` or `bury` has something to do, on the monotonic clock."""
         if self.ended:
             return self._bury_at
-        return float("inf") if self._killed else min(self._renew_at, self._silent_by)
+        return INF if self._killed else min(self._renew_at, self._silent_by)
 
     def hear(self) -> bool:
         """Takes what the child says; False when it will say no more."""
@@ -154,13 +167,13 @@ class Life:
         self._renew_at = now + self._settings["renew"]
         if not alive:
             self._emit("session.lost", worker_id=session)
-            self._renew_at = float("inf")
+            self._renew_at = INF
             self.pipe.send(lost=session)
 
     def _renew_again(self) -> None:
         """Tries once more soon; kills the child when one more try could outlast the lease."""
         self._renew_at = self._clock.monotonic() + self._unit
-        if self._renew_at + PATIENCE + self._unit > self._renewed_at + self._settings["lease"]:
+        if self._renew_at + PATIENCE >= self.kill_at:
             self.kill("its lease could not be renewed")
 
     def bury(self) -> bool:

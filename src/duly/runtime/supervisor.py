@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from duly.clock import Clock, SystemClock
@@ -107,10 +108,31 @@ class Supervisor:
 
     @property
     def _lives(self) -> list[Life]:
-        return [post.life for post in self._posts if post.life is not None]
+        return [life for post in self._posts if (life := post.life) is not None]
 
     def run(self) -> int:
         """Supervises until the ordinary child ends for good; answers the exit code."""
+        over = threading.Event()
+        threading.Thread(target=self._watch_leases, args=(over,), name="duly-leases", daemon=True).start()
+        try:
+            return self._supervise()
+        finally:
+            over.set()
+
+    def _watch_leases(self, over: threading.Event) -> None:
+        """A thread beside the loop, which may wait for the database longer than a lease has left. Who wakes
+        much too late has stood still, the whole host perhaps: then the loop comes first, once."""
+        lease, late = self._settings["lease"], False
+        while not over.is_set():
+            now = self._clock.monotonic()
+            due = min([now + lease / 2, *(life.kill_at for life in self._lives)])
+            wake = max(due, now + lease / 60)
+            over.wait(wake - now)
+            late = not late and self._clock.monotonic() > wake + lease / 30
+            for life in [] if late else self._lives:
+                life.end_with_lease()
+
+    def _supervise(self) -> int:
         if self._ordinary.handover.mode == "serve":
             self._listeners = [listen(self._settings["host"], self._settings["port"])]
         self._catch_signals()

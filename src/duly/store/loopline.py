@@ -19,6 +19,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 
 from duly.store.driver import Told
+from duly.store.network import ANSWER_SECONDS, NoAnswer
 from duly.store.transaction import Row, script
 
 _INT8 = 20
@@ -46,6 +47,9 @@ class LoopLine:
         #: Who waits for the answers, and which statement is prepared on the way.
         self._sent: deque[tuple[Told, str | None]] = deque()
         self._answer: list[Row] | Exception = []
+        #: When the server last said something, or had nothing to say; and when its silence is looked at.
+        self._news_at = 0.0
+        self._watch: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop
         self._heard: Callable[[], None]
         self._lost: Callable[[], None]
@@ -66,7 +70,7 @@ class LoopLine:
         """Runs the one statement of `sql/postgres/<name>.sql`, which is prepared the first time; with `hint`
         its commit is what others hear of."""
         new = name not in self._prepared
-        self._sent.append((told, name if new else None))
+        self._expect(told, name if new else None)
         try:
             if new:
                 self._prepare(name, parameters)
@@ -81,7 +85,7 @@ class LoopLine:
 
     def say(self, statement: str, told: Told) -> None:
         """Runs a statement as it stands."""
-        self._sent.append((told, None))
+        self._expect(told, None)
         try:
             self._pgconn.send_query_params(statement.encode(), None)
             self._close_transaction()
@@ -95,6 +99,25 @@ class LoopLine:
             for name, (_, names) in self._prepared.items()
         ]
         return ["DISCARD PLANS", *made]
+
+    def _expect(self, told: Told, prepared: str | None) -> None:
+        """An answer, within the time that it may take."""
+        if not self._sent:
+            self._news_at = self._loop.time()
+        self._sent.append((told, prepared))
+        if self._watch is None:
+            self._watch = self._loop.call_later(ANSWER_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """A server that is silent for too long is lost, though it may acknowledge what it is sent."""
+        self._watch = None
+        if not self._sent:
+            return
+        left = self._news_at + ANSWER_SECONDS - self._loop.time()
+        if left <= 0:
+            self._break(psycopg.OperationalError(str(NoAnswer())))
+        else:
+            self._watch = self._loop.call_later(left, self._look)
 
     def wait(self, seconds: float) -> None:
         """Without the loop: until the answers under way are here, or until no news came for this long."""
@@ -110,6 +133,8 @@ class LoopLine:
         self._connection.close()
 
     def _detach(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
         if not self._loop.is_closed():
             self._loop.remove_reader(self._socket)
             self._loop.remove_writer(self._socket)
@@ -139,6 +164,7 @@ class LoopLine:
 
     def _read(self) -> None:
         pgconn = self._pgconn
+        self._news_at = self._loop.time()
         try:
             pgconn.consume_input()
             while self._sent and not pgconn.is_busy():

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from duly.model.errors import InvalidInput, NotReady, UnsupportedDatabase
 from duly.store.driver import Footing, Hints, Silence, Trouble
+from duly.store.network import ANSWER_SECONDS, CONNECT_SECONDS, keep_in_touch
 
 try:
     import pymysql
@@ -21,6 +22,8 @@ except ImportError:
 STATEMENT_SECONDS = 5
 LOCK_SECONDS = 2
 IDLE_SECONDS = 10
+#: For a whole statement, 16 MB perhaps, over a slow network; one that takes nothing is found out sooner.
+WRITE_SECONDS = 15
 #: What the server accepts in one statement, at least; a part of a body is 1 MB, twice that when escaped.
 PACKET = 16 * 1024 * 1024
 #: Independent of the session's time zone: a local time comes twice in autumn.
@@ -44,9 +47,14 @@ _SETTINGS = (
 
 
 class Connection(pymysql.connections.Connection):  # type: ignore[misc]
-    """Refuses what the server would answer by hanging up, so that only the call that is too large fails."""
+    """Refuses what the server would answer by hanging up, so that only the call that is too large fails; and
+    finds out when the server is gone."""
 
     _unasked: ClassVar[Any] = None
+
+    def connect(self, sock: Any = None) -> None:
+        super().connect(sock)
+        keep_in_touch(self._sock)
 
     def query(self, sql: Any, unbuffered: bool = False) -> Any:
         if len(sql) > PACKET // 4:  # characters may take four bytes each
@@ -115,9 +123,9 @@ class MariaDB:
             charset="utf8mb4",
             collation="utf8mb4_bin",
             autocommit=True,
-            connect_timeout=5,
-            read_timeout=15,
-            write_timeout=15,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ANSWER_SECONDS,
+            write_timeout=WRITE_SECONDS,
             **self._arguments,
         )
         isolation = "REPEATABLE READ" if read_only else "READ COMMITTED"

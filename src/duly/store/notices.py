@@ -13,6 +13,8 @@ from typing import Any
 
 import psycopg
 
+from duly.store.network import LIBPQ
+
 CHANNEL = "duly"
 #: At most one NOTIFY per process in this time, in seconds.
 PAUSE = 0.005
@@ -52,7 +54,7 @@ class Notices:
         while not self._over.is_set():
             with (
                 contextlib.suppress(psycopg.Error),
-                psycopg.connect(self._url, autocommit=True, connect_timeout=5) as connection,
+                psycopg.connect(self._url, autocommit=True, **LIBPQ) as connection,
             ):
                 work(connection)
             self._over.wait(PATIENCE)

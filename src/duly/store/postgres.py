@@ -6,13 +6,22 @@ Behind pgbouncer in transaction mode set `DULY_DATABASE_LISTEN_URL`: the way aro
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.store.driver import Footing, Hints, Line, Silence, Trouble
 from duly.store.loopline import LoopLine
+from duly.store.network import (
+    ANSWER_SECONDS,
+    IDLE_SECONDS,
+    LIBPQ,
+    PROBE_SECONDS,
+    PROBES,
+    NoAnswer,
+    timely,
+)
 from duly.store.notices import Notices
 
 try:
@@ -20,11 +29,12 @@ try:
 except ImportError:
     raise UnsupportedDatabase("PostgreSQL needs psycopg: pip install 'duly[postgres]'") from None
 
+T = TypeVar("T")
+
 OLDEST = 150_000
 STATEMENT_MS = 5000
 LOCK_MS = 2000
 IDLE_MS = 10_000
-CONNECT_SECONDS = 5
 _CLOCK = "SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 _BEGIN = f"BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; {_CLOCK}"
 #: A verb looks up its batch row by row, through an index, and takes the first of an order from its end. Its
@@ -43,9 +53,23 @@ _BUSY = frozenset({"55P03", "57014", "25006", "55006"})
 
 
 class _Connection(psycopg.Connection[Any]):
-    """One that knows until when its plans serve: one made for an empty table is no good for a full one."""
+    """One that waits for answers as long as ours may take, and knows until when its plans serve: one made for
+    an empty table is no good for a full one."""
 
     plans_until = 0.0
+    answer_seconds: float = ANSWER_SECONDS
+
+    def be_patient(self) -> None:
+        """Waits for an answer as long as it takes."""
+        self.answer_seconds = float("inf")
+
+    def wait(self, gen: Generator[Any, Any, T], *args: Any, **kwargs: Any) -> T:
+        """libpq waits for ever: what answers no more may still acknowledge what it is sent."""
+        try:
+            return super().wait(timely(gen, self.answer_seconds), *args, **kwargs)
+        except NoAnswer as error:
+            self.close()
+            raise psycopg.OperationalError(str(error)) from error
 
 
 class Postgres:
@@ -92,9 +116,8 @@ class Postgres:
         connection = _Connection.connect(
             self.conninfo,
             autocommit=True,
-            connect_timeout=CONNECT_SECONDS,
             application_name="duly",
-            tcp_user_timeout=10_000,
+            **LIBPQ,
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
         connection.prepare_threshold = None if self._pooled else 2
@@ -156,6 +179,7 @@ class Postgres:
         return LoopLine(self.connect(), clock=_CLOCK)
 
     def lock_schema(self, cursor: Any) -> None:
+        cursor.connection.be_patient()
         cursor.execute("BEGIN")
         cursor.execute("SET LOCAL statement_timeout = 0")
         cursor.execute("SET LOCAL lock_timeout = 0")
@@ -166,6 +190,9 @@ def _settings(lock_ms: int, *, read_only: bool) -> dict[str, str]:
     """What a session of ours is set to."""
     waits = {"statement_timeout": STATEMENT_MS, "lock_timeout": lock_ms}
     waits["idle_in_transaction_session_timeout"] = IDLE_MS
+    # The server too finds out that we are gone, and has its connection back.
+    waits |= {"tcp_keepalives_idle": IDLE_SECONDS, "tcp_keepalives_interval": PROBE_SECONDS}
+    waits |= {"tcp_keepalives_count": PROBES, "tcp_user_timeout": ANSWER_SECONDS * 1000}
     ours = _FOR_ALL | (_FOR_READING if read_only else _FOR_WRITING)
     return {**{name: str(value) for name, value in waits.items()}, **ours}
 

@@ -31,6 +31,8 @@ GROUP_ITEMS = 256
 GROUP_BYTES = 4 * 1024 * 1024
 #: Waits before a group is tried again after a deadlock or a lost connection, in seconds, each ± 50 %.
 AGAIN_AFTER = (0.005, 0.02, 0.1, 0.3, 0.5, 0.5)
+#: A database that takes so long to be lost again is not there: nobody waits for a try of his own.
+AWAY_SECONDS = 5.0
 
 
 class Connection(Protocol):
@@ -75,12 +77,14 @@ class Call:
 
 
 class _Refused(Exception):
-    """A group was not committed; `whole`: each of its calls alone would meet the same."""
+    """A group was not committed; `whole`: each of its calls alone would meet the same; `away`: and so would
+    everybody who waits."""
 
-    def __init__(self, error: Exception, *, whole: bool) -> None:
+    def __init__(self, error: Exception, *, whole: bool, away: bool) -> None:
         super().__init__(repr(error))
         self.error = error
         self.whole = whole
+        self.away = away
 
 
 class Writer:
@@ -194,6 +198,10 @@ class Writer:
         try:
             answers = self._persist(group)
         except _Refused as refusal:
+            if refusal.away:
+                self._receive(wait=False)
+                group += self._waiting
+                self._waiting.clear()
             if len(group) == 1 or refusal.whole:
                 self._fail(group, refusal.error)
                 return
@@ -212,6 +220,7 @@ class Writer:
         Raises:
             _Refused: it did not work, or not in time.
         """
+        away_at = time.monotonic() + AWAY_SECONDS
         for pause in (*AGAIN_AFTER, None):
             tx = None
             try:
@@ -220,8 +229,10 @@ class Writer:
             except Exception as error:
                 trouble = self._connection.trouble(error)
                 self._undo(trouble)
-                if pause is None or trouble not in (Trouble.AGAIN, Trouble.LOST):
-                    raise _Refused(error, whole=tx is None or trouble is Trouble.LOST) from error
+                lost = trouble is Trouble.LOST
+                away = lost and time.monotonic() >= away_at
+                if pause is None or away or not (lost or trouble is Trouble.AGAIN):
+                    raise _Refused(error, whole=tx is None or lost, away=away) from error
                 self._emit("store.again", calls=len(group), error=repr(error))
             time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - spreads contenders
         raise AssertionError("unreachable")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
-from site_under_test import MakeSite, Site
+from site_under_test import MakeSite, Site, declared
 
-from duly.http import health
-from duly.store import sqlite
+from duly.config import Settings
+from duly.http import probe
+from duly.runtime.app import App
+from duly.store import lists, sqlite
+from duly.store import probe as probing
 from duly.testing import FakeClock
+from support import servers
+from support.tmpfs import fill, small_disk
 
 
 async def test_livez_asks_nobody(site: Site) -> None:
@@ -36,7 +43,7 @@ async def test_readyz_repeats_what_a_part_says(make_site: MakeSite) -> None:
 
 
 async def test_readyz_is_not_ready_without_a_database(site: Site) -> None:
-    """The probe reads and takes the write lock; a closed database does neither."""
+    """The probe reads and writes; a closed database does neither."""
     site.app.database.close()
     async with site.client() as client:
         answer = await client.get("/readyz")
@@ -47,7 +54,7 @@ async def test_readyz_does_not_wait_for_ever(site: Site, monkeypatch: pytest.Mon
     """A database that does not answer in time is not ready."""
     import asyncio
 
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.01)
+    monkeypatch.setattr(probe, "PROBE_SECONDS", 0.01)
 
     async def never(*_: Any) -> None:
         await asyncio.Event().wait()
@@ -70,7 +77,7 @@ async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A database that can be read but not written is not ready."""
-    monkeypatch.setattr(health, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(probe, "PROBE_SECONDS", 0.05)
     database = site.app.database
     assert database.footing is not None
     other = sqlite.connect(database.driver.path, database.footing.journal)
@@ -78,10 +85,63 @@ async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
     async with site.client() as client:
         taken = await client.get("/readyz")
         other.execute("ROLLBACK")
-        monkeypatch.setattr(health, "PROBE_SECONDS", 10)
+        monkeypatch.setattr(probe, "PROBE_SECONDS", 10)
         free = await client.get("/readyz")
     other.close()
     assert (taken.status_code, free.status_code) == (503, 200)
+
+
+async def test_readyz_is_not_ready_while_nothing_can_be_written(template: Path, tmp_path: Path) -> None:
+    """On a full disk the write lock can still be had: only a write tells."""
+    with small_disk(tmp_path, 4) as disk:
+        path = Path(shutil.copy(template / "duly.db", disk))
+        app = App(Settings(database_url=f"sqlite:///{path}", log_level="error", reserve=0), declared())
+        await app.start()
+        site = Site(app)
+        fill(disk)
+        async with site.client() as client:
+            full = await client.get("/readyz")
+            (disk / "filler").unlink()
+            well = await client.get("/readyz")
+        await app.stop()
+    assert (full.status_code, full.json()["detail"]) == (503, "the database cannot be used now")
+    assert well.status_code == 200
+
+
+@pytest.mark.parametrize("kind", servers.KINDS)
+@pytest.mark.services
+async def test_readyz_writes_on_a_server_too(tmp_path: Path, kind: str) -> None:
+    """And leaves nothing there."""
+    url = servers.database_url(kind)
+    servers.clear(url)
+    words = {"database_url": url, "token_file": str(tmp_path / "token"), "log_level": "error"}
+    app = App(Settings(**words), declared())
+    await app.start()
+    async with Site(app).client() as client:
+        answers = [(await client.get("/readyz")).status_code for _ in range(2)]
+    left = await app.database.read(lists.living_workers)
+    await app.stop()
+    assert (answers, left) == ([200, 200], [])
+
+
+class Still(FakeClock):
+    """No time passes by itself, not even monotonic."""
+
+    at = 0.0
+
+    def monotonic(self) -> float:
+        return self.at
+
+
+async def test_a_good_answer_serves_for_a_second(make_site: MakeSite) -> None:
+    """Each probe is a commit, and anybody may ask."""
+    clock, commits = Still(), list[bool]()
+    site = await make_site(clock=clock)
+    site.app.database.subscribe(lambda foreign: foreign or commits.append(foreign), after=[probing.probe])
+    async with site.client() as client:
+        for clock.at in (0.0, 0.5, 0.99, 1.0, 1.5):
+            assert (await client.get("/readyz")).status_code == 200
+    assert len(commits) == 2
 
 
 async def test_health_counts_living_workers(make_site: MakeSite) -> None:

@@ -172,19 +172,8 @@ class Soak:
 
     async def _quiet(self) -> bool:
         with suppress(DulyError, sa.exc.DBAPIError):
-            return await asyncio.to_thread(self._look)
+            return await asyncio.to_thread(settled, self.database)
         return False
-
-    def _look(self) -> bool:
-        """Looks for what is still open; a send that failed is made due now, not in five minutes."""
-        task, delivery = schema.task.c, schema.delivery.c
-        now = SystemClock().now_ms()
-        later = sa.and_(delivery.status == "pending", delivery.due_at > now)
-        with self.database.engine().connect() as connection:
-            connection.execute(sa.update(schema.delivery).where(later).values(due_at=now))
-            living = sa.select(sa.func.count()).where(task.status.not_in([*TERMINAL]))
-            unsent = sa.select(sa.func.count()).where(delivery.status.not_in(["delivered", "dead"]))
-            return not connection.execute(living).scalar() and not connection.execute(unsent).scalar()
 
     def _close_books(self, codes: list[int]) -> Report:
         self.ledger.read()
@@ -206,7 +195,7 @@ class Soak:
             kills=Counter(kill.what for kill in storm.kills),
             restarts=self.server.restarts,
             pauses=storm.pauses,
-            refused=sum(map(_refused, self.folder.glob("worker-*.log"))),
+            refused=sum(map(refused, self.folder.glob("worker-*.log"))),
             recoveries=recoveries(found, lines, storm.kills, storm.outages),
             raw=recoveries(found, lines, storm.kills),
             outage=sum(till - since for since, till in storm.outages),
@@ -219,7 +208,19 @@ class Soak:
             (self.folder / f"{name}.jsonl").write_text(text)
 
 
-def _refused(log: Path) -> int:
+def settled(database: Database) -> bool:
+    """Whether nothing is open any more; a send that failed is made due now, not in five minutes."""
+    task, delivery = schema.task.c, schema.delivery.c
+    now = SystemClock().now_ms()
+    later = sa.and_(delivery.status == "pending", delivery.due_at > now)
+    with database.engine().connect() as connection:
+        connection.execute(sa.update(schema.delivery).where(later).values(due_at=now))
+        living = sa.select(sa.func.count()).where(task.status.not_in([*TERMINAL]))
+        unsent = sa.select(sa.func.count()).where(delivery.status.not_in(["delivered", "dead"]))
+        return not connection.execute(living).scalar() and not connection.execute(unsent).scalar()
+
+
+def refused(log: Path) -> int:
     """How often a worker was told that a task is no longer its own."""
     return log.read_text("utf-8", "replace").count("attempt.lease_lost")
 

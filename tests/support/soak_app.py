@@ -20,7 +20,8 @@ from duly.model.job import Job
 
 soak_breakage.plant()
 duly = Duly()
-LEDGER = os.path.abspath("ledger.jsonl")  # noqa: PTH100 - as short as it can be
+#: Open from the start: a handler notes what it did when no file can be opened any more, too.
+LEDGER = os.open("ledger.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def note(what: str, task: str, attempt: int, n: int = 0) -> dict[str, int]:
@@ -33,9 +34,7 @@ def note(what: str, task: str, attempt: int, n: int = 0) -> dict[str, int]:
         "pid": os.getpid(),
         "at": time.monotonic(),
     }
-    ledger = os.open(LEDGER, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.write(ledger, (json.dumps(line) + "\n").encode())
-    os.close(ledger)
+    os.write(LEDGER, (json.dumps(line) + "\n").encode())
     return {"n": n, "attempt": attempt}
 
 
@@ -179,6 +178,37 @@ async def beat(ctx: Context, n: int, pause: float) -> dict[str, Any]:
 async def tick(ctx: Context) -> dict[str, Any]:
     """Is submitted by a schedule."""
     note("start", ctx.task_id, ctx.attempt)
+    note("completed", ctx.task_id, ctx.attempt)
+    return result(ctx.attempt, [])
+
+
+@duly.task("soak.ballast", timeout=120, max_retries=3)
+async def ballast(ctx: Context, text: str) -> None:
+    """Takes room in the database, by its input."""
+
+
+@duly.task("soak.hog", timeout=120, max_retries=3)
+def hog(ctx: BlockingContext, megabytes: int) -> dict[str, Any]:
+    """Takes so much memory, page by page."""
+    note("start", ctx.task_id, ctx.attempt)
+    taken = [b"x" * 2**20 for _ in range(megabytes)]
+    note("completed", ctx.task_id, ctx.attempt)
+    return {**result(ctx.attempt, []), "taken": len(taken)}
+
+
+@duly.task("soak.files", timeout=120, max_retries=3)
+async def files(ctx: Context, seconds: float) -> dict[str, Any]:
+    """Opens files until there are no more to open, and keeps them for a while."""
+    note("start", ctx.task_id, ctx.attempt)
+    taken: list[int] = []
+    try:
+        while True:
+            taken.append(os.open(os.devnull, os.O_RDONLY))
+    except OSError:
+        note("exhausted", ctx.task_id, ctx.attempt, len(taken))
+    await asyncio.sleep(seconds)
+    for descriptor in taken:
+        os.close(descriptor)
     note("completed", ctx.task_id, ctx.attempt)
     return result(ctx.attempt, [])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,9 @@ class Crowd:
     #: Tasks whose answer is owed to the receiver.
     owed: set[str] = field(default_factory=set)
     refusals: list[str] = field(default_factory=list)
+    #: Answers of 5xx: status, media type, whether they say when to come again.
+    shed: Counter[tuple[int, str, bool]] = field(default_factory=Counter)
+    patience: float = PATIENCE
     over: bool = False
     _count: int = 0
 
@@ -60,9 +64,10 @@ class Crowd:
                 await asyncio.sleep(0.1)
             self.over = True
 
-    def client(self, patience: float = PATIENCE) -> httpx2.AsyncClient:
+    def client(self, patience: float | None = None) -> httpx2.AsyncClient:
         """One that may do everything."""
-        return httpx2.AsyncClient(base_url=self.url, headers=self.headers, timeout=patience, trust_env=False)
+        wait = self.patience if patience is None else patience
+        return httpx2.AsyncClient(base_url=self.url, headers=self.headers, timeout=wait, trust_env=False)
 
     async def _submit_on(self, http: httpx2.AsyncClient, proc: str) -> None:
         while not self.over:
@@ -155,6 +160,8 @@ class Crowd:
         except httpx2.TransportError:
             return Phase.INFO, {}
         if response.status_code >= 500:
+            said = response.headers
+            self.shed[response.status_code, said.get("content-type", ""), "retry-after" in said] += 1
             return Phase.INFO, {}
         if response.status_code == 409 and "/signals/" in path:
             return Phase.FAIL, {}

@@ -116,6 +116,12 @@ class Server:
         await self.start()
         self.restarts += 1
 
+    async def revive(self) -> None:
+        """Starts it again if it has ended by itself."""
+        if self._process is not None and self._process.poll() is not None:
+            await self.start()
+            self.restarts += 1
+
     async def stop(self) -> None:
         """Ends it for good."""
         if self._process is not None:

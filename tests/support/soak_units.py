@@ -36,6 +36,9 @@ class Unit:
         self._folder = folder
         self._environment = {**os.environ, **environment}
         self._process: subprocess.Popen[bytes] | None = None
+        #: A program that sets something and becomes the command; what is added to its environment.
+        self.prefix: list[str] = []
+        self.extra: dict[str, str] = {}
         self.paused = False
         self.starts = 0
 
@@ -54,8 +57,9 @@ class Unit:
         """Starts it unless it runs."""
         if not self.runs:
             with self.log.open("ab") as log:
+                command, environment = [*self.prefix, *self._command], {**self._environment, **self.extra}
                 self._process = subprocess.Popen(
-                    self._command, cwd=self._folder, env=self._environment, stdout=log, stderr=log
+                    command, cwd=self._folder, env=environment, stdout=log, stderr=log
                 )
             self.starts += 1
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from duly.claim.pace import Pace
 from duly.model.events import Emit, EventType
 from duly.model.state import Status
-from duly.store import sessions
+from duly.store import lists, sessions
 from duly.store.claims import Finish, finish, rescue
 from duly.store.database import Database
 
@@ -24,12 +25,12 @@ class Rescuer:
         self._database = database
         self._emit = emit
         self._own = own
+        self._pace = Pace(database.clock.monotonic, database.terms.lease_ms / 1000)
         self.sibling: str | None = None
 
     async def tick(self) -> int:
         """Answers how many tasks were given back."""
-        ours = (self._own(), self.sibling)
-        dead = tuple(one for one in await self._database.read(sessions.expired) if one not in ours)
+        dead = tuple(sorted(await self._dead() - {self._own(), self.sibling}))
         orphaned = await self._database.read(lambda tx: tx.run("orphans"))
         owed = await self._database.read(lambda tx: tx.run("deliveries_adrift"))
         if not dead and not orphaned and not owed:
@@ -41,6 +42,19 @@ class Rescuer:
             total += count
         self._emit("rescue.done", tasks=total, sessions=len(dead))
         return total
+
+    async def _dead(self) -> set[str]:
+        """The sessions whose lease is over, or after a jump of the clock those that are not renewed."""
+        monotonic = self._database.clock.monotonic
+        now, at, over = await self._database.read(lambda tx: (tx.now, monotonic(), sessions.expired(tx)))
+        if jump := self._pace.jump(now, at):
+            self._emit("clock.jumped", seconds=round(jump, 1), level="warning")
+            self._pace.lose(await self._leases())
+        return self._pace.dead(over, await self._leases()) if self._pace.lost else set(over)
+
+    async def _leases(self) -> dict[str, int]:
+        """Each session that nobody has ended, with the end of its lease."""
+        return {row["id"]: row["lease_until"] for row in await self._database.read(lists.living_workers)}
 
 
 class Reconciler:

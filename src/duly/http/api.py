@@ -28,6 +28,7 @@ from duly.http import (
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
+from duly.http.probe import Probe
 from duly.http.problems import HANDLERS, RESPONSES
 from duly.runtime.app import App
 
@@ -61,7 +62,7 @@ def create_api(
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
-    api.state.duly = Parts(app=app, ready=ready, stopping=api.state.stopping)
+    api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares)
     for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)

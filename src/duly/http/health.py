@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -13,12 +10,7 @@ from starlette.responses import JSONResponse, Response
 
 from duly.http.parts import Parts, PartsDep
 from duly.http.problems import problem
-from duly.model.errors import DulyError
 from duly.store import lists
-from duly.store.transaction import Transaction
-
-#: A database that does not answer a probe within this is not ready.
-PROBE_SECONDS = 2.0
 
 router = APIRouter(tags=["health"])
 
@@ -31,7 +23,7 @@ async def livez() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request, parts: PartsDep) -> Response:
-    """Whether work may be sent here: not draining, all parts well, the database reads and takes its lock."""
+    """Whether work may be sent here: not draining, all parts well, the database reads and writes."""
     reason = await _unready(parts)
     if reason:
         return problem(request, 503, "not_ready", reason, headers={"Retry-After": "1"})
@@ -51,31 +43,4 @@ async def _unready(parts: Parts) -> str:
     if parts.stopping.is_set():
         return "the server is draining"
     ready, reason = parts.ready()
-    return await _probe(parts) if ready else reason or "a part is not ready"
-
-
-async def _probe(parts: Parts) -> str:
-    database = parts.app.database
-    try:
-        # Shielded: a probe that gives up must not take its call away from the writer.
-        calls = asyncio.gather(database.read(lists.statuses, []), database.write(_take_lock, None))
-        calls.add_done_callback(_seen)
-        async with asyncio.timeout(PROBE_SECONDS):
-            await asyncio.shield(calls)
-    except TimeoutError:
-        return f"the database did not answer within {PROBE_SECONDS:g} seconds"
-    except DulyError as error:
-        parts.app.emit("http.unready", path="/readyz", error=error.message)
-        return "the database cannot be used now"
-    return ""
-
-
-def _seen(calls: asyncio.Future[Any]) -> None:
-    """How the calls of a probe that gave up ended is nobody's business."""
-    if not calls.cancelled():
-        calls.exception()
-
-
-def _take_lock(tx: Transaction, items: Sequence[Any]) -> Sequence[Any]:  # noqa: ARG001 - a verb's shape
-    """The verb that writes nothing: that it runs proves the writer and the write lock."""
-    return items
+    return await parts.probe.failure() if ready else reason or "a part is not ready"

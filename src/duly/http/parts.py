@@ -10,6 +10,7 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from duly.http.probe import Probe
 from duly.runtime.app import App
 
 Ready = Callable[[], tuple[bool, str]]
@@ -21,6 +22,7 @@ class Parts:
 
     app: App
     ready: Ready
+    probe: Probe
     stopping: asyncio.Event
 
 

@@ -74,9 +74,9 @@ class Post:
         """When its next child shall start."""
         return self.rest_until if self.wanted and self.life is None else float("inf")
 
-    def rest(self, life: Life, unit: float, now: float) -> float:
-        """How many seconds it stays empty after this life."""
-        self.failures = 0 if now - life.born > GOOD_LIFE else self.failures
+    def rest(self, life: Life | None, unit: float, now: float) -> float:
+        """How many seconds it stays empty after this life, or after a start that failed."""
+        self.failures = 0 if life is not None and now - life.born > GOOD_LIFE else self.failures
         seconds = unit * BACKOFF[min(self.failures, len(BACKOFF) - 1)]
         self.failures += 1
         self.rest_until = now + seconds
@@ -173,7 +173,7 @@ class Supervisor:
         now, life = self._clock.monotonic(), post.life
         if life is None:
             if self._stop_by is None and now >= post.due:
-                self._start(post)
+                self._try_to_start(post)
         elif life.ended:
             if life.bury():
                 self._retire(post, life)
@@ -182,16 +182,28 @@ class Supervisor:
         else:
             life.tend()
 
+    def _try_to_start(self, post: Post) -> None:
+        """A host without memory, processes or descriptors has some again later; the other child goes on."""
+        try:
+            self._start(post)
+        except OSError as error:
+            seconds = post.rest(None, self._settings["lease"] / 30, self._clock.monotonic())
+            self._emit(f"{post.name}.start_failed", error=str(error), seconds=seconds, level="error")
+
     def _start(self, post: Post) -> None:
         ours, theirs = socket.socketpair()
         descriptors = [] if post is self._quarantine else [one.fileno() for one in self._listeners]
         handover = dataclasses.replace(post.handover, control=theirs.fileno(), sockets=descriptors)
-        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            [sys.executable, "-m", MODULES[handover.mode]],
-            env=handover.environment(),
-            pass_fds=[theirs.fileno(), *descriptors],
-        )
-        theirs.close()
+        with theirs:
+            try:
+                process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+                    [sys.executable, "-m", MODULES[handover.mode]],
+                    env=handover.environment(),
+                    pass_fds=[theirs.fileno(), *descriptors],
+                )
+            except OSError:
+                ours.close()
+                raise
         ours.setblocking(False)
         post.life = self._life(post, process, Pipe(ours))
         post.wanted = post is self._ordinary

@@ -160,7 +160,7 @@ class Postgres:
             return Trouble.AGAIN
         if state in _LOST or (state or "").startswith("08"):
             return Trouble.LOST
-        if state in _BUSY or (state or "").startswith("53"):
+        if state in _BUSY or (state or "").startswith(("53", "58")):  # no room; the disk fails
             return Trouble.BUSY
         lost = state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
         return Trouble.LOST if lost else Trouble.REFUSED

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,16 +16,45 @@ from duly.model.state import Status
 from duly.model.task import Target
 from duly.store import deliveries, lists, migrate, sessions
 from duly.store.database import Database
+from duly.testing import FakeClock
 from support.stores import Store, sqlite_store
 
 
+class Host(FakeClock):
+    """A fake clock whose monotonic time moves by hand too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._passed = 0.0
+
+    def monotonic(self) -> float:
+        return self._passed
+
+    def pass_(self, seconds: float) -> None:
+        """Time goes by, as all clocks say."""
+        self.advance(seconds)
+        self._passed += seconds
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
+def host() -> Host:
+    return Host()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, host: Host) -> AsyncIterator[Store]:
     path = tmp_path / "duly.db"
     migrate.ensure(Database(f"sqlite:///{path}"))
-    one = sqlite_store(path)
+    one = sqlite_store(path, host)
     yield one
     one.database.close()
+
+
+class Said(list[str]):
+    """The names of what was told."""
+
+    def __call__(self, name: str, /, **fields: Any) -> None:
+        self.append(name)
 
 
 def lease_over(store: Store) -> None:
@@ -64,6 +94,49 @@ async def test_two_rescuers_give_back_once(store: Store) -> None:
     rescuers = [Rescuer(store.database, emit=silent) for _ in range(3)]
     await asyncio.gather(*(one.tick() for one in rescuers))
     assert store.events(claimed.id).count("lost") == 1
+
+
+@pytest.mark.parametrize("jump", [3600.0, 31.0])
+async def test_a_jump_of_the_clock_ends_no_lease(store: Store, host: Host, jump: float) -> None:
+    """All leases are over at once; whoever renews within a lease of true time has lost nothing."""
+    claimed, said = store.running(), Said()
+    rescuer = Rescuer(store.database, emit=said)
+    await rescuer.tick()
+    host.advance(jump)
+    for _ in range(10):
+        assert await rescuer.tick() == 0
+        host.pass_(5)
+        store.write(sessions.renew, "w1")
+    assert store.status(claimed.id) is Status.RUNNING
+    assert said == ["clock.jumped"]
+
+
+@pytest.mark.parametrize("jump", [3600.0, -3600.0])
+async def test_who_does_not_renew_after_a_jump_is_dead(store: Store, host: Host, jump: float) -> None:
+    """One lease of true time after it, also where the lease ends in an hour."""
+    claimed, rescuer = store.running(), Rescuer(store.database, emit=silent)
+    await rescuer.tick()
+    host.advance(jump)
+    given_back = []
+    for _ in range(7):
+        given_back.append(await rescuer.tick())
+        host.pass_(5)
+    assert given_back == [0, 0, 0, 0, 0, 0, 1]
+    assert store.status(claimed.id) is Status.PENDING
+
+
+async def test_a_session_that_began_after_a_jump_back_lives_by_its_lease(store: Store, host: Host) -> None:
+    """The jump says nothing about it."""
+    rescuer = Rescuer(store.database, emit=silent)
+    await rescuer.tick()
+    host.advance(-3600)
+    await rescuer.tick()
+    host.pass_(25)
+    claimed = store.running()
+    host.pass_(10)
+    assert [await rescuer.tick(), store.status(claimed.id)] == [0, Status.RUNNING]
+    host.pass_(30)
+    assert await rescuer.tick() == 1
 
 
 async def test_a_delivery_of_a_dead_worker_is_sent_by_another(store: Store) -> None:

@@ -88,6 +88,7 @@ def test_a_session_that_others_ended_is_told_to_the_child() -> None:
     """It is not renewed any more; the child's new one is."""
     watch = Watch()
     watch.ward.alive = False
+    watch.theirs.setblocking(False)
     watch.turn(11)
     assert json.loads(watch.theirs.recv(1000)) == {"lost": "s1"}
     tries = watch.ward.tries

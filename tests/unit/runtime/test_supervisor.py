@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import socket
@@ -55,6 +56,7 @@ class Stage:
 
     def __init__(self, patch: pytest.MonkeyPatch, *, once: bool = False, **settings: Any) -> None:
         self.clock, self.emitted, self.actors = Hand(), Emitted(), list[Actor]()
+        self.fail_with: OSError | None = None
         self.ward = WardOfHand(self.clock)
         handover = Handover(mode="worker", settings=Settings(**settings).model_dump(), once=once)
         patch.setattr(supervisor.subprocess, "Popen", self.start)
@@ -67,6 +69,8 @@ class Stage:
         self.turn()
 
     def start(self, command: list[str], env: dict[str, str], pass_fds: list[int]) -> Actor:
+        if self.fail_with is not None:
+            raise self.fail_with
         self.actors.append(Actor(command, env, pass_fds))
         return self.actors[-1]
 
@@ -114,6 +118,33 @@ def test_there_is_one_child_as_long_as_there_is_no_suspect(stage: Stage) -> None
     stage.ordinary.say(session="s1", beat=0.0)
     stage.turn(30)
     assert len(stage.actors) == 1
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.EMFILE, errno.ENOMEM])
+def test_a_start_that_fails_is_tried_again(stage: Stage, number: int) -> None:
+    """A host without processes, descriptors or memory has some again later; the supervisor does not end."""
+    stage.ordinary.say(session="s1")
+    stage.turn(30)
+    stage.fail_with = OSError(number, os.strerror(number))
+    stage.ordinary.die()
+    stage.turn(10)
+    assert len(stage.actors) == 1
+    assert stage.emitted.names().count("child.start_failed") in (2, 3)
+    stage.fail_with = None
+    stage.turn(10)
+    assert len(stage.actors) == 2
+    stage.actors[0].end.close()
+
+
+def test_a_quarantine_that_cannot_be_started_costs_nobody_else(stage: Stage) -> None:
+    """The ordinary child lives on, and the quarantine comes later."""
+    stage.fail_with = OSError(errno.ENOMEM, "no memory")
+    stage.ordinary.say(session="s1", suspects=True)
+    stage.turn(5)
+    assert stage.ordinary.returncode is None
+    stage.fail_with = None
+    stage.turn(10)
+    assert len(stage.quarantines) == 1
 
 
 def test_a_quarantine_child_is_started_when_suspects_wait(stage: Stage) -> None:

@@ -98,8 +98,8 @@ class Express:
         self._waiting: deque[Call] = deque()
         self._under_way: list[_Group] = []
         self._plans = _Plans()
-        self._untold = self._closed = self._asking = False
-        self._told_at = float("-inf")
+        self._news = _News()
+        self._closed = self._asking = False
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> bool:
@@ -149,7 +149,7 @@ class Express:
         line, self._line = self._line, None
         if line is not None:
             line.wait(CLOSE_SECONDS)
-            if self._untold:
+            if self._news.untold:
                 line.say(line.hint, lambda _: None)
                 line.wait(CLOSE_SECONDS)
             line.close()
@@ -171,7 +171,7 @@ class Express:
             self._fail(group, error)
         else:
             values = given(asked.parameters, self._time.now())
-            group.told = group.news and not group.large and self._may_tell()
+            group.told = group.news and not group.large and self._news.go(self._time.monotonic())
             line.run(asked.name, values, lambda told: self._arrived(line, group, told), hint=group.told)
 
     def _arrived(self, line: Line, group: _Group, told: list[Row] | Exception) -> None:
@@ -198,9 +198,9 @@ class Express:
         self._under_way.remove(group)
         if answers is None:
             self._pass_on(group.calls)
-            self._untold = self._untold or group.told  # nobody heard of it, nor of what went before
+            self._news.untold |= group.told  # nobody heard of it, nor of what went before
         else:
-            self._untold = self._untold or (group.news and not group.told)
+            self._news.untold |= group.news and not group.told
             self._committed({group.verb})
         self._carry_on()
         self._tell_later()
@@ -219,7 +219,7 @@ class Express:
     def _run_errand(self, line: Line) -> None:
         """What is due beside the work, one thing at a time."""
         now = self._time.monotonic()
-        if self._untold and self._may_tell():
+        if self._news.untold and self._news.go(now):
             self._ask(line, line.hint)
         elif (statement := self._plans.next(now, line)) is not None:
             self._ask(line, statement)
@@ -227,14 +227,6 @@ class Express:
             self._ask_the_time(line)
         elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
             self._look(line, queue)
-
-    def _may_tell(self) -> bool:
-        """Whether the pause since the last hint is over; then one is sent now, of all that was committed."""
-        now = self._time.monotonic()
-        if now - self._told_at < TELL_PAUSE:
-            return False
-        self._untold, self._told_at = False, now
-        return True
 
     def _ask(self, line: Line, statement: str) -> None:
         """Nobody waits for the answer; whether the line is lost is said elsewhere."""
@@ -252,12 +244,12 @@ class Express:
 
     def _tell(self) -> None:
         """Now, or when the pause is over."""
-        self._untold, self._timer = True, None
+        self._news.untold, self._timer = True, None
         self._carry_on()
         self._tell_later()
 
     def _tell_later(self) -> None:
-        if self._untold and self._timer is None:
+        if self._news.untold and self._timer is None:
             self._timer = self._loop.call_later(TELL_PAUSE, self._tell)
 
     def _set_the_time(self, told: list[Row] | Exception) -> None:
@@ -307,6 +299,21 @@ class Express:
             self._attach(made.result())
         else:
             self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
+
+
+class _News:
+    """Whether others should hear of a commit; they do at most once in `TELL_PAUSE`."""
+
+    def __init__(self) -> None:
+        self.untold = False
+        self.told_at = float("-inf")
+
+    def go(self, now: float) -> bool:
+        """Whether the pause is over: then a hint goes now, of all that was committed."""
+        if now - self.told_at < TELL_PAUSE:
+            return False
+        self.untold, self.told_at = False, now
+        return True
 
 
 class _Plans:

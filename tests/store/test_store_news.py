@@ -1,0 +1,142 @@
+"""What other processes hear of a commit on PostgreSQL, and what is done beside the work there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from duly.model.errors import DulyError
+from duly.store import express, submissions
+from duly.store.database import Database
+from support import servers
+from support.cluster import until
+from support.lines import line_of, said
+from support.stores import submission
+
+pytestmark = [pytest.mark.services, pytest.mark.only("postgres")]
+
+
+@pytest.fixture
+def url() -> str:
+    """An empty database on the server."""
+    address = servers.database_url("postgres")
+    servers.clear(address)
+    return address
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    """A database that was opened on this loop."""
+    one = Database(url)
+    one.open()
+    yield one
+    one.close()
+
+
+async def test_another_process_hears_of_a_submit(database: Database, url: str) -> None:
+    """And of what the writer committed; who committed is not told of it."""
+    other, heard = Database(url), asyncio.Event()
+    other.open()
+    try:
+        await until(lambda: line_of(other) is not None)
+        other.subscribe(lambda foreign: heard.set() if foreign else None)
+        own: list[bool] = []
+        database.subscribe(own.append)
+        for batch in ([submission()], [submission() for _ in range(64)], [submission() for _ in range(64)]):
+            heard.clear()
+            await database.write_many(submissions.submit, batch)
+            async with asyncio.timeout(5):
+                await heard.wait()
+        assert True not in own
+    finally:
+        other.close()
+
+
+async def test_a_lone_commit_is_its_own_hint(database: Database, url: str) -> None:
+    """Another process hears of it without a statement, and a synced commit, that only tells."""
+    other, heard = Database(url), asyncio.Event()
+    other.open()
+    try:
+        await until(lambda: not line_of(database).under_way)
+        statements = said(database)
+        other.subscribe(lambda foreign: heard.set() if foreign else None)
+        heard.clear()
+        await asyncio.sleep(express.TELL_PAUSE)
+        await database.write(submissions.submit, submission())
+        async with asyncio.timeout(5):
+            await heard.wait()
+        assert line_of(database).hint not in statements
+    finally:
+        other.close()
+
+
+async def test_a_hint_that_failed_with_its_statement_is_told(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It stood for what was committed before, too."""
+    monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
+    other, heard = Database(url), []
+    other.open()
+    try:
+        other.subscribe(heard.append)
+        await database.write(submissions.submit, submission())
+        await until(lambda: len(heard) >= 1)
+        await database.write(submissions.submit, submission())  # within the pause: not told yet
+        way, statements = database._dispatch._express, said(database)
+        assert way is not None
+        way._news.told_at = float("-inf")
+        with pytest.raises(DulyError):
+            await database.write(submissions.submit, submission(body_hash="h" * 100))
+        await until(lambda: line_of(database).hint in statements)
+    finally:
+        other.close()
+
+
+async def test_a_hint_within_the_pause_is_told_after_it(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two commits in a row the second is news too."""
+    monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
+    other, heard = Database(url), []
+    other.open()
+    try:
+        other.subscribe(heard.append)
+        await database.write(submissions.submit, submission())
+        await until(lambda: len(heard) >= 1)
+        await database.write(submissions.submit, submission())
+        await until(lambda: len(heard) >= 2)
+    finally:
+        other.close()
+
+
+async def test_the_last_commit_is_told_at_the_end(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program that submits and ends within the pause leaves no worker waiting for its poll."""
+    monkeypatch.setattr(express, "TELL_PAUSE", 60.0)
+    other = Database(url)
+    other.open()
+    await other.write(submissions.submit, submission())
+    heard = asyncio.Event()
+    database.subscribe(lambda foreign: heard.set() if foreign else None)
+    await other.write(submissions.submit, submission())
+    other.close()
+    async with asyncio.timeout(5):
+        await heard.wait()
+
+
+async def test_plans_are_made_beside_the_work(database: Database) -> None:
+    """After a table has grown, the next statement need not wait for its plan."""
+    statements = said(database)
+    for _ in range(4):
+        await database.write(submissions.submit, submission())
+    await until(lambda: "EXPLAIN (COSTS OFF) EXECUTE submit_plain(NULL, NULL, NULL)" in statements)
+    await until(lambda: not line_of(database).under_way)
+    counted: list[Any] = []
+    asked = "SELECT generic_plans FROM pg_prepared_statements WHERE name = 'submit_plain'"
+    line_of(database).say(asked, counted.append)
+    await until(lambda: bool(counted))
+    assert counted[0][0][0] > 4  # each submit, and what was asked beside

@@ -14,7 +14,7 @@ from duly.model.batch import BATCH
 from duly.store import items, lists
 from duly.store.lists import Filter
 from support import servers
-from support.cluster import Cluster, cluster, sudden_death, until
+from support.cluster import Cluster, alive, cluster, sudden_death, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 KINDS = [
@@ -104,11 +104,11 @@ async def test_a_map_of_ten_thousand_outlives_six_deaths(tmp_path: Path, kind: s
         watching = asyncio.create_task(_watch(workers, id_, seen))
         recorded: dict[int, int] = {}
         for kill in range(1, DEATHS + 1):
-            await until(lambda: len(workers.ledger("item")) >= 1500 * kill, 60)  # noqa: B023 - of this round
+            pid = await until(lambda: _at_work(workers, 1500 * kill), 60)  # noqa: B023 - of this round
             known = await _known(workers, id_)
             attempt = (await workers.task(id_)).attempt
             recorded = {**dict.fromkeys(known, attempt), **recorded}
-            sudden_death(workers.ledger("item")[-1]["pid"])
+            sudden_death(pid)
             if kill == GIVEN_UP:
                 assert (await workers.end(id_, 60)).error_code == "worker_lost"
                 await workers.app.client.retry(id_)
@@ -125,6 +125,13 @@ async def test_a_map_of_ten_thousand_outlives_six_deaths(tmp_path: Path, kind: s
         told = [one.data["progress"] for one in await workers.events(id_) if one.type == "progress"]
         assert told == sorted(set(told))
         assert len(told) <= 10
+
+
+def _at_work(workers: Cluster, count: int) -> int | None:
+    """The process that computes items, once so many have been."""
+    ran = workers.ledger("item")
+    pid = int(ran[-1]["pid"]) if len(ran) >= count else 0
+    return pid if pid and alive(pid) else None
 
 
 async def _watch(workers: Cluster, id_: str, seen: list[float]) -> None:

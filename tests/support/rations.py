@@ -110,7 +110,7 @@ async def field_of(kind: str, folder: Path, size: Size, **settings: Any) -> Asyn
     async with cluster(folder, concurrency=size.slots, **settings) as one:
         workers = [one.start(f"worker{n}") for n in range(size.workers)]
         for worker in workers:
-            await worker.says("worker.started", seconds=60)
+            await worker.says("worker.started", seconds=PATIENCE)
         yield Field(one, workers)
 
 

@@ -103,7 +103,7 @@ async def test_a_map_of_ten_thousand_outlives_six_deaths(tmp_path: Path, kind: s
         watching = asyncio.create_task(_watched(workers, id_))
         recorded: dict[int, int] = {}
         for kill in range(1, DEATHS + 1):
-            pid = await until(lambda: _at_work(workers, 1200 * kill), 60)  # noqa: B023 - of this round
+            pid = await until(lambda: _at_work(workers, 1200 * kill), 120)  # noqa: B023 - of this round
             known = await _known(workers, id_)
             attempt = (await workers.task(id_)).attempt
             recorded = {**dict.fromkeys(known, attempt), **recorded}

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension idle bench bench-quick fix docs lock clean
+.PHONY: $(shell awk -F: '/^[a-z][a-z-]*:.*## / { print $$1 }' $(MAKEFILE_LIST))
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -79,6 +79,9 @@ planted: install ## Plant bugs one by one and see the tests catch them: one JSON
 
 suspension: install ## Suspend a task a thousand times on each database: rows, size, cost of a wake: one JSON line
 	@$(BIN)/python scripts/suspension.py $(ARGS)
+
+limits: install ## Prove limits under kills, and what they cost: make limits DATABASE=postgres, or all: one JSON line
+	@$(BIN)/python scripts/limits.py --database $(DATABASE) $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from duly.store import limit_care
 from support.cluster import Cluster, sudden_death, until
+from support.rooms import moments
 
 CAP = 2
 KEYS = 10
-
-
-async def most_at_once(workers: Cluster, ids: list[str]) -> int:
-    """The most attempts of one key that ran at the same time, as the events tell."""
-    moves: dict[str, list[tuple[int, int]]] = {}
-    for id_ in ids:
-        key, running = str((await workers.task(id_)).limit_key), False
-        for event in await workers.events(id_):
-            if event.type == "started":
-                running = True
-                moves.setdefault(key, []).append((event.at, 1))
-            elif running and event.type in ("completed", "lost", "handed_back"):
-                running = False
-                moves.setdefault(key, []).append((event.at, -1))
-    most: Counter[str] = Counter()
-    for key, its in moves.items():
-        now = 0
-        for _, step in sorted(its):
-            now += step
-            most[key] = max(most[key], now)
-    return max(most.values())
 
 
 async def test_kills_neither_exceed_a_limit_nor_leak_it(workers: Cluster) -> None:
@@ -44,5 +22,7 @@ async def test_kills_neither_exceed_a_limit_nor_leak_it(workers: Cluster) -> Non
         sudden_death(child)
         await worker.says("child.died", kill)
     assert {(await workers.end(id_, 60)).status for id_ in ids} == {"completed"}
-    assert await most_at_once(workers, ids) <= CAP
+    keys = {id_: str((await workers.task(id_)).limit_key) for id_ in ids}
+    told = [event for id_ in ids for event in await workers.events(id_)]
+    assert max(count for _, _, count in moments(told, keys)) <= CAP
     assert await workers.app.database.read(limit_care.look) == limit_care.Found([], [])

@@ -36,6 +36,14 @@ async def shelf(ctx: Context, count: int) -> Any:
     return await ctx.tally(*members)
 
 
+@duly.task("slow.shelf")
+async def slow_shelf(ctx: Context) -> Any:
+    one = await ctx.spawn("one", "leaf")
+    others = await ctx.spawn_many("others", [{"task_type": "leaf"}] * 2)
+    await ctx.sleep("dusting", seconds=60)
+    return (await ctx.tally(one, *others))["completed"]
+
+
 @duly.task("shelf.apart", isolate=True)
 def shelf_apart(ctx: Any, count: int) -> Any:
     return ctx.tally(*ctx.spawn_many("leaves", [{"task_type": "leaf"}] * count))
@@ -71,6 +79,16 @@ async def test_a_batch_is_accepted_as_one_and_answers_once(harness: Harness) -> 
     assert (failure["index"], failure["id"], failure["error_code"]) == (1, torn.id, "unreadable")
     assert (first.owner, first.parent_id) == ("ann", batch.id)
     assert len(await harness.rows("delivery", batch.id)) == 1
+
+
+async def test_a_replayed_spawn_makes_no_second_child(harness: Harness) -> None:
+    """A parent that is called again after a rest finds the children that it had."""
+    parent = await harness.submit("slow.shelf")
+    await harness.run_until_idle()
+    before = [one.id for one in await members(harness, parent.id)]
+    await harness.advance(60)
+    assert [one.id for one in await members(harness, parent.id)] == before
+    assert (await harness.assert_completed(parent.id), len(before)) == (3, 3)
 
 
 async def test_a_batch_is_counted_while_it_runs(harness: Harness) -> None:

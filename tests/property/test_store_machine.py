@@ -16,6 +16,7 @@ from duly.store.database import Database
 from duly.store.deliveries import Sent
 from support import invariants, servers
 from support.machine import DEADLINES, DELAYS, MANY, OUTCOMES, SECONDS, WaitingWork, Work
+from support.machine_limits import KEY, KEYS
 from support.stores import Store, opened_store, words
 
 
@@ -29,10 +30,10 @@ class StoreMachine(WaitingWork):
         if self.suspects():
             self.claim_suspects(0, 3)
 
-    @rule(deadline=DEADLINES, seconds=st.sampled_from([0, 0, 0.5, 31]))
-    def start(self, deadline: int | None, seconds: float) -> None:
+    @rule(deadline=DEADLINES, seconds=st.sampled_from([0, 0, 0.5, 31]), key=KEY)
+    def start(self, deadline: int | None, seconds: float, key: str | None) -> None:
         """The short way to something that runs, unless its deadline comes first."""
-        self.submit("a", 5, None, deadline, unique=None, together=1)
+        self.submit("a", 5, None, deadline, unique=None, key=key, together=1)
         self.store.clock.advance(seconds)
         self.claim_all()
 
@@ -65,7 +66,7 @@ class StoreMachine(WaitingWork):
             current = next(other for other in self.claimed[::-1] if other.id == one.id)
             self.finish([(self.claimed[::-1].index(current), end, 0)])
             self.promote()
-            assert self.store.retry(one.id) == self.fates[one.id].retry()
+            self.retry_of(self.fates[one.id])
             self.claim_all()
 
     @rule(seconds=SECONDS)
@@ -74,6 +75,10 @@ class StoreMachine(WaitingWork):
 
     @rule()
     def promote(self) -> None:
+        self.absorb()
+        for fate in self.fates.values():
+            if not fate.startable(self.now):
+                self.leaves(fate)
         assert self.store.promote() == sum(fate.tick(self.now) for fate in self.fates.values())
 
     @precondition(lambda self: self.living)
@@ -145,6 +150,7 @@ class StoreMachine(WaitingWork):
 
     @invariant()
     def every_task_is_where_the_rules_have_it(self) -> None:
+        self.absorb()
         query = """
             SELECT id, status, attempt, retry_count, due_at, deaths, suspect, loss_count, code_version
             FROM task"""
@@ -163,8 +169,11 @@ class StoreMachine(WaitingWork):
         self.store.rescue(*self.living)
         for id_ in self.fates:
             self.store.signal(id_, "go")
+        for key in KEYS:
+            self.set_cap(key, 1)
         for _ in range(2 + len(self.fates)):
             self.store.advance(4_000)
+            self.sweep_limits()
             more = {"free": 50, "types": words("1", "2")}
             taken = self.store.claim(session, **more) + self.store.claim(session, beside=(), **more)
             for one in taken:
@@ -213,12 +222,12 @@ class OnMariaDB(OnServer):
     kind = "mariadb"
 
 
-TestStoreMachine = StoreMachine.TestCase
+TestStoreMachine = pytest.mark.timeout(300)(StoreMachine.TestCase)
 TestStoreMachine.settings = settings(
     max_examples=100, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow]
 )
-TestOnPostgres = pytest.mark.services(OnPostgres.TestCase)
-TestOnMariaDB = pytest.mark.services(OnMariaDB.TestCase)
+TestOnPostgres = pytest.mark.services(pytest.mark.timeout(300)(OnPostgres.TestCase))
+TestOnMariaDB = pytest.mark.services(pytest.mark.timeout(300)(OnMariaDB.TestCase))
 TestOnPostgres.settings = TestOnMariaDB.settings = settings(
     max_examples=15, stateful_step_count=40, suppress_health_check=[HealthCheck.too_slow], deadline=None
 )

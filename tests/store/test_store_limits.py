@@ -7,7 +7,7 @@ import pytest
 from duly.model.limit import Limits, Rate, key_name
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import bulk, limit_care, limit_desk, lists
+from duly.store import bulk, limit_care, limit_desk, limits, lists
 from duly.store.limit_desk import Declared, Setting
 from support.stores import Store
 
@@ -212,6 +212,42 @@ def test_the_sweep_wakes_who_waits_beside_room_and_corrects_a_wrong_count(store:
     assert corrected == limit_care.Corrected(KEY, 0, 1)
     assert store.claim(free=2) == []
     assert store.read(limit_care.look) == limit_care.Found([], [])
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_a_limit_whose_row_is_gone_holds_back_nobody(store: Store, name: str) -> None:
+    """Deleted by hand, or missing after a restore: the sweep finds who waits for it, be it the only limit."""
+    limit(store, name, 0)
+    tasks(store, 3)
+    assert store.claim(free=3) == []
+    forgotten = "DELETE FROM limits WHERE name <> '*'"
+    with store.database.engine().connect() as connection:
+        connection.exec_driver_sql(forgotten)
+    assert store.read(limit_care.look) == limit_care.Found([name], [])
+    store.write(limits.wake, [name])
+    assert store.read(limit_care.look) == limit_care.Found([], [])
+    assert len(store.claim(free=3)) == 3
+
+
+def test_what_gives_back_to_a_limit_whose_row_is_gone_wakes_who_waits(store: Store) -> None:
+    """No sweep is needed."""
+    limit(store, KEY, 1)
+    tasks(store, 3)
+    [claimed] = store.claim(free=3)
+    with store.database.engine().connect() as connection:
+        connection.exec_driver_sql("DELETE FROM limits WHERE name <> '*'")
+    store.finish(claimed)
+    assert len(store.claim(free=3)) == 2
+
+
+@pytest.mark.parametrize("words", [{"key_concurrency": 1}, {"key_rate": "1/d"}], ids=["cap", "rate"])
+def test_a_template_that_ends_wakes_who_waits_for_its_keys(store: Store, words: dict[str, object]) -> None:
+    """At once, whatever the key had them wait for."""
+    declare(store, limit_key="k", **words)
+    tasks(store, 3)
+    assert len(store.claim(free=3)) == 1
+    declare(store, limit_key="k")
+    assert len(store.claim(free=3)) == 2
 
 
 def test_an_idle_key_is_forgotten_after_a_day(store: Store) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,6 +13,7 @@ from duly.model.state import Status
 from duly.model.task import Claimed
 from duly.store import claims, limit_care, limit_desk, submissions
 from duly.store.limit_desk import Setting
+from duly.store.transaction import Transaction
 from support.races import LANES, RACES
 from support.stores import Store, ending, request, submission
 
@@ -20,6 +23,55 @@ pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
 def limited(store: Store, keys: list[str], cap: int = 1) -> None:
     """Limits of these names."""
     store.write(limit_desk.put, *[Setting(name=name, concurrency=cap) for name in keys])
+
+
+#: How many transactions of this database wait for a lock.
+WAITING = {
+    "postgres": """SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'""",
+    "mariadb": """SELECT count(*) FROM information_schema.innodb_trx t
+        JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id
+        WHERE t.trx_state = 'LOCK WAIT' AND p.db = database()""",
+}
+
+
+def lock_awaited(store: Store, seconds: float = 20) -> None:
+    """Returns when somebody waits for a lock."""
+    query = WAITING[store.database.driver.dialect]
+    by = time.monotonic() + seconds
+    while store.rows(query)[0][0] == 0:
+        assert time.monotonic() < by, "nobody waits for a lock"
+
+
+def test_an_end_wakes_who_was_blocked_while_it_waited_for_the_lock(store: Store, others: list[Store]) -> None:
+    """What it reads of them it must read after it has the lock: in the statement that waited for it they are
+    not blocked yet."""
+    limited(store, ["key/demo//1"])
+    held, waits = (store.submit(limit_key="key/demo//1") for _ in range(2))
+    [holding] = store.claim(free=1)
+    assert holding.id == held
+    blocked, ending_waits = threading.Event(), threading.Event()
+
+    def claimed(tx: Transaction, items: Sequence[claims.ClaimRequest]) -> list[list[Claimed]]:
+        """A claim whose commit comes late."""
+        found = claims.claim(tx, items)
+        blocked.set()
+        assert ending_waits.wait(30)
+        return found
+
+    store.session("w2")
+    with ThreadPoolExecutor(2) as threads:
+        claim = threads.submit(others[0].write, claimed, request("w2"))
+        assert blocked.wait(30)
+        end = threads.submit(others[1].write, claims.finish, ending(holding))
+        try:
+            lock_awaited(store)
+        finally:
+            ending_waits.set()
+        assert claim.result(30) == [[]]
+        assert end.result(30) == [Status.COMPLETED]
+    assert store.events(waits)[1:] == ["blocked", "unblocked"]
+    assert store.status(waits) is Status.PENDING
 
 
 def test_nobody_is_blocked_by_an_end_that_just_gave_back(store: Store, others: list[Store]) -> None:

@@ -54,6 +54,18 @@ async def keyed(ctx: Context, key: int, pause: float = 0.05) -> int:
     return key
 
 
+@duly.task("brief", timeout=120)
+async def brief(ctx: Context, key: int | str, pause: float = 0.0) -> None:
+    """Notes nothing: what it costs is what the tasks of any type cost."""
+    if pause:
+        await asyncio.sleep(pause)
+
+
+@duly.task("brief.keyed", limit_key="key", key_concurrency=2, timeout=120)
+async def brief_keyed(ctx: Context, key: int | str, pause: float = 0.0) -> None:
+    await brief(ctx, key, pause)
+
+
 @duly.task("steps.apart", isolate=True, timeout=120)
 async def steps_apart(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     return await steps(ctx, n, pause)

@@ -122,6 +122,17 @@ class WorkerProcess:
         """The process id of the newest child."""
         return int(self.said("child.started")[-1]["pid"])
 
+    async def strike(self) -> None:
+        """kill -9 of the child that works, not of the one that runs suspects; waits until there is one."""
+
+        def found() -> int | None:
+            pids = [int(line["pid"]) for line in self.said("child.started")]
+            return next((pid for pid in reversed(pids) if alive(pid) and not quarantine(pid)), None)
+
+        pid = await until(found, 30)
+        sudden_death(pid)
+        await until(lambda: not alive(pid))
+
     def kill(self) -> None:
         """kill -9 of the supervising process."""
         self._process.kill()

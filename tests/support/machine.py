@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis.strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, journal, submissions
+from support.machine_limits import KEY, Rationed
 from support.oracle import Fate, group
 from support.stores import ENDINGS, Store, ending, lines, opened_store, request, step, submission, words
 
@@ -30,7 +31,7 @@ def versions(session: str | None) -> tuple[str, ...]:
     return VERSIONS[int((session or "w0")[1:]) % len(VERSIONS)]
 
 
-class Work(RuleBasedStateMachine):
+class Work(Rationed):
     """The store and its oracle, told the same: what clients and workers do, one call at a time."""
 
     blank: Path
@@ -45,6 +46,7 @@ class Work(RuleBasedStateMachine):
         self.claimed: list[Claimed] = []
         self.leases: dict[str, int] = {}
         self.opened = self.waited = 0
+        self.begin_limits()
         self.open_session()
 
     def empty_store(self) -> Store:
@@ -85,6 +87,7 @@ class Work(RuleBasedStateMachine):
         due=st.sampled_from([None, 1_000]),
         deadline=DEADLINES,
         unique=st.sampled_from([None, None, "u"]),
+        key=KEY,
         together=st.integers(1, 3),
     )
     def submit(self, owner: str, priority: int, due: int | None, deadline: int | None, **more: Any) -> None:
@@ -92,6 +95,7 @@ class Work(RuleBasedStateMachine):
             "due_at": due and self.now + due,
             "deadline_at": deadline and self.now + deadline,
             "unique": more["unique"],
+            "limit_key": more["key"],
             "deliver": (Target(channel="inbox"),),
         }
         items = [submission(owner=owner, priority=priority, **words) for _ in range(more["together"])]
@@ -106,6 +110,7 @@ class Work(RuleBasedStateMachine):
                     rank=item.conditions.rank,
                     due_at=item.conditions.due_at,
                     deadline_at=item.conditions.deadline_at,
+                    limit_key=more["key"],
                 )
 
     @precondition(lambda self: self.accepted)
@@ -119,6 +124,7 @@ class Work(RuleBasedStateMachine):
     @rule(number=MANY, free=st.integers(1, 3))
     def claim(self, number: int, free: int) -> None:
         session = self.pick(self.living, number)
+        self.absorb()
         mine = {
             fate.id: fate.rank
             for fate in self.fates.values()
@@ -126,18 +132,22 @@ class Work(RuleBasedStateMachine):
         }
         types = words(*versions(session))
         [taken] = self.store.write(claims.claim, request(session, free=free, types=types))
-        assert [mine.get(one.id) for one in taken] == sorted(mine.values())[:free]
         self.take(taken, session)
+        self.check_claim(mine, taken, free)
 
     @precondition(lambda self: self.living and self.suspects())
     @rule(number=MANY, free=st.integers(1, 3))
     def claim_suspects(self, number: int, free: int) -> None:
         session = self.pick(self.living, number)
+        self.absorb()
         expected = group([fate for fate in self.suspects() if fate.fits(versions(session))], free)
         types = words(*versions(session))
         [taken] = self.store.write(claims.claim, request(session, free=free, types=types, beside=()))
-        assert [(one.suspect, self.fates[one.id].rank) for one in taken] == expected
         self.take(taken, session)
+        blocked = self.absorb(claimed=True)
+        found = [self.fates[one.id] for one in taken] + blocked
+        assert sorted((-fate.suspect, fate.rank) for fate in found) == [(-n, rank) for n, rank in expected]
+        self.check_full(blocked)
 
     def suspects(self) -> list[Fate]:
         """Those that a quarantine may take."""
@@ -162,6 +172,7 @@ class Work(RuleBasedStateMachine):
     @precondition(lambda self: self.claimed)
     @rule(ends=st.lists(st.tuples(MANY, OUTCOMES, DELAYS), min_size=1, max_size=3))
     def finish(self, ends: list[tuple[int, Status, int]]) -> None:
+        self.absorb()
         items = [self.outcome(*one) for one in ends]
         answers = self.store.write(claims.finish, *items)
         for item, answer in zip(items, answers, strict=True):
@@ -195,12 +206,17 @@ class Work(RuleBasedStateMachine):
         self.cancel_of(self.pick(list(self.fates), number))
 
     def cancel_of(self, id_: str) -> None:
+        self.absorb()
+        self.leaves(self.fates[id_])
         assert self.store.cancel(id_) == self.fates[id_].cancel()
 
     @precondition(lambda self: self.fates)
     @rule(number=MANY)
     def retry(self, number: int) -> None:
-        fate = self.pick(list(self.fates.values()), number)
+        self.retry_of(self.pick(list(self.fates.values()), number))
+
+    def retry_of(self, fate: Fate) -> None:
+        self.absorb()
         assert self.store.retry(fate.id) == fate.retry()
 
 
@@ -235,6 +251,7 @@ class WaitingWork(Work):
         elif meanwhile == "cancel":
             self.cancel_of(one.id)
         for _ in range(2):  # its answer is lost, and it is sent again
+            self.absorb()
             expected = fate.suspend(one.attempt, signal, due_at)
             assert self.store.suspend(one, found) == expected
 
@@ -255,6 +272,7 @@ class WaitingWork(Work):
         self.signal_of(self.pick(list(self.fates), number))
 
     def signal_of(self, id_: str) -> None:
+        self.absorb()
         before = self.fates[id_].status
         answer = self.store.signal(id_, "go")
         assert (answer.status, answer.kept, answer.conflict) == (before, self.fates[id_].signal(), False)

@@ -18,6 +18,7 @@ class Fate:
     rank: int
     due_at: int | None
     deadline_at: int | None
+    limit_key: str | None = None
     attempt: int = 0
     retries: int = 0
     session: str | None = None
@@ -149,7 +150,7 @@ class Fate:
             self._move(Status.FAILED)
         elif waits and self.due_at is not None and self.due_at <= now:
             self._move(Status.PENDING)
-        elif self.status is Status.PENDING and not self.startable(now):
+        elif self.status in (Status.PENDING, Status.BLOCKED) and late:
             self._move(Status.FAILED)
         else:
             return False
@@ -163,7 +164,8 @@ class Fate:
     @property
     def row(self) -> tuple[object, ...]:
         """(id, status, attempt, retry_count, due_at, deaths, suspect, loss_count, code_version)"""
-        due_at = self.deadline_at if self.status is Status.PENDING else self.due_at
+        stands = self.status in (Status.PENDING, Status.BLOCKED)
+        due_at = self.deadline_at if stands else self.due_at
         counted = (self.retries, due_at, self.deaths, self.suspect, self.losses, self.version)
         return (self.id, self.status, self.attempt, *counted)
 

@@ -10,13 +10,12 @@ from typing import Any
 
 from duly.model.state import TERMINAL
 from support.history import Operation, Phase
+from support.rooms import moments
 
 Rows = Sequence[Any]
 
 #: The type with a limit, and how many of it may run at once.
 LIMITED, CAP = "soak.limited", 2
-#: Events with which a task stops running.
-STOPS = frozenset({"completed", "failed", "cancelled", "retry", "waiting", "lost", "handed_back"})
 #: From one tick of the soak's schedule to the next.
 BEAT_MS = 2000
 
@@ -47,21 +46,10 @@ def strange_families(tasks: Rows, results: Mapping[str, Any]) -> Iterator[str]:
 
 def exceeded(tasks: Rows, events: Rows) -> Iterator[str]:
     """Moments at which more tasks of the limited type ran than may; of one moment, ends come first."""
-    ours = {row.id for row in tasks if row.task_type == LIMITED}
-    moves: list[tuple[int, int]] = []
-    running: set[str] = set()
-    for event in events:  # in the order of each task's timeline
-        if event.task_id in ours and event.type == "started":
-            running.add(event.task_id)
-            moves.append((event.at, 1))
-        elif event.task_id in running and event.type in STOPS:
-            running.remove(event.task_id)
-            moves.append((event.at, -1))
-    count = 0
-    for at, step in sorted(moves):
-        count += step
+    ours = {row.id: LIMITED for row in tasks if row.task_type == LIMITED}
+    for limit, at, count in moments(events, ours):
         if count > CAP:
-            yield f"at {at} ran {count} tasks of {LIMITED}, of which {CAP} may"
+            yield f"at {at} ran {count} tasks of {limit}, of which {CAP} may"
 
 
 def strange_ticks(tasks: Rows) -> Iterator[str]:

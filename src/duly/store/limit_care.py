@@ -18,13 +18,29 @@ from duly.store.transaction import Transaction
 IDLE_MS = 86_400_000
 MOST = 500
 
+#: Whether there is a limit at all, or somebody who waits for one; the star is none (`limit_desk`).
+ANY = sa.select(sa.literal(1)).where(
+    sa.or_(
+        sa.select(COLUMNS.name).where(COLUMNS.name != ALL).exists(),
+        sa.select(TASK.id).where(TASK.status == BLOCKED).exists(),
+    )
+)
 
-#: Whether there is a limit at all; the star is none (`limit_desk`).
-ANY = sa.select(COLUMNS.name).where(COLUMNS.name != ALL).limit(1)
+
+def _gone() -> sa.Select[str]:
+    """Names that somebody waits for without a row; from one name to the next by the index of who is blocked,
+    so that many behind one name cost nothing."""
+    least = sa.select(sa.func.min(TASK.blocked_on).label("name")).where(TASK.status == BLOCKED)
+    names = least.cte("waited_for", recursive=True)
+    after = least.where(TASK.blocked_on > names.c.name).scalar_subquery()
+    names = names.union_all(sa.select(after).select_from(names).where(names.c.name.is_not(None)))
+    there = sa.select(COLUMNS.name).where(COLUMNS.name == names.c.name).exists()
+    return sa.select(names.c.name).where(names.c.name.is_not(None), ~there).limit(MOST)
 
 
 class Found(NamedTuple):
-    """What a sweep has to mend: limits in which somebody waits beside room, those whose count is wrong."""
+    """What a sweep has to mend: limits for which somebody waits beside room, or though they are no more;
+    those whose count is wrong."""
 
     roomy: list[str]
     wrong: list[str]
@@ -50,7 +66,8 @@ def look(tx: Transaction) -> Found:
     taken = {row.name: row.taken for row in tx.core.execute(written)}
     counted = _counted(tx)
     wrong = [name for name in sorted({*taken, *counted}) if taken.get(name, 0) != counted[name]]
-    return Found([*tx.core.execute(roomy.limit(MOST)).scalars()], wrong[:MOST])
+    names = [*tx.core.execute(roomy.limit(MOST)).scalars(), *tx.core.execute(_gone()).scalars()]
+    return Found(names, wrong[:MOST])
 
 
 def _counted(tx: Transaction) -> Counter[str]:

@@ -32,6 +32,8 @@ from duly.store.transaction import Transaction, compact
 TABLE, COLUMNS, TASK, WORKER = schema.limits, schema.limits.c, schema.task.c, schema.worker.c
 RUNNING: sa.ColumnElement[str] = sa.literal_column("'running'")
 BLOCKED: sa.ColumnElement[str] = sa.literal_column("'blocked'")
+#: Of so many keys that a template changes who waits is woken at once.
+MOST_STIRRED = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,12 +197,16 @@ def _adopt(tx: Transaction, name: str) -> Counter[str]:
 
 
 def _tell_keys(tx: Transaction, name: str, row: Mapping[str, Any], counted: Mapping[str, int]) -> None:
-    """What a template says holds for its keys, but those of which an operator said something."""
+    """What a template says holds for its keys, but those of which an operator said something. Who waits there
+    is woken as the new words allow: now, or by the next sweep if there are very many."""
     tx.run("limits_make", [{"name": one, "template": name} for one in sorted(counted)])
     prefix = f"key/{name.removeprefix('each/')}/"
-    values = {word: row.get(word) for word in ("cap", "rate", "per_ms")}
+    values = {word: row.get(word) for word in ("cap", "rate", "per_ms")} | {"wake_at": None}
     keys = (COLUMNS.name.startswith(prefix, autoescape=True), COLUMNS.changed_at.is_(None))
     tx.core.execute(sa.update(TABLE).where(*keys).values(**values, updated_at=tx.now))
+    waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()
+    asked = sa.select(COLUMNS.name).where(*keys, waits).order_by(COLUMNS.name).limit(MOST_STIRRED)
+    limits.stir(tx, tx.core.execute(asked).scalars())
 
 
 def _tell_sessions(tx: Transaction, name: str, *, there: bool) -> None:

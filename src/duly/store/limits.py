@@ -130,7 +130,9 @@ def settle(tx: Transaction) -> None:
             rows[name].taken = max(0, rows[name].taken - count)
     asked = {name: MOST_WOKEN if name in stirred else freed[name] for name in rows}
     wanted = {name: min(one.room, asked[name]) for name, one in rows.items()}
-    woken = _wake(tx, {name: count for name, count in wanted.items() if count})
+    # A limit that is not there any more holds back nobody.
+    gone = dict.fromkeys({*freed, *stirred} - rows.keys(), MOST_WOKEN)
+    woken = _wake(tx, {name: count for name, count in wanted.items() if count} | gone)
     for name, one in rows.items():
         _look_later(tx.now, one, wanted[name], woken.get(name, 0))
     write(tx, rows.values())

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from duly import Context, Duly
+from duly import Context, Duly, Snooze
 from duly.claim import pruner
 from duly.claim.poller import Role
 from duly.model.errors import NotReady, SchemaOutdated
@@ -31,6 +31,20 @@ async def waits(ctx: Context) -> None:
 
 @duly.task("quick")
 async def quick(ctx: Context) -> None: ...
+
+
+class Gate:
+    """What holds the first attempt of `again`."""
+
+    open = asyncio.Event()
+
+
+@duly.task("again")
+async def again(ctx: Context) -> int:
+    if ctx.attempt == 1:
+        await Gate.open.wait()
+        raise Snooze(0)
+    return ctx.attempt
 
 
 @pytest.fixture
@@ -201,3 +215,26 @@ async def test_a_start_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(child, "START_SECONDS", 0.0)
     with pytest.raises(NotReady):
         await patiently(Start(NotReady("connection refused")))
+
+
+async def test_until_idle_looks_again_for_what_has_become_due_while_it_asked(
+    one: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task ends behind the back of a claim that found nothing, and is due again: nothing runs at that
+    moment, and all is not done."""
+    claim, ended = one.worker.claim, []
+    monkeypatch.setattr(Gate, "open", asyncio.Event())
+
+    async def slow() -> int:
+        begun = await claim()
+        if not begun and one.worker.runner.busy and not Gate.open.is_set():
+            Gate.open.set()
+            await until(lambda: not one.worker.runner.busy)
+            ended.append(begun)
+        return begun
+
+    monkeypatch.setattr(one.worker, "claim", slow)
+    task = await one.submit("again")
+    await one.run_until_idle()
+    assert ended == [0]
+    assert await one.assert_completed(task.id) == 2

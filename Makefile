@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos power planted suspension idle bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos power planted suspension copy scaling idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -76,6 +76,12 @@ planted: install ## Plant bugs one by one and see the tests catch them: one JSON
 
 suspension: install ## Suspend a task a thousand times on each database: rows, size, cost of a wake: one JSON line
 	@$(BIN)/python scripts/suspension.py $(ARGS)
+
+copy: install ## Move 200,000 tasks to PostgreSQL while others submit (ARGS="--to mariadb"): one JSON line
+	@$(BIN)/python scripts/move.py $(ARGS)
+
+scaling: install ## Drain on PostgreSQL with 1, 2, 4 and 8 workers: JSON lines, ratios, a chart
+	@$(BIN)/python bench/scaling.py $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

@@ -68,7 +68,7 @@ class Api:
 
     async def ready(self) -> None:
         """Once it answers."""
-        await until(lambda: answers(self.base), 60)
+        await until(lambda: answers(self.base), 120)
 
     def terminate(self) -> None:
         """As a rolling deploy does."""

@@ -32,6 +32,8 @@ HAND_BACK_BATCH = 500
 #: Before the seal all is compared until a pass finds so few rows to write; not more often than this.
 NEAR_ROWS, NEAR_PASSES = 1000, 3
 
+_SEQUENCE = sa.text("SELECT setval(pg_get_serial_sequence('notification', 'id'), :last)")
+
 Told = Callable[[str, str, int], None]
 
 
@@ -157,9 +159,7 @@ class Move:
             return
         dialect = self.destination.driver.dialect
         if dialect == "postgres":
-            self.destination.core.exec_driver_sql(
-                f"SELECT setval(pg_get_serial_sequence('notification', 'id'), {last})"
-            )
+            self.destination.core.execute(_SEQUENCE, {"last": last})
         elif dialect == "mariadb":
             self.destination.core.exec_driver_sql(f"ALTER TABLE notification AUTO_INCREMENT = {last + 1}")
 

@@ -83,6 +83,12 @@ suspension: install ## Suspend a task a thousand times on each database: rows, s
 limits: install ## Prove limits under kills, and what they cost: make limits DATABASE=postgres, or all: one JSON line
 	@$(BIN)/python scripts/limits.py --database $(DATABASE) $(ARGS)
 
+copy: install ## Move 200,000 tasks to PostgreSQL while others submit (ARGS="--to mariadb"): one JSON line
+	@$(BIN)/python scripts/move.py $(ARGS)
+
+scaling: install ## Drain on PostgreSQL with 1, 2, 4 and 8 workers: JSON lines, ratios, a chart
+	@$(BIN)/python bench/scaling.py $(ARGS)
+
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py
 

@@ -58,6 +58,7 @@ ADMINS = {
     ("GET", "/api/shares"),
     ("PUT", "/api/shares"),
     ("DELETE", "/api/shares"),
+    ("GET", "/metrics/scale"),
     ("GET", "/api/limits"),
     ("GET", "/api/limits/{name}"),
     ("PUT", "/api/limits/{name}"),

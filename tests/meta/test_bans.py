@@ -29,7 +29,7 @@ QUERY = re.compile(
     r"\s*(SELECT|INSERT|UPDATE|PRAGMA)\s|\s*(?i:insert\s+into|delete\s+from|with\s+\w+\s+as)\b"
 )
 SCHEMA = re.compile(r"\s*(CREATE|ALTER|DROP)\s")
-MAY_BUILD_SCHEMA = ("src/duly/store/schema", "src/duly/store/migrations")
+MAY_BUILD_SCHEMA = ("src/duly/store/schema", "src/duly/store/migrations", "src/duly/store/copying")
 
 
 def sources(tree: str) -> Iterator[tuple[str, ast.Module]]:

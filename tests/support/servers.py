@@ -49,6 +49,11 @@ def fresh_url(kind: str, name: str) -> str:
     return _created(kind, name)
 
 
+def made_url(kind: str, name: str) -> str:
+    """Like `database_url`, one more of them."""
+    return _made(kind, name)
+
+
 def clear(url: str) -> None:
     """Removes every row, in one transaction: a commit waits for the disk."""
     with Database(url).engine().connect() as connection:

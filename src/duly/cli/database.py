@@ -1,4 +1,4 @@
-"""`duly db`: the schema's revision, and the way up and down."""
+"""`duly db`: the schema's revision, the way up and down; `moving` has the way to another database."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from duly.cli.grouped import grouped
+from duly.cli.moving import copy, unseal
 from duly.cli.options import DatabaseUrl, Shown
 from duly.cli.shell import WRONG, Refusal
 
@@ -18,7 +19,7 @@ _EPILOG = """Example: duly db check. Take a copy of the file before upgrade and 
 A new database needs none of this: the first start makes it."""
 
 group = typer.Typer(
-    help="The schema's revision: check, current, upgrade, downgrade.",
+    help="The database: its schema's revision, and moving to another one.",
     epilog=_EPILOG,
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -28,7 +29,7 @@ group = typer.Typer(
 
 def register(app: typer.Typer) -> None:
     """Adds the commands."""
-    for command in (check, current, upgrade, downgrade):
+    for command in (check, current, upgrade, downgrade, copy, unseal):
         group.command()(grouped(command))
     app.add_typer(group, name="db", rich_help_panel="Installation")
 

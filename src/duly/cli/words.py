@@ -177,6 +177,38 @@ WORDS = {
         "No queue yet: no worker has run and no task is here.",
         "还没有队列：没有工作进程运行过，也没有任务。",
     ),
+    "copy_begins": ("looking at both databases", "正在检查两个数据库"),
+    "copy_copy": ("copying {table}: {rows} rows", "正在复制 {table}：{rows} 行"),
+    "copy_compare": ("comparing {table}: {rows} rows", "正在比对 {table}：{rows} 行"),
+    "copy_verify": ("sealed; verifying {table}: {rows} rows", "已封存，正在校验 {table}：{rows} 行"),
+    "copy_alike": (
+        "kept up, {count} rows were new; Ctrl-C ends this",
+        "已同步，本轮 {count} 行；按 Ctrl-C 结束",
+    ),
+    "copy_followed": (
+        "The copy is alike up to now. The same command without --follow moves.",
+        "副本已同步到此刻。去掉 --follow 再次运行即可迁移。",
+    ),
+    "seal_now": (
+        "All is copied. Seal {place} now? It accepts nothing from then on.",
+        "已全部复制。现在封存 {place}？此后它不再受理任务。",
+    ),
+    "not_moved": (
+        "not moved: the source is as it was; the same command goes on from here",
+        "未迁移：源数据库保持原样；再次运行同一命令即可继续",
+    ),
+    "moved_to": (
+        "moved to {place}: {tasks} tasks, {rows} rows, all verified; sealed for {seconds:g} s",
+        "已迁移到 {place}：{tasks} 个任务，共 {rows} 行，全部校验一致；封存用时 {seconds:g} 秒",
+    ),
+    "moved_back": (
+        "{count} tasks were running; they are due again, at no cost of an attempt",
+        "{count} 个任务当时正在执行，已重新排队，不计入重试",
+    ),
+    "moved_next": (
+        "Set DULY_DATABASE_URL to the new database and start; {source} stays sealed (duly db unseal).",
+        "把 DULY_DATABASE_URL 改为新数据库后启动；{source} 保持封存（duly db unseal 可撤销）。",
+    ),
     "none_failed": ("No task has failed that fits this.", "没有符合条件的失败任务。"),
 }
 

@@ -19,6 +19,7 @@ from duly.http import (
     inbox,
     limits,
     queues,
+    scale,
     schedules,
     shares,
     tasks,
@@ -63,7 +64,7 @@ def create_api(
     )
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
-    operators = (bulk, queues, limits, shares)
+    operators = (bulk, queues, limits, shares, scale)
     for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
     for spec in app.declared.route_specs:

@@ -16,11 +16,13 @@ from starlette.websockets import WebSocket
 
 from duly.http.parts import parts
 from duly.http.titles import language, title
-from duly.model.errors import DulyError, NotAllowed, NotReady, QueueFull, QuotaExceeded
+from duly.model.errors import DulyError, Moved, NotAllowed, NotReady, QueueFull, QuotaExceeded
 
 MEDIA_TYPE = "application/problem+json"
 #: When what went beyond a quota may be sent again, in seconds.
 FULL_SECONDS = 5
+#: When what a sealed installation refused may be sent again, in seconds.
+MOVED_SECONDS = 10
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 #: The codes of errors that the framework raises, by status.
@@ -111,8 +113,10 @@ async def on_duly_error(connection: HTTPConnection, error: Exception) -> Respons
             return problem(connection, error.http_status, error.code, error.message, headers=again)
         case NotReady():
             parts(connection).app.emit("http.unready", path=connection.scope["path"], error=error.message)
-            detail = NotReady().message
-            return problem(connection, 503, error.code, detail, headers={"Retry-After": "1"})
+            # Where the database is, or has moved to, is for the log.
+            moved = isinstance(error, Moved)
+            detail, seconds = (Moved().message, MOVED_SECONDS) if moved else (NotReady().message, 1)
+            return problem(connection, 503, error.code, detail, headers={"Retry-After": str(seconds)})
         case DulyError(http_status=status) if status >= 500:
             raise error
     return problem(

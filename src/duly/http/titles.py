@@ -25,6 +25,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "limit_not_found": {"en": "There is no such limit", "zh": "限额不存在"},
     "malformed_json": {"en": "The body is not acceptable JSON", "zh": "请求体不是有效的 JSON"},
     "method_not_allowed": {"en": "Method not allowed here", "zh": "此地址不支持该请求方法"},
+    "moved": {"en": "Moving to another database", "zh": "正在迁移到另一个数据库"},
     "not_allowed": {"en": "Credentials are missing or wrong", "zh": "缺少凭证或凭证无效"},
     "not_found": {"en": "There is nothing at this address", "zh": "该地址不存在"},
     "not_json": {"en": "The input holds what JSON cannot keep", "zh": "输入中含有 JSON 无法保存的内容"},

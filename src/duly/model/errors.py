@@ -16,6 +16,7 @@
     ├── QuotaExceeded                too many tasks of the owner or tenant wait to start (429)
     ├── QueueFull                    too many tasks wait in the queue (503)
     ├── NotReady                     the database cannot be used now (503)
+    │   ├── Moved                    sealed: the installation moves to another database
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
     │   └── SchemaOutdated           run `duly db upgrade`
     ├── SessionEnded                 this worker's session was ended by another; it takes a new one
@@ -152,6 +153,12 @@ class NotReady(DulyError):
 
     code = "not_ready"
     http_status = 503
+
+
+class Moved(NotReady):
+    """This installation moves to another database; send the call again, there soon."""
+
+    code = "moved"
 
 
 class UnsupportedDatabase(NotReady):

@@ -104,6 +104,8 @@ class Child:
             asyncio.run_coroutine_threadsafe(work, self._loop)
         if "sibling" in message:
             self._worker.rescuer.sibling = message["sibling"]
+        if "moved" in message:
+            self._loop.call_soon_threadsafe(self._worker.let_go)
         if "suspects" in message:
             self._loop.call_soon_threadsafe(self._worker.look)
 

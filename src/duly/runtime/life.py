@@ -11,7 +11,7 @@ from typing import Any
 from duly.clock import Clock
 from duly.model.events import Emit
 from duly.runtime.control import Pipe
-from duly.runtime.ward import PATIENCE, Unreachable, Ward
+from duly.runtime.ward import PATIENCE, Sealed, Unreachable, Ward
 from duly.store.claims import GivenBack
 
 #: Tries to give back what a dead child held; after them, some ten seconds, the lease's end does it.
@@ -58,7 +58,7 @@ class Life:
         self._renewed_at = 0.0
         self._renew_at = INF
         self._silent_by = INF
-        self._asked = False
+        self._asked = self._sealed = False
         self._bury_at = 0.0
         self._burials = 0
         #: What went back at its burial.
@@ -159,16 +159,30 @@ class Life:
         session = self.sessions[-1]
         try:
             alive = self._ward.renew(session)
+        except Sealed as error:
+            self._outlast(session, now, error)
+            return
         except Unreachable as error:
             self._emit("lease.renew_failed", worker_id=session, error=str(error))
             self._renew_again()
             return
         self._renewed_at = now
         self._renew_at = now + self._settings["renew"]
+        self._sealed = False
         if not alive:
             self._emit("session.lost", worker_id=session)
             self._renew_at = INF
             self.pipe.send(lost=session)
+
+    def _outlast(self, session: str, now: float, error: Sealed) -> None:
+        """Nobody can rescue its tasks in a sealed database, so the child may stay: without them it answers
+        that the installation moves, and works again should the seal be taken off."""
+        self._renewed_at = now
+        self._renew_at = now + self._settings["renew"]
+        if not self._sealed:
+            self._sealed = True
+            self._emit("installation.moved", worker_id=session, error=str(error))
+            self.pipe.send(moved=True)
 
     def _renew_again(self) -> None:
         """Tries once more soon; kills the child when one more try could outlast the lease."""

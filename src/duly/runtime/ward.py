@@ -14,7 +14,7 @@ from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import sessions
 from duly.store.claims import Finish, GivenBack, finish, give_back
-from duly.store.driver import Driver, Trouble, transaction
+from duly.store.driver import Driver, Trouble, moved, transaction
 from duly.store.transaction import Terms, Transaction
 
 T = TypeVar("T")
@@ -24,6 +24,10 @@ PATIENCE = 1.0
 
 class Unreachable(Exception):
     """The database could not do it; it may be tried again."""
+
+
+class Sealed(Unreachable):
+    """The installation has moved to another database: nothing can be written here, by nobody."""
 
 
 class Ward:
@@ -100,7 +104,8 @@ class Ward:
 
 
 def _unreachable(error: BaseException) -> Unreachable:
-    return Unreachable(" ".join(str(error).split()))
+    kind = Unreachable if moved(error) is None else Sealed
+    return kind(" ".join(str(error).split()))
 
 
 def _finish(values: dict[str, Any]) -> Finish:

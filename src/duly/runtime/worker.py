@@ -256,6 +256,11 @@ class Worker:
             await self.session.current()
             self._claims.hint()
 
+    def let_go(self) -> None:
+        """The database is sealed: what runs here can record nothing, and is due where it moved to."""
+        self._emit("worker.let_go", attempts=self.runner.busy)
+        self.runner.lose_all()
+
     async def renew(self) -> None:
         """Renews the lease unless a supervisor does, and hands back rows that nobody here holds."""
         session = self.session.id

@@ -17,13 +17,16 @@ from duly.model.errors import UnsupportedDatabase
 from duly.store.limits import settle
 from duly.store.transaction import Row, Terms, Transaction
 
+#: How the refusal of a sealed database begins (store.copying.seal); where it moved to follows.
+MOVED = "this installation has moved to "
+
 
 class Trouble(Enum):
     """What an error of a driver means for the transaction that met it."""
 
     AGAIN = "the same transaction may succeed at once: a deadlock's victim"
     LOST = "the connection is gone; whether a commit under way was kept is unknown"
-    BUSY = "not now: locked, full, read-only, too many connections, too slow"
+    BUSY = "not now: locked, full, read-only, sealed, too many connections, too slow"
     REFUSED = "never: a defect of ours, or no error of the driver at all"
 
 
@@ -190,6 +193,12 @@ def choose(url: str, *, listen_url: str | None = None) -> Driver:
     raise UnsupportedDatabase(
         f"DULY_DATABASE_URL: {kind!r} is not supported; use sqlite:///path, postgresql://… or mysql://…"
     )
+
+
+def moved(error: BaseException) -> str | None:
+    """Where a database says that it moved to; None: the error is another one."""
+    _, mark, place = str(error).partition(MOVED)
+    return (place.splitlines() or [""])[0].rstrip("')\" ") if mark else None
 
 
 @contextlib.contextmanager

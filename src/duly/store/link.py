@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from duly.clock import Clock
-from duly.model.errors import DulyError, NotReady
-from duly.store.driver import Driver, Trouble
+from duly.model.errors import DulyError, Moved, NotReady
+from duly.store.driver import MOVED, Driver, Trouble, moved
 from duly.store.heads import Heads
 from duly.store.transaction import Terms, Transaction
 
@@ -73,6 +73,8 @@ def spoken(driver: Driver, error: BaseException) -> BaseException:
     cause = getattr(error, "orig", None) or error
     if not isinstance(cause, driver.module.Error):
         return error
+    if (place := moved(cause)) is not None:
+        return Moved(f"{MOVED}{place}")
     if driver.trouble(cause) is Trouble.REFUSED:
         return DulyError(f"the database refused: {_line(cause)}", code="refused_by_database")
     return NotReady(f"the database cannot do it now: {_line(cause)}")

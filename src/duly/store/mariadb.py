@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from duly.model.errors import InvalidInput, NotReady, UnsupportedDatabase
-from duly.store.driver import Footing, Hints, Silence, Trouble
+from duly.store.driver import Footing, Hints, Silence, Trouble, moved
 from duly.store.network import ANSWER_SECONDS, CONNECT_SECONDS, keep_in_touch
 
 try:
@@ -173,6 +173,8 @@ class MariaDB:
         if not isinstance(error, pymysql.Error):
             return Trouble.REFUSED
         number = error.args[0] if error.args else None
+        if moved(error) is not None:
+            return Trouble.BUSY
         if number in _AGAIN:
             return Trouble.AGAIN
         if number in _LOST:

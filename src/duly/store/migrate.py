@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from duly.model.errors import InvalidInput, SchemaOutdated
+from duly.model.errors import InvalidInput, NotReady, SchemaOutdated
+from duly.store.copying import marker, seal
 from duly.store.database import Database
 from duly.store.link import spoken
 
@@ -33,6 +34,7 @@ def ensure(database: Database) -> None:
 
     Raises:
         SchemaOutdated: the file stands at another revision.
+        NotReady: a copy fills it.
     """
     revision = current(database)
     if revision is None:
@@ -41,6 +43,13 @@ def ensure(database: Database) -> None:
         raise SchemaOutdated(
             f"{database.place} stands at revision {revision}, Duly needs {HEAD}: run `duly db upgrade`"
         )
+    elif _is_being_filled(database):
+        raise NotReady(f"{database.place} is being filled by `duly db copy`: it opens when that has ended")
+
+
+def _is_being_filled(database: Database) -> bool:
+    with database.engine().connect() as connection:
+        return sa.inspect(connection).has_table(marker.table.name)
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
@@ -61,9 +70,15 @@ def differences(database: Database) -> list[str]:
     from duly.store.schema import metadata
 
     with database.engine().connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": False})
+        options = {"compare_type": False, "include_name": _is_of_schema}
+        context = MigrationContext.configure(connection, opts=options)
         here = _meant_here(metadata, connection.dialect.name)
         return [str(difference) for difference in compare_metadata(context, here)]
+
+
+def _is_of_schema(name: str | None, kind: str, _parents: object) -> bool:
+    """A copy under way has tables of its own, which no migration knows."""
+    return kind != "table" or name not in (marker.table.name, seal.sealed.name)
 
 
 def _meant_here(tables: sa.MetaData, dialect: str) -> sa.MetaData:

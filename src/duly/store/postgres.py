@@ -49,7 +49,7 @@ _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
 _LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
-_BUSY = frozenset({"55P03", "57014", "25006", "55006"})
+_BUSY = frozenset({"55P03", "57014", "25006", "55006", "55000"})
 
 
 class _Connection(psycopg.Connection[Any]):

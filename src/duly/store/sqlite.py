@@ -20,7 +20,7 @@ from urllib.parse import unquote
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.store.datagrams import Datagrams
-from duly.store.driver import Footing, Trouble
+from duly.store.driver import Footing, Trouble, moved
 
 try:
     import pysqlite3.dbapi2 as _driver
@@ -115,7 +115,8 @@ class Sqlite:
         return connection.cursor()
 
     def trouble(self, error: BaseException) -> Trouble:
-        return Trouble.BUSY if isinstance(error, driver.OperationalError) else Trouble.REFUSED
+        busy = isinstance(error, driver.OperationalError) or moved(error) is not None
+        return Trouble.BUSY if busy else Trouble.REFUSED
 
     def foreign_commits(self, connection: Any) -> int:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])

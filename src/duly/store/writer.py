@@ -21,7 +21,7 @@ from typing import Any, Protocol
 from duly.failpoints import failpoint
 from duly.model.errors import NotReady
 from duly.model.events import Emit
-from duly.store.driver import Trouble
+from duly.store.driver import Trouble, moved
 from duly.store.limits import settle as settle_limits
 from duly.store.transaction import Transaction
 
@@ -239,7 +239,8 @@ class Writer:
 
     def _fail(self, group: list[Call], error: Exception) -> None:
         for call in group:
-            self._emit("store.call_failed", verb=call.verb.__name__, error=repr(error))
+            name = "store.call_failed" if moved(error) is None else "store.sealed"
+            self._emit(name, verb=call.verb.__name__, error=repr(error))
         _resolve([(call, error) for call in group])
 
     def _transact(self, tx: Transaction, group: list[Call]) -> list[Sequence[Any]]:

@@ -64,6 +64,7 @@ class Runner:
         self._used: Counter[str] = Counter()
         self._unrecorded: Counter[str] = Counter()
         self._turned = asyncio.Event()
+        self._awaited: dict[tuple[str, int], asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._strikes_at = math.inf
 
@@ -117,6 +118,9 @@ class Runner:
         if error is not None:
             self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
         self._turned.set()
+        awaited = self._awaited.pop((attempt.claimed.id, attempt.claimed.attempt), None)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(None)
         self._freed()
 
     def _handled(self, attempt: Attempt) -> None:
@@ -129,6 +133,13 @@ class Runner:
         self._emit("worker.stuck_handler", task_id=attempt.claimed.id)
         self._turned.set()
         self._replace()
+
+    async def until_over(self, claimed: Claimed) -> None:
+        """Returns when this attempt is over; for the one that has just started it."""
+        key = (claimed.id, claimed.attempt)
+        if key in self.held():
+            self._awaited[key] = asyncio.get_running_loop().create_future()
+            await self._awaited[key]
 
     @property
     def busy(self) -> int:

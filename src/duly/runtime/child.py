@@ -61,14 +61,7 @@ class Child:
         await patiently(self._app.start)
         self._handle_signals()
         if self._handover.work:
-            self._worker = Worker(
-                self._app,
-                role=self._role(),
-                suspects=lambda: self._pipe.send(suspects=True),
-                supervised=lambda session: self._pipe.send(session=session),
-                replace=self._replace,
-                pulse=lambda seconds: self._pipe.send(beat=seconds),
-            )
+            self._worker = self._make_worker()
             self._pipe.listen(self._on_message)
             await patiently(self._worker.start)
         else:
@@ -80,6 +73,29 @@ class Child:
             await self._do(self._worker.until_clear(LINGER_LEASES * self._settings.lease))
         await (self._serve(self._create_api) if self._create_api else self._wait())
         return await self._end()
+
+    def _make_worker(self) -> Worker:
+        def suspects() -> None:
+            self._pipe.send(suspects=True)
+
+        def supervised(session: str) -> None:
+            self._pipe.send(session=session)
+
+        def pulse(seconds: float) -> None:
+            self._pipe.send(beat=seconds)
+
+        if self._settings.engine == "celery" and not self._handover.quarantine:
+            from duly.runtime.bridged import Sender
+
+            return Sender(self._app, suspects=suspects, supervised=supervised, pulse=pulse)
+        return Worker(
+            self._app,
+            role=self._role(),
+            suspects=suspects,
+            supervised=supervised,
+            replace=self._replace,
+            pulse=pulse,
+        )
 
     def _role(self) -> Role:
         if self._handover.once:

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos power planted suspension idle bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos power planted suspension bridge idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -44,10 +44,10 @@ demo: install ## Hand in a document and watch its task run: make demo FILE=tende
 test: install ## Run the tests that need nothing but this machine and a minute
 	@$(BIN)/pytest $(SPREAD) -m "$(QUICK)"
 
-services: install ## Run the tests that need PostgreSQL and MariaDB (DULY_TEST_POSTGRES, DULY_TEST_MARIADB)
+services: install ## Run the tests that need servers (DULY_TEST_POSTGRES, _MARIADB, _RABBITMQ, _REDIS)
 	@$(BIN)/pytest $(SPREAD) -m "services and not slow"
 
-conformance: install ## Run the store, flow and model suites on all three databases: one JSON line
+conformance: install ## Run the store, flow and model suites on each database and engine: one JSON line
 	@$(BIN)/python scripts/conformance.py
 
 check: install ## Lint, format, types, import contracts and shape; runs all, fails if one fails
@@ -76,6 +76,9 @@ planted: install ## Plant bugs one by one and see the tests catch them: one JSON
 
 suspension: install ## Suspend a task a thousand times on each database: rows, size, cost of a wake: one JSON line
 	@$(BIN)/python scripts/suspension.py $(ARGS)
+
+bridge: install ## Send 200 tasks through Celery on each broker, over a bad line: one JSON line
+	@$(BIN)/python scripts/bridge.py $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

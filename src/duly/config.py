@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
+_BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -184,6 +185,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
     if settings.public_url and not _WEB_ADDRESS.fullmatch(settings.public_url):
         problems.append(f"public_url must be http(s)://host, with no query, not {settings.public_url!r}")
+    if settings.engine == "celery" and not settings.broker_url.startswith(_BROKERS):
+        problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems

@@ -43,6 +43,7 @@ def celery_app(settings: Settings, *, patient: bool) -> Any:
         worker_pool="threads",
         worker_concurrency=settings.concurrency,
         broker_connection_retry_on_startup=True,
+        broker_heartbeat=120 if patient else 0,  # a sender sends none: it looks when it has something to say
         broker_transport_options=_transport(settings.broker_url, patient=patient),
     )
     for name in settings.queue_names:

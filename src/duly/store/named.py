@@ -27,7 +27,7 @@ class Waiting(NamedTuple):
 
 def leads(tx: Transaction, session: str) -> bool:
     """Whether this session is the one of all senders that sends: the oldest that lives."""
-    return tx.run("sender") == [(session,)]
+    return [row[0] for row in tx.run("sender")] == [session]
 
 
 def waiting(tx: Transaction, queues: Sequence[str], most: int) -> dict[str, list[Waiting]]:

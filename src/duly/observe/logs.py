@@ -49,6 +49,7 @@ LEVEL_OF = {
     "child.restarting": "warning",
     "journal.waiting": "warning",
     "message.dropped": "debug",
+    "message.waiting": "warning",
     "quarantine.died": "error",
     "quarantine.restarting": "warning",
     "step.recorded": "debug",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from duly.claim.poller import Role
 from duly.claim.porter import Porter
 from duly.claim.session import WorkerSession
-from duly.model.errors import SessionEnded
+from duly.model.errors import NotReady, SessionEnded
 from duly.model.task import Claimed
 from duly.runtime.app import App
 from duly.runtime.broker import Broker
@@ -21,6 +22,9 @@ class Sender(Worker):
 
     Its session serves no type, by which others know it. Suspects it leaves to the quarantine child beside it.
     """
+
+    #: It looks at as many rows as may be on their way.
+    apart = 0.05
 
     def __init__(
         self,
@@ -93,8 +97,6 @@ class Carrier(Worker):
 
     async def carry(self, id_: str) -> bool:
         """Runs the task that a message names, to its end; False: it was not to be started, or not here."""
-        if self._leaving:
-            return False
         claimed = await self._take(id_)
         if claimed is None:
             self._emit("message.dropped", task_id=id_)
@@ -103,12 +105,17 @@ class Carrier(Worker):
         return True
 
     async def _take(self, id_: str) -> Claimed | None:
-        session = await self.session.current()
-        try:
-            return await self.porter.take(session, id_)
-        except SessionEnded:
-            await self.replace_session(session)
-        return await self.porter.take(await self.session.current(), id_)
+        """While the database is away the message waits, and with it its slot: others would be dropped."""
+        while not self._leaving:
+            try:
+                session = await self.session.current()
+                return await self.porter.take(session, id_)
+            except SessionEnded:
+                await self.replace_session(session)
+            except NotReady as error:
+                self._emit("message.waiting", task_id=id_, error=str(error))
+                await asyncio.sleep(self._app.settings.poll)
+        return None
 
     async def drain(self, seconds: float) -> None:
         """Takes no message more, lets running work end for `seconds`, hands the rest back."""

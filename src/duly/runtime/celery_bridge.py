@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, NoReturn, TypeVar
@@ -155,8 +156,9 @@ app = _guarded(lambda: celery_app(settings, patient=True))
 @app.task(name=TASK)  # type: ignore[untyped-decorator]
 def run(task_id: str) -> None:
     """Carries one message; whatever became of it, the row knows."""
-    if _Process.bridge is not None:
-        _Process.bridge.carry(task_id)
+    if _Process.bridge is None:
+        raise RuntimeError("this process was not started as a Celery worker of its own")
+    _Process.bridge.carry(task_id)
 
 
 def _start(sender: str, instance: Any, **_: Any) -> None:
@@ -170,8 +172,12 @@ def _start(sender: str, instance: Any, **_: Any) -> None:
     names = [name.removeprefix(settings.broker_prefix) for name in app.amqp.queues.consume_from]
     lanes = {"concurrency": slots, "threads": slots, "processes": min(slots, 256)}
     mine = settings.model_copy(update={**lanes, "queues": ",".join(names)})
-    _Process.bridge = Bridge(mine, node=sender)
-    _guarded(_Process.bridge.start)
+    try:
+        _Process.bridge = Bridge(mine, node=sender)
+        _guarded(_Process.bridge.start)
+    except Exception:  # noqa: BLE001 - Celery would go on, and drop each message
+        traceback.print_exc()
+        os._exit(1)
 
 
 def _drain(**_: Any) -> None:

@@ -58,6 +58,9 @@ class Worker:
     `CARRIER`.
     """
 
+    #: Seconds between two claims at least.
+    apart = 0.0
+
     def __init__(
         self,
         app: App,
@@ -92,7 +95,7 @@ class Worker:
         self.orphans = Orphans(database, emit=emit)
         self.limits = LimitKeeper(database, app.registry, emit=emit)
         self.ticker = Ticker(database, emit=emit, sync=self._write_down)
-        self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
+        self._claims = Loop("claim", settings.poll, self.claim, emit=emit, apart=self.apart)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
         self._supervised, self._role = supervised is not None, role

@@ -106,7 +106,7 @@ async def measured(kind: str, folder: Path) -> dict[str, Any]:
             await worker.says("worker.started", seconds=PATIENCE)
             begun = time.monotonic()
             ids = await near.submit_many(TASKS, "silent.loop", {"seconds": SECONDS})
-            await asyncio.gather(*(near.end(id_, PATIENCE) for id_ in ids))
+            await ended(near, TASKS)
             seconds = round(time.monotonic() - begun, 1)
             together = overlap(near)
             ids += await lost(near, relay)
@@ -126,8 +126,17 @@ async def lost(site: Cluster, relay: Relay) -> list[str]:
     ids = await site.submit_many(LOST, "steps", {"n": 1})
     await until(lambda: relay.came >= came + LOST, PATIENCE)
     relay.deaf = False
-    await asyncio.gather(*(site.end(id_, PATIENCE) for id_ in ids))
+    await ended(site, TASKS + LOST)
     return list(ids)
+
+
+async def ended(site: Cluster, count: int) -> None:
+    """Returns when so many have completed; looks now and then, for to wait for each costs more."""
+
+    async def enough() -> bool:
+        return bool((await site.stats()).get("completed", 0) >= count)
+
+    await until(enough, PATIENCE, every=0.2)
 
 
 async def told(site: Cluster, ids: list[str], relay: Relay, pid: int) -> dict[str, Any]:

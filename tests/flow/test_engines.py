@@ -1,4 +1,4 @@
-"""The tutorial, part 17: the same handlers, handed out by our own workers or inside a Celery estate.
+"""The tutorial, part 9: the same handlers, handed out by our own workers or inside a Celery estate.
 
 With `DULY_ENGINE=celery` a message names a task, and `celery -A duly.runtime.celery_bridge worker -P threads`
 runs it. Nothing else changes: each of these runs on each engine, in real processes, on PostgreSQL.

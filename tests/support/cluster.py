@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from duly.submit.admit import Options
 from support import invariants
 
 HERE = Path(__file__).parent
+NUMBERS = itertools.count(1)
 
 #: The protocol at a tenth of its times, so that a test of it takes seconds.
 SCALED: dict[str, Any] = {
@@ -176,7 +178,8 @@ class Cluster:
     def start_celery(self, name: str = "celery", *, slots: int = 20, **variables: str) -> LoggedProcess:
         """Starts a Celery worker of the bridge, as its users do."""
         command = [sys.executable, "-m", "celery", "-A", "duly.runtime.celery_bridge", "worker"]
-        command += ["-P", "threads", "-c", str(slots), "-n", f"{name}@%h"]
+        unique = f"{name}-{os.getpid()}-{next(NUMBERS)}"  # a node's name is its address in the broker
+        command += ["-P", "threads", "-c", str(slots), "-n", f"{unique}@%h"]
         command += ["--without-gossip", "--without-mingle"]
         ours = {f"DULY_{key.upper()}": str(value) for key, value in self.settings.model_dump().items()}
         others = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}

@@ -42,6 +42,7 @@ def celery_app(settings: Settings, *, patient: bool) -> Any:
         worker_prefetch_multiplier=1,
         worker_pool="threads",
         worker_concurrency=settings.concurrency,
+        worker_redirect_stdouts=False,  # our log lines are lines of our log, not warnings of Celery's
         broker_connection_retry_on_startup=True,
         broker_heartbeat=120 if patient else 0,  # a sender sends none: it looks when it has something to say
         broker_transport_options=_transport(settings.broker_url, patient=patient),

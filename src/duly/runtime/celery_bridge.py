@@ -27,7 +27,7 @@ from duly.model.errors import DulyError
 from duly.runtime.app import App
 from duly.runtime.bridged import Carrier
 from duly.runtime.broker import TASK, celery_app
-from duly.runtime.child import patiently
+from duly.runtime.child import patiently, settle
 from duly.runtime.control import ChildPipe
 from duly.runtime.handover import Handover
 from duly.runtime.load import load_declared
@@ -97,6 +97,7 @@ class Bridge:
             pulse=lambda seconds: self._say(beat=seconds),
         )
         await patiently(self._carrier.start)
+        settle()
 
     def _say(self, **message: Any) -> None:
         if self._pipe is not None:

@@ -66,7 +66,7 @@ class Child:
             await patiently(self._worker.start)
         else:
             self._pipe.listen(lambda _: None)
-        _settle()
+        settle()
         if self._handover.once and self._worker is not None:
             await self._do(self._worker.until_idle())
         elif self._handover.quarantine and self._worker is not None:
@@ -185,7 +185,7 @@ async def patiently(start: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(START_PAUSE)
 
 
-def _settle() -> None:
+def settle() -> None:
     """What has been loaded stays: the collector need not walk it again, nor come by for each ten tasks. It
     took a fifth of the loop's time under load. And the writer's thread, which needs the interpreter for some
     microseconds after each statement, need not wait for it five milliseconds each time."""

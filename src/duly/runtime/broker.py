@@ -6,7 +6,7 @@ What it holds is a hint. A message that is lost is sent again, one that comes tw
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from duly.config import Settings, SettingsError
@@ -118,17 +118,28 @@ class Broker:
         Raises:
             BrokerAway: it cannot be reached.
         """
-        try:
+        with self._told():
             found = self._queue(queue).queue_declare()
-        except self._errors as error:
-            self.close()
-            raise _away(error) from error
         return int(found.message_count), -1 if self._lowest_first else int(found.consumer_count)
 
     def delete(self, queue: str) -> None:
-        """Removes one of our queues with all that waits in it: its tasks are sent again, if anybody sends."""
-        self._queue(queue).delete()
+        """Removes one of our queues with all that waits in it: its tasks are sent again, if anybody sends.
+
+        Raises:
+            BrokerAway: it cannot be reached.
+        """
+        with self._told():
+            self._queue(queue).delete()
         self._made.clear()
+
+    @contextlib.contextmanager
+    def _told(self) -> Iterator[None]:
+        """Turns errors of the broker into ours; the connection is not used again."""
+        try:
+            yield
+        except self._errors as error:
+            self.close()
+            raise _away(error) from error
 
     def _queue(self, queue: str) -> Any:
         """One of our queues, made if it was not there."""

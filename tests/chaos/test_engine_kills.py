@@ -244,7 +244,8 @@ async def test_a_broker_that_is_away_fails_no_submit(tmp_path: Path, port: int) 
 
 def test_a_pool_of_processes_is_refused(tmp_path: Path) -> None:
     """One readable line, exit 2."""
-    command = [sys.executable, "-m", "celery", "-A", "duly.runtime.celery_bridge", "worker", "-P", "prefork"]
+    bridge = [sys.executable, "-m", "celery", "-A", "duly.runtime.celery_bridge"]
+    command = [*bridge, "worker", "-P", "processes"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 2
     assert "duly: the bridge runs in one process" in done.stderr

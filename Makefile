@@ -44,10 +44,10 @@ demo: install ## Hand in a document and watch its task run: make demo FILE=tende
 test: install ## Run the tests that need nothing but this machine and a minute
 	@$(BIN)/pytest $(SPREAD) -m "$(QUICK)"
 
-services: install ## Run the tests that need PostgreSQL and MariaDB (DULY_TEST_POSTGRES, DULY_TEST_MARIADB)
+services: install ## Run the tests that need servers (DULY_TEST_POSTGRES, _MARIADB, _RABBITMQ, _REDIS)
 	@$(BIN)/pytest $(SPREAD) -m "services and not slow"
 
-conformance: install ## Run the store, flow and model suites on all three databases: one JSON line
+conformance: install ## Run the store, flow and model suites on each database and engine: one JSON line
 	@$(BIN)/python scripts/conformance.py
 
 check: install ## Lint, format, types, import contracts and shape; runs all, fails if one fails
@@ -88,6 +88,9 @@ copy: install ## Move 200,000 tasks to PostgreSQL while others submit (ARGS="--t
 
 scaling: install ## Drain on PostgreSQL with 1, 2, 4 and 8 workers: JSON lines, ratios, a chart
 	@$(BIN)/python bench/scaling.py $(ARGS)
+
+bridge: install ## Send 200 tasks through Celery on each broker, over a bad line: one JSON line
+	@$(BIN)/python scripts/bridge.py $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

@@ -1,6 +1,7 @@
-"""Runs the store, flow and model suites on SQLite, PostgreSQL and MariaDB; a database that is absent fails.
+"""Runs the store, flow and model suites on each database, and the flows marked `engine` on each engine. A
+database or a broker that is absent fails.
 
-`make conformance`. Ends with one JSON line: databases, tests, failed; exits 1 when a test failed.
+`make conformance`. Ends with one JSON line: databases, tests, failed, engines; exits 1 when a test failed.
 """
 
 from __future__ import annotations
@@ -19,19 +20,28 @@ DATABASES = {
     "postgres": re.compile(r"postgres", re.IGNORECASE),
     "mariadb": re.compile(r"mariadb", re.IGNORECASE),
 }
+#: What the id of a test that runs on each engine says of its own.
+ENGINE = re.compile(r"\[(pull|celery-rabbitmq|celery-redis)\b")
+ENGINES = 3
 
 
 class Counts:
-    """Counts what each test did, by database."""
+    """Counts what each test did, by database and by engine; each engine's database is PostgreSQL."""
 
     def __init__(self) -> None:
         self.passed: Counter[str] = Counter()
+        self.engines: Counter[str] = Counter()
         self.failed = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """One phase of one test."""
         self.failed += report.failed
-        if report.when == "call" and report.passed:
+        if report.when != "call" or not report.passed:
+            return
+        if engine := ENGINE.search(report.nodeid):
+            self.engines[engine[1]] += 1
+            self.passed["postgres"] += 1
+        else:
             named = (name for name, words in DATABASES.items() if words.search(report.nodeid))
             self.passed[next(named, "sqlite")] += 1
 
@@ -46,9 +56,12 @@ def main() -> int:
         "tests": counts.passed.total(),
         "failed": counts.failed,
         "by_database": dict(sorted(counts.passed.items())),
+        "by_engine": dict(sorted(counts.engines.items())),
+        "engines": len(counts.engines),
     }
     print(json.dumps(line))
-    return int(code != 0 or len(counts.passed) != 1 + len(DATABASES))
+    whole = len(counts.passed) == 1 + len(DATABASES) and len(counts.engines) == ENGINES
+    return int(code != 0 or not whole)
 
 
 if __name__ == "__main__":

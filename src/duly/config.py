@@ -21,6 +21,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
+_BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -57,6 +58,20 @@ class Settings(BaseSettings):
         "token", description="token: every call needs a token. loopback: open, only on a loopback bind."
     )
     token_file: str = Field("", description="Credentials, made on first start (0600); beside the database.")
+    engine: Literal["pull", "celery"] = Field(
+        "pull", description="Who hands out tasks: our workers ask, or messages to Celery workers name them."
+    )
+    broker_url: str = Field(
+        "amqp://guest:guest@127.0.0.1:5672//",
+        description="Celery's broker, amqp:// (RabbitMQ) or redis://; only for engine = celery.",
+    )
+    broker_prefix: str = Field("duly.", description="What the broker's queue names begin with.")
+    resend: float = Field(
+        30, gt=0, description="Seconds after which a task that no Celery worker took is named again."
+    )
+    window: int = Field(
+        1000, ge=1, le=100_000, description="Most messages of a queue that wait in the broker."
+    )
     queues: str = Field("default", description="Queues that the worker serves, with commas.")
     concurrency: int = Field(64, ge=1, le=10_000, description="Async handlers at once per worker.")
     threads: int = Field(8, ge=1, le=1000, description="Plain handlers (threads) at once per worker.")
@@ -170,6 +185,8 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
     if settings.public_url and not _WEB_ADDRESS.fullmatch(settings.public_url):
         problems.append(f"public_url must be http(s)://host, with no query, not {settings.public_url!r}")
+    if settings.engine == "celery" and not settings.broker_url.startswith(_BROKERS):
+        problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems

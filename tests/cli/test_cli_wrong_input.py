@@ -89,6 +89,26 @@ def test_a_wrong_call_is_one_line(shell: Shell, arguments: tuple[str, ...], said
     assert said in answer.problems[0]
 
 
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"DULY_ENGINE": "rabbit"}, "DULY_ENGINE: engine = 'rabbit'"),
+        ({"DULY_ENGINE": "celery", "DULY_BROKER_URL": "localhost"}, "broker_url must begin with amqp://"),
+        ({"DULY_ENGINE": "celery"}, "--once runs tasks here"),
+    ],
+)
+def test_a_wrong_engine_is_one_line(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], said: str
+) -> None:
+    """Also where each setting by itself is right."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    answer = shell("worker", "--once", "--app", APP)
+    assert (answer.code, answer.out) == (2, "")
+    assert len(answer.problems) == 1
+    assert said in answer.problems[0]
+
+
 def test_an_empty_upload_is_refused(shell: Shell, folder: Path) -> None:
     """A document without a byte is not accepted as a task."""
     (folder / "empty.pdf").touch()

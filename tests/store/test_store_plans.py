@@ -69,6 +69,7 @@ INTENDED = {
     "limits_there": {"limits"},
     "limits_try": {"limits"},
     "limits_write": {"limits"},
+    "named": {"task"},
     "notify": {"delivery"},
     "orphans": {"task_clock", "worker"},
     "partials": set(),
@@ -77,6 +78,7 @@ INTENDED = {
     "quotas": {"limits_quota"},
     "rounds": {"attempt"},
     "renew": {"worker"},
+    "sender": {"worker_living"},
     "sending_by": {"delivery_clock"},
     "session_alive": {"worker"},
     "session_end": {"worker_living"},
@@ -97,6 +99,7 @@ INTENDED = {
     "transition": MOVING,
     "unblock": {"task", "task_claim"},
     "waited": {"task_claim"},
+    "waiting": {"task_claim"},
 }
 
 

@@ -15,7 +15,7 @@ import time
 from functools import partial
 from typing import Any
 
-from duly import BlockingContext, Context, Duly
+from duly import BlockingContext, Context, Duly, Retry
 
 duly = Duly()
 
@@ -44,6 +44,15 @@ async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
         await asyncio.sleep(pause)
     note("end", ctx.task_id, ctx.attempt)
     return n
+
+
+@duly.task("flaky", timeout=120)
+async def flaky(ctx: Context) -> int:
+    """Fails once."""
+    note("start", ctx.task_id, ctx.attempt)
+    if ctx.attempt == 1:
+        raise Retry("not yet", after=0.2)
+    return ctx.attempt
 
 
 @duly.task("keyed", limit_key="key", key_concurrency=2, timeout=120)

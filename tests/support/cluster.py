@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import itertools
 import json
 import os
 import shutil
@@ -29,6 +30,7 @@ from duly.submit.admit import Options
 from support import invariants
 
 HERE = Path(__file__).parent
+NUMBERS = itertools.count(1)
 
 #: The protocol at a tenth of its times, so that a test of it takes seconds.
 SCALED: dict[str, Any] = {
@@ -88,24 +90,17 @@ def descriptors(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
-class WorkerProcess:
-    """One supervised worker: the supervising process, its child, and what both logged."""
+class LoggedProcess:
+    """A process of ours, and what it and its children logged."""
 
-    def __init__(self, cluster: Cluster, name: str, *, once: bool, **variables: str) -> None:
-        handover = Handover(mode="worker", settings=cluster.settings.model_dump(), once=once)
-        self.log = cluster.folder / f"{name}.log"
+    def __init__(self, folder: Path, name: str, command: list[str], environment: dict[str, str]) -> None:
+        self.log = folder / f"{name}.log"
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "duly.runtime.supervisor"],
-                env={**handover.environment(), **variables},
-                cwd=cluster.folder,
-                stdout=log,
-                stderr=log,
-            )
+            self._process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
         self.pid = self._process.pid
 
     def said(self, event: str) -> list[dict[str, Any]]:
-        """The logged lines of one event, of the supervisor and of all its children so far."""
+        """The logged lines of one event so far."""
         lines = self.log.read_text("utf-8", "replace").splitlines()
         return [line for text in lines if (line := _parsed(text)).get("event") == event]
 
@@ -117,24 +112,8 @@ class WorkerProcess:
             raise AssertionError(f"{event} was not said {times} times:\n{self.log.read_text()}") from None
         return self.said(event)
 
-    @property
-    def child(self) -> int:
-        """The process id of the newest child."""
-        return int(self.said("child.started")[-1]["pid"])
-
-    async def strike(self) -> None:
-        """kill -9 of the child that works, not of the one that runs suspects; waits until there is one."""
-
-        def found() -> int | None:
-            pids = [int(line["pid"]) for line in self.said("child.started")]
-            return next((pid for pid in reversed(pids) if alive(pid) and not quarantine(pid)), None)
-
-        pid = await until(found, 30)
-        sudden_death(pid)
-        await until(lambda: not alive(pid))
-
     def kill(self) -> None:
-        """kill -9 of the supervising process."""
+        """kill -9."""
         self._process.kill()
         self._process.wait(10)
 
@@ -151,6 +130,31 @@ class WorkerProcess:
         """Ends it whatever it does; its child dies with it."""
         if self._process.poll() is None:
             self.kill()
+
+
+class WorkerProcess(LoggedProcess):
+    """One supervised worker: the supervising process, its child, and what both logged."""
+
+    def __init__(self, cluster: Cluster, name: str, *, once: bool, **variables: str) -> None:
+        handover = Handover(mode="worker", settings=cluster.settings.model_dump(), once=once)
+        command = [sys.executable, "-m", "duly.runtime.supervisor"]
+        super().__init__(cluster.folder, name, command, {**handover.environment(), **variables})
+
+    @property
+    def child(self) -> int:
+        """The process id of the newest child."""
+        return int(self.said("child.started")[-1]["pid"])
+
+    async def strike(self) -> None:
+        """kill -9 of the child that works, not of the one that runs suspects; waits until there is one."""
+
+        def found() -> int | None:
+            pids = [int(line["pid"]) for line in self.said("child.started")]
+            return next((pid for pid in reversed(pids) if alive(pid) and not quarantine(pid)), None)
+
+        pid = await until(found, 30)
+        sudden_death(pid)
+        await until(lambda: not alive(pid))
 
 
 def _parsed(text: str) -> dict[str, Any]:
@@ -174,11 +178,23 @@ class Cluster:
         with contextlib.chdir(folder):
             declared = load_declared(self.settings)
         self.app = App(Settings(**{**values, "log_level": "error"}), declared)
-        self._workers: list[WorkerProcess] = []
+        self._workers: list[LoggedProcess] = []
 
     def start(self, name: str = "worker", *, once: bool = False, **variables: str) -> WorkerProcess:
         """Starts a supervised worker; `variables` are added to its environment."""
         worker = WorkerProcess(self, name, once=once, **variables)
+        self._workers.append(worker)
+        return worker
+
+    def start_celery(self, name: str = "celery", *, slots: int = 20, **variables: str) -> LoggedProcess:
+        """Starts a Celery worker of the bridge, as its users do."""
+        command = [sys.executable, "-m", "celery", "-A", "duly.runtime.celery_bridge", "worker"]
+        unique = f"{name}-{os.getpid()}-{next(NUMBERS)}"  # a node's name is its address in the broker
+        command += ["-P", "threads", "-c", str(slots), "-n", f"{unique}@%h"]
+        command += ["--without-gossip", "--without-mingle"]
+        ours = {f"DULY_{key.upper()}": str(value) for key, value in self.settings.model_dump().items()}
+        others = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}
+        worker = LoggedProcess(self.folder, name, command, {**others, **ours, **variables})
         self._workers.append(worker)
         return worker
 

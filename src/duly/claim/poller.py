@@ -27,6 +27,8 @@ class Role(Enum):
     QUARANTINE = "quarantine"
     #: All; suspects when nothing else runs, and then nothing else until they have ended.
     ALONE = "alone"
+    #: None by itself: those that messages of a broker name.
+    CARRIER = "carrier"
 
 
 class Poller:
@@ -100,17 +102,17 @@ class Poller:
             return await self._look_and_claim(request)
         begun = await self._claim(request)
         if self._database.clock.monotonic() - self._looked_at >= LOOK_SECONDS:
-            await self._look_at_the_clock()
+            await self.look_at_the_clock()
         return begun
 
     async def _look_and_claim(self, request: ClaimRequest) -> int:
-        found = await self._look_at_the_clock(request)
+        found = await self.look_at_the_clock(request)
         if found:
             return await self._claim(request)
         self.more = False
         return 0
 
-    async def _look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
+    async def look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
         """Lets the clock act if it must; whether there is a task to claim then."""
         self._looked_at = self._database.clock.monotonic()
         due, found = await self._database.read(_look, request)

@@ -25,10 +25,12 @@ class WorkerSession:
         emit: Emit,
         opened: Callable[[str], None],
         types: tuple[str, ...] | None = None,
+        host: str | None = None,
     ) -> None:
         self._database = database
         self._queues = queues
         self._types = types
+        self._host = host or socket.gethostname()
         self._emit = emit
         self._opened = opened
         self._opening = asyncio.Lock()
@@ -49,7 +51,7 @@ class WorkerSession:
     async def _open(self) -> str:
         session = sessions.Session(
             id=str(uuid_utils.uuid7()),
-            host=socket.gethostname(),
+            host=self._host,
             pid=os.getpid(),
             queues=self._queues,
             types=self._types,

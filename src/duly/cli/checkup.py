@@ -9,6 +9,7 @@ import os
 import re
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import metadata, util
 from pathlib import Path
@@ -20,6 +21,7 @@ from duly.config import Settings, SettingsError, load_with_sources
 from duly.model.schedule import GRACE_MS
 from duly.observe.masking import masked_text
 from duly.runtime import credentials
+from duly.runtime.broker import Broker, queue_name
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
 from duly.store import lists, migrate, queues, schedules, sqlite
@@ -79,6 +81,7 @@ def examine(flags: Mapping[str, Any], environ: Mapping[str, str] | None = None) 
         ("task types", _task_types),
         ("workers", _workers),
         ("schedules", _schedules),
+        ("broker", _broker),
     ):
         _try(report, name, check, settings)
     _extras(report)
@@ -267,6 +270,22 @@ def _schedules(report: Report, settings: Settings) -> None:
     if found:
         paused = sum(one.paused_at is not None for one in found)
         report.add("schedules", "ok", f"{len(found)}, {paused} of them paused")
+
+
+def _broker(report: Report, settings: Settings) -> None:
+    """What waits in the broker for Celery workers, and whether anybody sends and takes."""
+    if settings.engine != "celery":
+        return
+    with closing(Broker(settings)) as broker:
+        for queue in settings.queue_names:
+            messages, consumers = broker.standing(queue)
+            takers = "" if consumers < 0 else f", {consumers} Celery workers take them"
+            report.add("broker", "ok", f"{queue_name(settings, queue)}: {messages} messages{takers}")
+            if not consumers:
+                start = "celery -A duly.runtime.celery_bridge worker"
+                report.add("broker", "note", f"nobody takes messages of {queue}: {start}")
+    if all(worker["types"] != "" for worker in report.workers):
+        report.add("broker", "note", "nobody sends messages: duly serve, with engine = celery")
 
 
 def _read(database: Database, query: Callable[[Transaction], T]) -> T:

@@ -62,6 +62,8 @@ def worker(
     from duly.runtime.launch import launch
 
     settings = load(given(where, work, logging))
+    if once and settings.engine == "celery":
+        raise Refusal("--once runs tasks here; with engine = celery a worker only sends their ids")
     _check(settings)
     launch("worker", settings, once=once)
 
@@ -74,6 +76,10 @@ def _check(settings: Settings) -> None:
     from duly.store import migrate
 
     load_declared(settings)
+    if settings.engine == "celery":
+        from duly.runtime.broker import celery_app
+
+        celery_app(settings, patient=False)
     if settings.log_file:
         Path(settings.log_file).expanduser().open("a").close()
     migrate.ensure(database_at(settings))

@@ -64,6 +64,7 @@ class Runner:
         self._used: Counter[str] = Counter()
         self._unrecorded: Counter[str] = Counter()
         self._turned = asyncio.Event()
+        self._awaited: dict[tuple[str, int], asyncio.Future[None]] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._strikes_at = math.inf
 
@@ -117,6 +118,7 @@ class Runner:
         if error is not None:
             self._emit("attempt.broken", task_id=attempt.claimed.id, error=repr(error))
         self._turned.set()
+        self._let_go((attempt.claimed.id, attempt.claimed.attempt))
         self._freed()
 
     def _handled(self, attempt: Attempt) -> None:
@@ -129,6 +131,18 @@ class Runner:
         self._emit("worker.stuck_handler", task_id=attempt.claimed.id)
         self._turned.set()
         self._replace()
+
+    async def until_over(self, claimed: Claimed) -> None:
+        """Returns when this attempt is over, or ignores its stop at the end of a drain."""
+        key = (claimed.id, claimed.attempt)
+        if key in self.held():
+            self._awaited[key] = asyncio.get_running_loop().create_future()
+            await self._awaited[key]
+
+    def _let_go(self, key: tuple[str, int]) -> None:
+        awaited = self._awaited.pop(key, None)
+        if awaited is not None and not awaited.done():
+            awaited.set_result(None)
 
     @property
     def busy(self) -> int:
@@ -174,6 +188,8 @@ class Runner:
             attempt.hand_back(at_once=True)
         await self._wait(LAST_SECONDS)
         self._place.close()
+        for key in list(self._awaited):
+            self._let_go(key)
 
     async def _wait(self, seconds: float) -> None:
         """Until all have ended but those that ignore their stop, for `seconds` at most."""

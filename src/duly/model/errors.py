@@ -19,6 +19,7 @@
     │   ├── Moved                    sealed: the installation moves to another database
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
     │   └── SchemaOutdated           run `duly db upgrade`
+    ├── BrokerAway                   Celery's broker cannot be reached; messages are sent again later
     ├── SessionEnded                 this worker's session was ended by another; it takes a new one
     ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
     ├── ReplayMismatch               the handler's code no longer matches the recorded steps
@@ -171,6 +172,12 @@ class SchemaOutdated(NotReady):
     """The database's schema is not this version's; run `duly db upgrade`."""
 
     code = "schema_outdated"
+
+
+class BrokerAway(DulyError):
+    """The broker cannot be reached now; what it should be told is told later."""
+
+    code = "broker_away"
 
 
 class SessionEnded(DulyError):

@@ -17,6 +17,18 @@ PHRASES = {
         "No worker is running. Start one: duly worker.",
         "没有正在运行的工作进程。请启动：duly worker。",
     ),
+    "no_carrier": (
+        "No Celery worker is running. Start one: celery -A duly.runtime.celery_bridge worker.",
+        "没有正在运行的 Celery 工作进程。请启动：celery -A duly.runtime.celery_bridge worker。",
+    ),
+    "no_sender": (
+        "Nobody sends it to the Celery workers. With DULY_ENGINE=celery start: duly serve.",
+        "没有进程将其发送给 Celery 工作进程。请设置 DULY_ENGINE=celery 并启动：duly serve。",
+    ),
+    "carried": (
+        "A message with its id goes through the broker to a Celery worker; one that is lost is sent again.",
+        "携带其 ID 的消息正经由消息中间件发往 Celery 工作进程；丢失的消息会重新发送。",
+    ),
     "queue_paused": (
         "The queue {queue} has been paused for {span} (to open it: duly queue resume {queue}).",
         "队列 {queue} 已暂停 {span}（恢复：duly queue resume {queue}）。",

@@ -74,8 +74,18 @@ class _Facts:
 
     @property
     def living(self) -> list[dict[str, Any]]:
-        """The workers whose lease still runs."""
-        return [worker for worker in self.workers if worker["lease_until"] >= self.now]
+        """The workers whose lease still runs; a sender, which serves no type, is none."""
+        return [one for one in self.workers if one["lease_until"] >= self.now and one["types"] != ""]
+
+    @property
+    def sent(self) -> bool:
+        """Whether somebody sends tasks to Celery workers."""
+        return any(one["lease_until"] >= self.now and one["types"] == "" for one in self.workers)
+
+    @property
+    def carried(self) -> bool:
+        """Whether only Celery workers, whose hosts are node names, serve the queue."""
+        return bool(self.serving) and all("@" in one["host"] for one in self.serving)
 
     @property
     def serving(self) -> list[dict[str, Any]]:
@@ -152,6 +162,8 @@ def _pending(facts: _Facts) -> None:
         facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(facts.serving))
         if facts.weight > 1:
             facts.say("weight", owner=task.owner, weight=facts.weight)
+        if facts.carried:
+            facts.say("carried")
     last = facts.last
     if last is not None and last.type in (EventType.LOST, EventType.HANDED_BACK):
         facts.say(last.type, attempt=task.attempt, detail=last.data.get("reason"))
@@ -174,9 +186,11 @@ def _nobody(facts: _Facts) -> None:
     if facts.known is not None and task.task_type not in facts.known:
         facts.say("type_unknown", task_type=task.task_type)
     if not facts.living:
-        facts.say("no_worker")
+        facts.say("no_carrier" if facts.sent else "no_worker", queue=task.queue)
     elif not facts.serving:
         facts.say("queue_not_served", queue=task.queue, workers=len(facts.living))
+    elif facts.carried and not facts.sent:
+        facts.say("no_sender")
     else:
         _unable(facts)
 

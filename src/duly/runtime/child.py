@@ -61,25 +61,41 @@ class Child:
         await patiently(self._app.start)
         self._handle_signals()
         if self._handover.work:
-            self._worker = Worker(
-                self._app,
-                role=self._role(),
-                suspects=lambda: self._pipe.send(suspects=True),
-                supervised=lambda session: self._pipe.send(session=session),
-                replace=self._replace,
-                pulse=lambda seconds: self._pipe.send(beat=seconds),
-            )
+            self._worker = self._make_worker()
             self._pipe.listen(self._on_message)
             await patiently(self._worker.start)
         else:
             self._pipe.listen(lambda _: None)
-        _settle()
+        settle()
         if self._handover.once and self._worker is not None:
             await self._do(self._worker.until_idle())
         elif self._handover.quarantine and self._worker is not None:
             await self._do(self._worker.until_clear(LINGER_LEASES * self._settings.lease))
         await (self._serve(self._create_api) if self._create_api else self._wait())
         return await self._end()
+
+    def _make_worker(self) -> Worker:
+        def suspects() -> None:
+            self._pipe.send(suspects=True)
+
+        def supervised(session: str) -> None:
+            self._pipe.send(session=session)
+
+        def pulse(seconds: float) -> None:
+            self._pipe.send(beat=seconds)
+
+        if self._settings.engine == "celery" and not self._handover.quarantine:
+            from duly.runtime.bridged import Sender
+
+            return Sender(self._app, suspects=suspects, supervised=supervised, pulse=pulse)
+        return Worker(
+            self._app,
+            role=self._role(),
+            suspects=suspects,
+            supervised=supervised,
+            replace=self._replace,
+            pulse=pulse,
+        )
 
     def _role(self) -> Role:
         if self._handover.once:
@@ -171,7 +187,7 @@ async def patiently(start: Callable[[], Awaitable[None]]) -> None:
         await asyncio.sleep(START_PAUSE)
 
 
-def _settle() -> None:
+def settle() -> None:
     """What has been loaded stays: the collector need not walk it again, nor come by for each ten tasks. It
     took a fifth of the loop's time under load. And the writer's thread, which needs the interpreter for some
     microseconds after each statement, need not wait for it five milliseconds each time."""

@@ -17,7 +17,8 @@ REPLACE = 75
 class Handover:
     """All that a supervised process needs. The control pipe and the sockets are inherited.
 
-    `quarantine`: the child that runs suspects only, and ends when there are none.
+    `quarantine`: the child that runs suspects only, and ends when there are none. `watched`: the process
+    beside which a keeper runs.
     """
 
     mode: str
@@ -25,6 +26,7 @@ class Handover:
     work: bool = True
     once: bool = False
     quarantine: bool = False
+    watched: int = 0
     control: int = -1
     sockets: list[int] = field(default_factory=list)
 

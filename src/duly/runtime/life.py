@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import signal
-import subprocess
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from duly.clock import Clock
 from duly.model.events import Emit
@@ -22,6 +21,21 @@ FIRST_REST = 0.1
 INF = float("inf")
 
 
+class Process(Protocol):
+    """What it needs of `subprocess.Popen`; a process that is no child of ours can have it too."""
+
+    pid: int
+    returncode: int
+
+    def poll(self) -> int | None: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
+
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
+
 class Life:
     """Renews the lease of a child that lives, kills one that is done for, gives back what a dead one held.
 
@@ -31,7 +45,7 @@ class Life:
     def __init__(
         self,
         name: str,
-        process: subprocess.Popen[bytes],
+        process: Process,
         pipe: Pipe,
         settings: Mapping[str, Any],
         *,

@@ -46,6 +46,8 @@ ORPHANS_SECONDS = 2.0
 LIMITS_SECONDS = 0.02
 #: How long other looks wait for the claim, when somebody else has committed something, in seconds.
 ASIDE_SECONDS = 0.01
+#: Who runs tasks only: what else is to be done is another worker's.
+APART = frozenset({Role.QUARANTINE, Role.CARRIER})
 #: What an operator does that may give workers something to do.
 OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
 
@@ -54,8 +56,12 @@ class Worker:
     """Runs what is due. `supervised` tells the parent of a session; without one it renews itself.
 
     `suspects` is called when suspects wait that a worker in the role of `QUARANTINE` should run. In that role
-    it sends and rescues nothing: a task that kills its process would tear that down too.
+    it sends and rescues nothing: a task that kills its process would tear that down too. Nor does a
+    `CARRIER`.
     """
+
+    #: Seconds between two claims at least.
+    apart = 0.0
 
     def __init__(
         self,
@@ -70,13 +76,7 @@ class Worker:
         settings, database, emit = app.settings, app.database, app.emit
         self._app = app
         self._emit = emit
-        self.session = WorkerSession(
-            database,
-            settings.queue_names,
-            emit=emit,
-            opened=supervised or (lambda _: None),
-            types=tuple(app.registry.words()),
-        )
+        self.session = self._make_session(supervised or (lambda _: None))
         self.runner = self._make_runner(replace)
         self.pulse = Pulse(self.runner.ends_by, pulse)
         self.poller = Poller(
@@ -90,14 +90,14 @@ class Worker:
         )
         self.rescuer = Rescuer(database, emit=emit, own=lambda: self.session.id)
         self.reconciler = Reconciler(
-            database, emit=emit, held=self.runner.held, claiming=lambda: self.poller.in_flight > 0
+            database, emit=emit, held=self.runner.held, claiming=lambda: self.claiming > 0
         )
         self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
         self.orphans = Orphans(database, emit=emit)
         self.limits = LimitKeeper(database, app.registry, emit=emit)
         self.ticker = Ticker(database, emit=emit, sync=self._write_down)
-        self._claims = Loop("claim", settings.poll, self.claim, emit=emit)
+        self._claims = Loop("claim", settings.poll, self.claim, emit=emit, apart=self.apart)
         self._cancels = Loop("cancel", settings.poll, self.runner.look_for_cancels, emit=emit, apart=0.05)
         self._sends = Loop("deliver", settings.poll, self.outbox.tick, emit=emit, apart=0.02, apart_idle=0.1)
         self._supervised, self._role = supervised is not None, role
@@ -107,6 +107,10 @@ class Worker:
         self._stirred = asyncio.Event()
         self._begun_at = 0.0
         self._on_server = database.driver.dialect != "sqlite"
+
+    def _make_session(self, opened: Callable[[str], None]) -> WorkerSession:
+        queues, types = self._app.settings.queue_names, tuple(self._app.registry.words())
+        return WorkerSession(self._app.database, queues, emit=self._emit, opened=opened, types=types)
 
     def _make_runner(self, replace: Callable[[], None]) -> Runner:
         settings = self._app.settings
@@ -131,7 +135,7 @@ class Worker:
             Loop("renew", settings.renew, self.renew, emit=emit),
             Loop("beat", settings.renew, self.pulse.tick, emit=emit),
         ]
-        if self._role is Role.QUARANTINE:
+        if self._role in APART:
             return loops
         return [
             *loops,
@@ -144,7 +148,7 @@ class Worker:
 
     async def start(self) -> None:
         """Opens a session and starts the loops."""
-        if self._role is not Role.QUARANTINE:
+        if self._role not in APART:
             await self.ticker.sync()
         await self.session.current()
         loop = asyncio.get_running_loop()
@@ -218,6 +222,11 @@ class Worker:
     async def _write_down(self) -> None:
         await self._app.schedules.sync(self._app.declared.schedules)
         await self.limits.sync()
+
+    @property
+    def claiming(self) -> int:
+        """How many claims are under way."""
+        return self.poller.in_flight
 
     async def claim(self) -> int:
         """One round of the poller; a session that was ended is replaced."""

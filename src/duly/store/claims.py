@@ -83,19 +83,24 @@ def _claim(tx: Transaction, item: ClaimRequest) -> list[Claimed]:
     if item.beside is not None:
         found, lanes = [_group(list(chain(*found)), item.beside)], []  # one look is all
 
-    def take(ids: list[str], holds: dict[str, str]) -> list[Claimed]:
-        if not ids:
-            return []
-        return [_claimed(tx, row) for row in tx.run("claim", ids, session=item.session, holds=holds)]
+    def taken(ids: list[str], holds: dict[str, str]) -> list[Claimed]:
+        return take(tx, item.session, ids, holds)
 
     def more(lane: int, most: int) -> list[Offer]:
         return _candidates(tx, item, replace(lanes[lane], free=most), queues)
 
     if not bound(chain(*found), limited):
-        return take([offer.id for offer in chain(*found)], {})
+        return taken([offer.id for offer in chain(*found)], {})
     tx.heads.bind(tx.now, queues)
     free = [lane.free for lane in lanes] or [len(found[0])]
-    return hand_out(tx, Asking(limited or "", take, more if lanes else None), found, free)
+    return hand_out(tx, Asking(limited or "", taken, more if lanes else None), found, free)
+
+
+def take(tx: Transaction, session: str, ids: list[str], holds: dict[str, str]) -> list[Claimed]:
+    """Gives these pending tasks, which were looked at in this transaction, to the session."""
+    if not ids:
+        return []
+    return [_claimed(tx, row) for row in tx.run("claim", ids, session=session, holds=holds)]
 
 
 def _candidates(tx: Transaction, item: ClaimRequest, lane: Lane, queues: Sequence[str]) -> list[Offer]:

@@ -93,6 +93,18 @@ async def serving(world: World, id_: str, *types: str) -> None:
     await world.database.write(sessions.start, session)
 
 
+async def test_with_celery_somebody_must_send_and_somebody_take(world: World) -> None:
+    """A sender is no worker; Celery workers without one wait for ever; with both, a message is on its way."""
+    id_ = await world.submit()
+    await serving(world, "sender")
+    assert codes(await ask(world, id_)) == ["no_carrier"]
+    node = sessions.Session(id="w1", host="celery@box", pid=1, queues=("default",), types=("demo",))
+    await world.database.write(sessions.start, node)
+    assert codes(await ask(world, id_)) == ["next", "carried"]
+    await world.rescue("sender")
+    assert codes(await ask(world, id_)) == ["no_sender"]
+
+
 async def test_no_worker_has_a_handler(world: World) -> None:
     """Said once all workers of the queue say what they have, and until one has it."""
     id_ = await world.submit(task_type="novel.write")

@@ -146,3 +146,12 @@ def test_settings_do_not_change() -> None:
     """One frozen object: what was checked is what runs."""
     with pytest.raises(ValueError, match="frozen"):
         Settings().port = 1
+
+
+def test_a_broker_that_the_bridge_does_not_know() -> None:
+    """Said when it would be used, and without the URL, which holds a password."""
+    elsewhere = {"DULY_BROKER_URL": "sqs://key:geheim@host"}
+    assert load({}, elsewhere).engine == "pull"
+    [problem] = problems({**elsewhere, "DULY_ENGINE": "celery"})
+    assert problem.startswith("broker_url must begin with amqp://")
+    assert "geheim" not in problem

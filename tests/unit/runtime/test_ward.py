@@ -133,7 +133,7 @@ async def test_a_database_that_is_away_is_asked_once_more_and_not_for_ever(world
 
 
 def test_the_supervising_parent_does_without_sqlalchemy() -> None:
-    """It must stay small: it lives beside each child."""
-    said = "import sys, duly.runtime.supervisor, duly.runtime.ward; print('sqlalchemy' in sys.modules)"
+    """It must stay small: it lives beside each child, and a keeper beside each Celery worker."""
+    said = "import sys, duly.runtime.supervisor, duly.runtime.keeper; print('sqlalchemy' in sys.modules)"
     ran = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "False"

@@ -170,22 +170,9 @@ class Worker:
             self._work_may_wait: frozenset(
                 {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, wake, *OPENING}
             ),
-            self._aside(self._cancels): frozenset({cancel, pass_on}),
-            self._aside(self._sends): frozenset(
-                {finish, cancel, pass_on, promote, rescue, settle, bulk.purge}
-            ),
+            _aside(self._cancels): frozenset({cancel, pass_on}),
+            _aside(self._sends): frozenset({finish, cancel, pass_on, promote, rescue, settle, bulk.purge}),
         }
-
-    def _aside(self, one: Loop) -> Callable[[bool], None]:
-        """What others committed is mostly work: the claim goes first, and no other look beside it."""
-
-        def hint(foreign: bool) -> None:
-            if foreign:
-                asyncio.get_running_loop().call_later(ASIDE_SECONDS, one.hint)
-            else:
-                one.hint()
-
-        return hint
 
     def _listen(
         self, loop: asyncio.AbstractEventLoop, hint: Callable[[bool], None], verbs: frozenset[Verb]
@@ -305,16 +292,17 @@ class Worker:
         while True:
             self._stirred.clear()
             ran = self.runner.busy  # what ends while we ask may be due again
-            if not await self.claim() and not ran and not self.runner.busy and not await self._left():
+            if (
+                not await self.claim()
+                and not ran
+                and not self.runner.busy
+                and not (await self.orphans.tick() or await self.outbox.tick())
+            ):
                 await self.outbox.drain(20)
                 return
             if self.runner.busy:
                 await self._stir()
                 await self.runner.look_for_cancels()
-
-    async def _left(self) -> int:
-        """What is left to do when nothing runs: to tell orphans, and to deliver."""
-        return await self.orphans.tick() or await self.outbox.tick()
 
     async def until_clear(self, seconds: float) -> None:
         """Returns when nothing has begun or run for `seconds`."""
@@ -330,6 +318,18 @@ class Worker:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._app.settings.poll):
                 await self._stirred.wait()
+
+
+def _aside(one: Loop) -> Callable[[bool], None]:
+    """What others committed is mostly work: the claim goes first, and no other look beside it."""
+
+    def hint(foreign: bool) -> None:
+        if foreign:
+            asyncio.get_running_loop().call_later(ASIDE_SECONDS, one.hint)
+        else:
+            one.hint()
+
+    return hint
 
 
 def _channels(app: App) -> dict[str, Channel]:

@@ -95,14 +95,17 @@ async def test_what_one_api_accepts_another_reads_and_streams(
 async def test_an_api_that_is_replaced_costs_no_request(
     fleet: Cluster, apis: list[Api], proxy: Nginx
 ) -> None:
-    """SIGTERM of one of two while clients submit: each is accepted, and there once."""
+    """SIGTERM of one of two while clients submit: each is accepted, and there once. The proxy may ask the
+    other again whatever became of the first: the key makes that safe."""
     accepted: list[str] = []
     stopped = asyncio.Event()
 
     async def submit(number: int) -> None:
         async with admin(proxy.base, fleet.folder) as client:
             while not (stopped.is_set() and len(accepted) % 5 == number % 5):
-                answer = await client.post("/api/tasks", json={"task_type": "member", "input": {"n": number}})
+                key = {"Idempotency-Key": f"{number}-{len(accepted)}"}
+                body = {"task_type": "member", "input": {"n": number}}
+                answer = await client.post("/api/tasks", json=body, headers=key)
                 assert answer.status_code == 202, answer.text
                 accepted.append(answer.json()["id"])
 

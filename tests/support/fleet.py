@@ -41,6 +41,7 @@ http {{
       proxy_set_header Connection "";
       proxy_set_header Host $host;
       proxy_read_timeout 75s;
+      proxy_next_upstream error timeout non_idempotent;
       add_header X-Upstream $upstream_addr always;
     }}
   }}

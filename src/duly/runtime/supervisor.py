@@ -165,6 +165,8 @@ class Supervisor:
 
     def _stop(self) -> None:
         self._stop_by = self._clock.monotonic() + self._settings["drain"] + EXTRA_SECONDS
+        for listener in self._listeners:  # once the child accepts no more, who connects is refused at once
+            listener.close()
         for life in self._lives:
             life.stop()
 

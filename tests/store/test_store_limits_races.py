@@ -35,12 +35,17 @@ WAITING = {
 }
 
 
+#: InnoDB answers anew only who has not asked for 100 ms.
+ANEW_SECONDS = 0.15
+
+
 def lock_awaited(store: Store, seconds: float = 20) -> None:
     """Returns when somebody waits for a lock."""
     query = WAITING[store.database.driver.dialect]
     by = time.monotonic() + seconds
     while store.rows(query)[0][0] == 0:
         assert time.monotonic() < by, "nobody waits for a lock"
+        threading.Event().wait(ANEW_SECONDS)
 
 
 def test_an_end_wakes_who_was_blocked_while_it_waited_for_the_lock(store: Store, others: list[Store]) -> None:

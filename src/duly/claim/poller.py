@@ -94,7 +94,7 @@ class Poller:
 
     async def _round(self, session: str, beside: tuple[int, ...] | None = None) -> int:
         lanes = self._lanes(self._free)
-        self.hungry = self._role is not Role.ORDINARY or len(lanes) < len(self._lanes(lambda _: 1))
+        self.hungry = self._role is not Role.ORDINARY or self._short_of_room()
         request = ClaimRequest(session=session, queues=self._queues, lanes=lanes, beside=beside)
         # Look first unless something waits, most likely: a claim that finds nothing would still commit, and
         # every commit is a hint to look.
@@ -133,6 +133,10 @@ class Poller:
             if (types := self._registry.words(lane)) and (free := free_in(lane)) > 0
         )
 
+    def _short_of_room(self) -> bool:
+        """Whether a lane has no free slot: then it was not asked for, or got as much as it asked for."""
+        return len(self._lanes(self._free)) < len(self._lanes(lambda _: 1))
+
     async def _claim(self, request: ClaimRequest) -> int:
         self.in_flight += 1
         try:
@@ -144,7 +148,7 @@ class Poller:
         self.again = getattr(claimed, "more", False)
         full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
         self.more = full or self.again
-        self.hungry = self.hungry or self.more
+        self.hungry = self.hungry or self.more or self._short_of_room()
         return len(claimed)
 
     async def promote(self) -> None:

@@ -198,7 +198,6 @@ class Express:
         self._under_way.remove(group)
         if answers is None:
             self._pass_on(group.calls)
-            self._news.untold |= group.told  # nobody heard of it, nor of what went before
         else:
             self._news.untold |= group.news and not group.told
             self._committed({group.verb})

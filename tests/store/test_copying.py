@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from duly.model.errors import DulyError, InvalidInput, Moved, NotReady
+from duly.model.errors import CopyDiffers, DulyError, InvalidInput, Moved, NotReady
 from duly.model.state import Status
 from duly.model.task import Target
 from duly.store import lists, migrate, schema
 from duly.store.copying import passes, seal, side
 from duly.store.copying.move import Move
-from duly.store.copying.passes import Differs
 from duly.store.copying.side import Side
 from duly.store.database import Database
 from support import copies, invariants, servers
@@ -259,7 +258,7 @@ def test_a_row_that_cannot_be_kept_is_no_success(
         put(one, table, rows)
 
     monkeypatch.setattr(Side, "put", bent)
-    with pytest.raises(Differs, match="share"):
+    with pytest.raises(CopyDiffers, match="share"):
         moved(source, destination)
     with pytest.raises(NotReady, match="being filled"):
         migrate.ensure(destination)

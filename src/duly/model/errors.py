@@ -19,6 +19,7 @@
     │   ├── Moved                    sealed: the installation moves to another database
     │   ├── UnsupportedDatabase      engine too old, network file system, foreign schema
     │   └── SchemaOutdated           run `duly db upgrade`
+    ├── CopyDiffers                  a copy is not like its source, though it was just written
     ├── BrokerAway                   Celery's broker cannot be reached; messages are sent again later
     ├── SessionEnded                 this worker's session was ended by another; it takes a new one
     ├── LeaseLost                    this attempt no longer owns its task; its writes change nothing
@@ -178,6 +179,12 @@ class BrokerAway(DulyError):
     """The broker cannot be reached now; what it should be told is told later."""
 
     code = "broker_away"
+
+
+class CopyDiffers(DulyError):
+    """The destination is not like the source, though its rows were just written."""
+
+    code = "copy_differs"
 
 
 class SessionEnded(DulyError):

@@ -14,17 +14,11 @@ from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
-from duly.model.errors import DulyError
+from duly.model.errors import CopyDiffers
 from duly.store.copying.marker import Marker
 from duly.store.copying.side import Key, Row, Side, key_of, persistently
 
 T = TypeVar("T")
-
-
-class Differs(DulyError):
-    """The destination is not like the source, though its rows were just written."""
-
-    code = "copy_differs"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -93,7 +87,7 @@ class Passes:
         """Compares all rows and mends what differs; `exact`: the source stands still, so it must be alike.
 
         Raises:
-            Differs: a part that was just mended is not alike.
+            CopyDiffers: a part that was just mended is not alike.
         """
         count, after, more = Count(), None, True
         end = None if exact else self._surely(self.source.last_key, table)
@@ -119,7 +113,9 @@ class Passes:
             count.written += len(wanting)
             count.removed += sum(key not in ours for key in stale)
             if exact and digest(self.destination.between(table, part.after, part.upto))[1] != meant[1]:
-                raise Differs(f"{table.name}: rows differ after they were written; is somebody else writing?")
+                raise CopyDiffers(
+                    f"{table.name}: rows differ once they are written; does somebody else write?"
+                )
         count.add(part.rows, meant)
 
     def _write(self, table: sa.Table, stale: Sequence[Key], rows: Sequence[Row]) -> None:

@@ -36,80 +36,75 @@ async def database(url: str) -> AsyncIterator[Database]:
     one.close()
 
 
-async def test_another_process_hears_of_a_submit(database: Database, url: str) -> None:
+def pause_is_over(database: Database) -> None:
+    """The last hint was long ago."""
+    way = database._dispatch._express
+    assert way is not None
+    way._news.told_at = float("-inf")
+
+
+@pytest.fixture
+async def other(url: str, database: Database) -> AsyncIterator[Database]:
+    """Another process's hold of the same database, as far as hints go."""
+    one = Database(url)
+    one.open()
+    await until(lambda: not line_of(database).under_way and not line_of(one).under_way)
+    yield one
+    one.close()
+
+
+async def test_another_process_hears_of_a_submit(database: Database, other: Database) -> None:
     """And of what the writer committed; who committed is not told of it."""
-    other, heard = Database(url), asyncio.Event()
-    other.open()
-    try:
-        await until(lambda: line_of(other) is not None)
-        other.subscribe(lambda foreign: heard.set() if foreign else None)
-        own: list[bool] = []
-        database.subscribe(own.append)
-        for batch in ([submission()], [submission() for _ in range(64)], [submission() for _ in range(64)]):
-            heard.clear()
-            await database.write_many(submissions.submit, batch)
-            async with asyncio.timeout(5):
-                await heard.wait()
-        assert True not in own
-    finally:
-        other.close()
-
-
-async def test_a_lone_commit_is_its_own_hint(database: Database, url: str) -> None:
-    """Another process hears of it without a statement, and a synced commit, that only tells."""
-    other, heard = Database(url), asyncio.Event()
-    other.open()
-    try:
-        await until(lambda: not line_of(database).under_way)
-        statements = said(database)
-        other.subscribe(lambda foreign: heard.set() if foreign else None)
+    heard, own = asyncio.Event(), []
+    other.subscribe(lambda foreign: heard.set() if foreign else None)
+    database.subscribe(own.append)
+    for batch in ([submission()], [submission() for _ in range(64)], [submission() for _ in range(64)]):
         heard.clear()
-        await asyncio.sleep(express.TELL_PAUSE)
-        await database.write(submissions.submit, submission())
+        await database.write_many(submissions.submit, batch)
         async with asyncio.timeout(5):
             await heard.wait()
-        assert line_of(database).hint not in statements
-    finally:
-        other.close()
+    assert True not in own
+
+
+async def test_a_lone_commit_is_its_own_hint(database: Database, other: Database) -> None:
+    """Another process hears of it without a statement, and a synced commit, that only tells."""
+    heard, statements = asyncio.Event(), said(database)
+    other.subscribe(lambda foreign: heard.set() if foreign else None)
+    pause_is_over(database)
+    await database.write(submissions.submit, submission())
+    async with asyncio.timeout(5):
+        await heard.wait()
+    assert line_of(database).hint not in statements
 
 
 async def test_a_hint_that_failed_with_its_statement_is_told(
-    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stood for what was committed before, too."""
     monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
-    other, heard = Database(url), []
-    other.open()
-    try:
-        other.subscribe(heard.append)
-        await database.write(submissions.submit, submission())
-        await until(lambda: len(heard) >= 1)
-        await database.write(submissions.submit, submission())  # within the pause: not told yet
-        way, statements = database._dispatch._express, said(database)
-        assert way is not None
-        way._news.told_at = float("-inf")
-        with pytest.raises(DulyError):
-            await database.write(submissions.submit, submission(body_hash="h" * 100))
-        await until(lambda: line_of(database).hint in statements)
-    finally:
-        other.close()
+    heard: list[bool] = []
+    other.subscribe(heard.append)
+    await database.write(submissions.submit, submission())
+    await until(lambda: len(heard) >= 1)
+    await database.write(submissions.submit, submission())  # within the pause: not told yet
+    statements = said(database)
+    pause_is_over(database)
+    with pytest.raises(DulyError):
+        await database.write(submissions.submit, submission(body_hash="h" * 100))
+    await until(lambda: line_of(database).hint in statements)
 
 
 async def test_a_hint_within_the_pause_is_told_after_it(
-    database: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two commits in a row the second is news too."""
     monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
-    other, heard = Database(url), []
-    other.open()
-    try:
-        other.subscribe(heard.append)
-        await database.write(submissions.submit, submission())
-        await until(lambda: len(heard) >= 1)
-        await database.write(submissions.submit, submission())
-        await until(lambda: len(heard) >= 2)
-    finally:
-        other.close()
+    heard: list[bool] = []
+    other.subscribe(heard.append)
+    await database.write(submissions.submit, submission())
+    await until(lambda: len(heard) >= 1)
+    await database.write(submissions.submit, submission())
+    await until(lambda: len(heard) >= 2)
 
 
 async def test_the_last_commit_is_told_at_the_end(

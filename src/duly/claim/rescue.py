@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from duly.claim.pace import Pace
-from duly.model.events import Emit, EventType
-from duly.model.state import Status
+from duly.model.events import Emit
 from duly.store import lists, sessions
 from duly.store.claims import Finish, finish, rescue
 from duly.store.database import Database
@@ -84,16 +83,6 @@ class Reconciler:
             return 0
         for id_, attempt in strangers:
             self._emit("task.unknown_claim", task_id=id_, attempt=attempt)
-        await self._database.write_many(finish, [_hand_back(*row) for row in strangers])
+        why = "the answer to its claim was lost"
+        await self._database.write_many(finish, [Finish.handed_back(*row, reason=why) for row in strangers])
         return len(strangers)
-
-
-def _hand_back(id_: str, attempt: int) -> Finish:
-    return Finish(
-        id=id_,
-        attempt=attempt,
-        target=Status.PENDING,
-        event=EventType.HANDED_BACK,
-        outcome="handed_back",
-        reason="the answer to its claim was lost",
-    )

@@ -173,6 +173,14 @@ class Finish(NamedTuple):
     awaited: bool = False
 
     @classmethod
+    def handed_back(cls, id_: str, attempt: int, *, reason: str) -> Finish:
+        """Whose attempt nobody makes any more: due again at once, uncharged."""
+        event = EventType.HANDED_BACK
+        return cls(
+            id=id_, attempt=attempt, target=Status.PENDING, event=event, outcome="handed_back", reason=reason
+        )
+
+    @classmethod
     def completed(cls, id_: str, attempt: int, result: str, *, awaited: bool = False) -> Finish:
         """The handler returned."""
         target, event = Status.COMPLETED, EventType.COMPLETED

@@ -17,7 +17,6 @@ import uuid_utils
 
 from duly.failpoints import failpoint
 from duly.model.errors import InvalidInput, NotReady
-from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import migrate, schema, sessions
 from duly.store.claims import Finish, finish, give_back
@@ -182,7 +181,8 @@ class Move:
         task = schema.task.c
         query = sa.select(task.id, task.attempt).where(task.status == Status.RUNNING).order_by(task.id)
         running = self.destination.core.execute(query.limit(HAND_BACK_BATCH)).all()
-        finish(tx, [_handed_back(*row) for row in running])
+        why = "the installation moved to another database"
+        finish(tx, [Finish.handed_back(*row, reason=why) for row in running])
         return len(running)
 
     def _end_sessions(self, tx: Transaction) -> int:
@@ -191,17 +191,6 @@ class Move:
         living = list(self.destination.core.execute(query).scalars())
         sessions.leave(tx, living)
         return give_back(tx, living).tasks
-
-
-def _handed_back(id_: str, attempt: int) -> Finish:
-    return Finish(
-        id=id_,
-        attempt=attempt,
-        target=Status.PENDING,
-        event=EventType.HANDED_BACK,
-        outcome="handed_back",
-        reason="the installation moved to another database",
-    )
 
 
 def _last_number(side: Side) -> int:

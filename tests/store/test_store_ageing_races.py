@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
-
 import pytest
 import sqlalchemy as sa
 
 from duly.store import ageing, schema, submissions
 from duly.store.ageing import Waited
-from support.races import LANES, RACES
+from support.races import RACES, race
 from support.stores import Store, submission
 
 pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
@@ -22,21 +19,9 @@ def test_two_sweeps_at_once_raise_once(store: Store, others: list[Store]) -> Non
     ids = [one.id for one in store.write(submissions.submit, *[submission(priority=3) for _ in range(RACES)])]
     store.advance(60)
 
-    def run(lane: int) -> list[int]:
-        start = threading.Barrier(2)
+    def sweep(one: Store, id_: str) -> int:
+        return sum(one.write(ageing.rise, Waited(ids=(id_,), period_ms=PERIOD)))
 
-        def sweep(one: Store) -> list[int]:
-            risen = []
-            for id_ in ids[lane::LANES]:
-                start.wait(30)
-                risen += one.write(ageing.rise, Waited(ids=(id_,), period_ms=PERIOD))
-            return risen
-
-        with ThreadPoolExecutor(2) as sweeps:
-            first, second = sweeps.map(sweep, others[2 * lane : 2 * lane + 2])
-        return [mine + theirs for mine, theirs in zip(first, second, strict=True)]
-
-    with ThreadPoolExecutor(LANES) as lanes:
-        assert [risen for lane in lanes.map(run, range(LANES)) for risen in lane] == [1] * RACES
+    assert [mine + theirs for mine, theirs in race(others, ids, sweep, sweep)] == [1] * RACES
     assert store.read(lambda tx: tx.core.execute(sa.select(schema.task.c.rank).distinct()).all()) == [(7,)]
     assert store.rows("SELECT count(*) FROM event WHERE type = 'aged'") == [(RACES,)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -11,7 +10,7 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import children, claims, submissions
 from support.families import gather, gathering, spawn, spawning
-from support.races import LANES, RACES
+from support.races import RACES, race
 from support.stores import Store, ending, submission, suspension
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
@@ -32,26 +31,14 @@ def families(store: Store) -> list[tuple[Claimed, Step, Claimed]]:
 
 def test_no_suspension_misses_the_end_of_its_last_child(store: Store, others: list[Store]) -> None:
     """Whichever is first, the parent is pending, and was woken once."""
-    all_ = families(store)
 
-    def run(lane: int) -> None:
-        mine, theirs = others[2 * lane], others[2 * lane + 1]
-        start = threading.Barrier(2)
+    def suspend(one: Store, family: tuple[Claimed, Step, Claimed]) -> None:
+        parent, step, _ = family
+        one.write(claims.finish, suspension(parent, step))
 
-        def suspend() -> None:
-            for parent, step, _ in all_[lane::LANES]:
-                start.wait(30)
-                mine.write(claims.finish, suspension(parent, step))
-
-        with ThreadPoolExecutor(1) as thread:
-            suspending = thread.submit(suspend)
-            for _, _, child in all_[lane::LANES]:
-                start.wait(30)
-                theirs.write(claims.finish, ending(child))
-            suspending.result(60)
-
-    with ThreadPoolExecutor(LANES) as lanes:
-        list(lanes.map(run, range(LANES)))
+    race(
+        others, families(store), suspend, lambda other, family: other.write(claims.finish, ending(family[2]))
+    )
     statuses = store.rows("SELECT status, count(*) FROM task GROUP BY status ORDER BY status")
     assert statuses == [(Status.COMPLETED.value, RACES), (Status.PENDING.value, RACES)]
     assert store.rows("SELECT count(*) FROM event WHERE type = 'woken'") == [(RACES,)]

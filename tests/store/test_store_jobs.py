@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -13,8 +12,8 @@ from duly.model.job import Answered, Heard, JobState, Opened, Polled, Submitted,
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import jobs, lists, signals, transitions
-from duly.store.database import Database
 from duly.store.jobs import Callback, CalledBack
+from support.races import RACES, race
 from support.stores import Store
 
 MINUTE = 60_000
@@ -196,49 +195,22 @@ def test_a_callback_is_heard_before_the_time_is_over(store: Store) -> None:
     assert (state.step.taken, state.callback) == (None, (1, '"done"'))
 
 
-RACES = 100
-LANES = 4
-
-
-@pytest.fixture
-def others(store: Store) -> Iterator[list[Store]]:
-    """Other processes' stores on the same database."""
-    stores = [Store(Database(store.database.url, clock=store.clock), store.clock) for _ in range(LANES)]
-    for one in stores:
-        one.database.open()
-    yield stores
-    for one in stores:
-        one.database.close()
-
-
 @pytest.mark.only("postgres", "mariadb")
 def test_a_poll_and_a_callback_at_once_are_one_answer(store: Store, others: list[Store]) -> None:
     """Whichever is first stands, and the other one leaves nothing that could be taken for it."""
 
-    def race(lane: int) -> None:
-        start = threading.Barrier(2)
+    def call_back(one: Store, claimed: Claimed) -> None:
+        called_back(one, claimed.id, '"callback"')
 
-        def call_back() -> None:
-            for claimed in running[lane::LANES]:
-                start.wait(30)
-                called_back(others[lane], claimed.id, '"callback"')
-
-        with ThreadPoolExecutor(1) as thread:
-            calling = thread.submit(call_back)
-            for claimed in running[lane::LANES]:
-                start.wait(30)
-                assert answer(tell(store, claimed, Answered('"poll"'))) == (
-                    answer(tell(store, claimed, None))
-                )
-            calling.result(60)
+    def poll(one: Store, claimed: Claimed) -> None:
+        assert answer(tell(one, claimed, Answered('"poll"'))) == answer(tell(one, claimed, None))
 
     for _ in range(RACES):
         store.submit()
     running = store.claim(free=RACES)
     for claimed in running:
         tell(store, claimed, Opened("hash"), submitted())
-    with ThreadPoolExecutor(LANES) as lanes:
-        list(lanes.map(race, range(LANES)))
+    race(others, running, call_back, poll)
     for claimed in running:
         assert said(store, claimed.id) == ["submitted", "answered"]
         assert answer(tell(store, claimed, None))[1] == '"poll"'

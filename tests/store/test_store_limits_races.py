@@ -14,7 +14,7 @@ from duly.model.task import Claimed
 from duly.store import claims, limit_care, limit_desk, submissions
 from duly.store.limit_desk import Setting
 from duly.store.transaction import Transaction
-from support.races import LANES, RACES
+from support.races import LANES, RACES, race
 from support.stores import Store, ending, request, submission
 
 pytestmark = [pytest.mark.only("postgres", "mariadb"), pytest.mark.writer]
@@ -88,31 +88,19 @@ def test_nobody_is_blocked_by_an_end_that_just_gave_back(store: Store, others: l
     holding = store.claim(free=RACES)
     assert len(holding) == RACES
     for lane in range(LANES):
-        store.session(f"w{lane}", queues=(f"q{lane}",))
-    seconds = [submission(limit_key=key, queue=f"q{number % LANES}") for number, key in enumerate(keys)]
+        store.session(f"q{lane}", queues=(f"q{lane}",))
+    rounds = [(one, key, f"q{n % LANES}") for n, (one, key) in enumerate(zip(holding, keys, strict=True))]
 
-    def run(lane: int) -> None:
-        mine, theirs = others[2 * lane], others[2 * lane + 1]
-        start = threading.Barrier(2)
-        own = {one.id: key for one, key in zip(holding, keys, strict=True)}
+    def second(one: Store, task: tuple[Claimed, str, str]) -> None:
+        one.write(submissions.submit, submission(limit_key=task[1], queue=task[2]))
 
-        def end(attempts: list[Claimed]) -> None:
-            for claimed in attempts:
-                start.wait(30)
-                mine.write(claims.finish, ending(claimed))
+    def claim(one: Store, task: tuple[Claimed, str, str]) -> None:
+        one.write(claims.claim, request(task[2], queues=(task[2],), free=1))
 
-        attempts = holding[lane::LANES]
-        assert len(own) == RACES
-        with ThreadPoolExecutor(1) as thread:
-            ended = thread.submit(end, attempts)
-            for second in seconds[lane::LANES]:
-                theirs.write(submissions.submit, second)
-                start.wait(30)
-                theirs.write(claims.claim, request(f"w{lane}", queues=(f"q{lane}",), free=1))
-            ended.result(60)
+    def end(one: Store, task: tuple[Claimed, str, str]) -> None:
+        one.write(claims.finish, ending(task[0]))
 
-    with ThreadPoolExecutor(LANES) as lanes:
-        list(lanes.map(run, range(LANES)))
+    race(others, rounds, end, claim, before=second)
     standing = dict(store.rows("SELECT status, count(*) FROM task GROUP BY status"))
     assert Status.BLOCKED.value not in standing
     assert standing[Status.COMPLETED.value] == RACES

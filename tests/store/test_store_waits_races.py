@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-
 import pytest
 
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import claims, signals, submissions, waits
-from support.races import LANES, RACES
+from support.races import RACES, race
 from support.stores import Store, new_id, submission, suspension, wait
 
 pytestmark = pytest.mark.only("postgres", "mariadb")
@@ -26,39 +21,18 @@ def suspended(store: Store) -> list[tuple[Claimed, Step]]:
     return list(zip(claimed, open_, strict=True))
 
 
-def race(
-    stores: list[Store], runners: list[tuple[Claimed, Step]], other: Callable[[Store, str], Any]
-) -> None:
-    """For each attempt: its suspension and the other verb, begun at the same moment by two processes."""
-
-    def run(lane: int) -> None:
-        mine, theirs = stores[2 * lane], stores[2 * lane + 1]
-        start = threading.Barrier(2)
-
-        def suspend() -> None:
-            for claimed, step in runners[lane::LANES]:
-                start.wait(30)
-                mine.write(claims.finish, suspension(claimed, step))
-
-        with ThreadPoolExecutor(1) as thread:
-            suspending = thread.submit(suspend)
-            for claimed, _ in runners[lane::LANES]:
-                start.wait(30)
-                other(theirs, claimed.id)
-            suspending.result(60)
-
-    with ThreadPoolExecutor(LANES) as lanes:
-        list(lanes.map(run, range(LANES)))
+def suspend(store: Store, runner: tuple[Claimed, Step]) -> None:
+    store.write(claims.finish, suspension(*runner))
 
 
 def test_no_suspension_misses_its_signal(store: Store, others: list[Store]) -> None:
     """Whichever is first: the task is pending, the signal kept for its wait."""
     runners = suspended(store)
 
-    def signal(other: Store, id_: str) -> None:
-        other.write(signals.signal, signals.Signal(id_, "go", new_id(), "1"))
+    def signal(other: Store, runner: tuple[Claimed, Step]) -> None:
+        other.write(signals.signal, signals.Signal(runner[0].id, "go", new_id(), "1"))
 
-    race(others, runners, signal)
+    race(others, runners, suspend, signal)
     statuses = store.rows("SELECT status, count(*) FROM task GROUP BY status")
     assert statuses == [(Status.PENDING.value, RACES)]
     again = store.claim(free=RACES)
@@ -67,6 +41,6 @@ def test_no_suspension_misses_its_signal(store: Store, others: list[Store]) -> N
 
 def test_no_suspension_outlives_a_cancel(store: Store, others: list[Store]) -> None:
     """Whichever is first: the task is cancelled."""
-    race(others, suspended(store), lambda other, id_: other.cancel(id_))
+    race(others, suspended(store), suspend, lambda other, runner: other.cancel(runner[0].id))
     statuses = store.rows("SELECT status, count(*) FROM task GROUP BY status")
     assert statuses == [(Status.CANCELLED.value, RACES)]

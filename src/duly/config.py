@@ -88,6 +88,10 @@ class Settings(BaseSettings):
         0, ge=0, description="Seconds after which a waiting task rises by one priority; 0: never."
     )
     wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
+    receipt: float = Field(
+        15, gt=0, description="Seconds in which a request must arrive; a body gets one more for each KiB."
+    )
+    connections: int = Field(2000, ge=1, description="Most connections of one API process at once.")
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
     upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")
     retention_days: float = Field(

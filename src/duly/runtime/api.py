@@ -6,9 +6,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
+
+from duly.runtime.receipt import HEAD_BYTES, Receipt, Terms
 
 #: Open requests and streams may take this long at the end.
 GRACE_SECONDS = 3
@@ -34,9 +37,11 @@ class _Server(uvicorn.Server):
 class ApiServer:
     """Starts and stops one ASGI application."""
 
-    def __init__(self, api: Any, sockets: list[socket.socket]) -> None:
+    def __init__(self, api: Any, sockets: list[socket.socket], terms: Terms) -> None:
         config = uvicorn.Config(
             api,
+            http=cast("Any", partial(Receipt, terms)),
+            h11_max_incomplete_event_size=HEAD_BYTES,
             log_config=None,
             access_log=False,
             lifespan="on",

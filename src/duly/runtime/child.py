@@ -25,6 +25,7 @@ from duly.runtime.app import App
 from duly.runtime.control import ChildPipe
 from duly.runtime.handover import REPLACE, Handover, received
 from duly.runtime.load import load_declared
+from duly.runtime.receipt import Terms
 from duly.runtime.worker import Worker
 
 T = TypeVar("T")
@@ -144,12 +145,13 @@ class Child:
         sockets = [socket.socket(fileno=descriptor) for descriptor in self._handover.sockets]
         stopping = asyncio.Event()
         api = create_api(self._app, ready=self._ready, stopping=stopping)
-        server = ApiServer(api, sockets)
+        terms = Terms(seconds=self._settings.receipt, connections=self._settings.connections)
+        server = ApiServer(api, sockets, terms)
         await server.start()
         self._pipe.send(ready=True)
         await self._over.wait()
+        stopping.set()  # ends streams and waits: whoever listens goes on at another server
         await self._drain()
-        stopping.set()  # ends streams and waits; the server would wait for them
         await server.stop()
 
     def _ready(self) -> tuple[bool, str]:

@@ -18,6 +18,7 @@ from duly.http import (
     health,
     inbox,
     limits,
+    pages,
     queues,
     scale,
     schedules,
@@ -67,6 +68,8 @@ def create_api(
     operators = (bulk, queues, limits, shares, scale)
     for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
+    for router in (pages.listing, pages.routes(app.declared.app_pages)):
+        api.include_router(router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
     return api

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
@@ -18,6 +21,17 @@ if TYPE_CHECKING:
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 NAMELESS = "app"
+_APP_NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pages:
+    """An app's pages: a folder of ES modules whose `index.js` mounts them, and the app's name for people."""
+
+    name: str
+    folder: Path
+    title: str
+    title_zh: str
 
 
 class More(TypedDict, total=False):
@@ -53,6 +67,7 @@ class Duly:
         #: What is declared to tick, by the program that declares it.
         self.schedules: dict[str, list[Planned]] = {name: []}
         self.route_specs: list[str] = []
+        self.app_pages: dict[str, Pages] = {}
         self._flags = {"database_url": database_url}
         self._app: App | None = None
 
@@ -147,8 +162,26 @@ class Duly:
         """Adds HTTP routes by import string (`module:router`); loaded only where the API runs."""
         self.route_specs.append(spec)
 
+    def pages(self, name: str, folder: str | Path, *, title: str, title_zh: str = "") -> None:
+        """Serves an app's pages at `/apps/<name>/`, in the shell that Duly's own pages stand in.
+
+        Args:
+            name: lower-case letters, digits and hyphens.
+            folder: static files; `index.js` imports `../../shell.js` and calls `mount(page)`.
+            title: what the menu of apps says.
+            title_zh: the same in Chinese.
+
+        Raises:
+            ValueError: not a name, or a folder without an `index.js`.
+        """
+        folder = Path(folder)
+        if not _APP_NAME.fullmatch(name) or not (folder / "index.js").is_file():
+            raise ValueError(f"pages {name!r}: needs a lower-case name and a folder with an index.js")
+        self.app_pages[name] = Pages(name=name, folder=folder, title=title, title_zh=title_zh or title)
+
     def include(self, other: Duly) -> None:
-        """Takes over the tasks, schedules and routes of another set."""
+        """Takes over the tasks, schedules, routes and pages of another set."""
+        self.app_pages |= other.app_pages
         self.registry.include(other.registry)
         for source, planned in other.schedules.items():
             self.schedules.setdefault(source, []).extend(planned)

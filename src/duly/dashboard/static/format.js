@@ -44,3 +44,28 @@ export function ran(task, now = Date.now()) {
   if (!task.started_at) return null;
   return (task.completed_at ? new Date(task.completed_at).getTime() : now) - new Date(task.started_at).getTime();
 }
+
+/** Streamed output after one more piece; another attempt begins anew. */
+export function joined(held, piece) {
+  const text = piece.attempt === held.attempt ? held.text : "";
+  return { attempt: piece.attempt, text: text + piece.text };
+}
+
+/** What a timeline line says, in one line. */
+export function said({ progress, message, ...data }) {
+  const words = progress == null ? [] : [`${Math.round(progress * 100)} %`];
+  if (message) words.push(message);
+  for (const [name, value] of Object.entries(data)) {
+    if (value == null || value === "") continue;
+    words.push(`${name} ${typeof value === "object" ? JSON.stringify(value) : value}`);
+  }
+  return words.join(" · ");
+}
+
+/** The object of a JSON text, or null. */
+export function parsed(text) {
+  try {
+    const value = JSON.parse(text);
+    return value && typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch { return null; }
+}

@@ -34,6 +34,17 @@ const TEXTS = {
   failed_state: ["failed", "失败"], cancelled: ["cancelled", "已取消"], retry_state: ["retry", "待重试"],
 };
 
+/** What the lines of a timeline are called. */
+const LINES = {
+  accepted: ["accepted", "已接收"], due: ["due", "到期"], started: ["started", "开始执行"], blocked: ["blocked", "受限"],
+  unblocked: ["unblocked", "解除限制"], step: ["step", "步骤"], progress: ["progress", "进度"], log: ["log", "日志"],
+  usage: ["usage", "用量"], cancel_requested: ["cancel requested", "请求取消"], lost: ["worker lost", "工作进程丢失"],
+  handed_back: ["handed back", "交还"], retry: ["retry later", "稍后重试"], waiting: ["waiting", "等待"],
+  signalled: ["signalled", "收到信号"], woken: ["woken", "被唤醒"], job: ["external job", "外部任务"],
+  compacted: ["compacted", "已合并"], completed: ["completed", "已完成"], failed: ["failed", "失败"],
+  cancelled: ["cancelled", "已取消"], retried: ["retried", "再次执行"], moved: ["moved", "已移动"], aged: ["aged", "优先级提升"],
+};
+
 const kept = (name, fallback) => {
   try { return localStorage.getItem(name) ?? fallback; } catch { return fallback; }
 };
@@ -58,6 +69,9 @@ export const t = (name) => (TEXTS[name] ?? [name, name])[language.value === "zh"
 
 /** A state as a word: `failed` and `retry` are also verbs elsewhere. */
 export const state = (name) => t(["failed", "retry"].includes(name) ? `${name}_state` : name);
+
+/** A timeline line's kind as words. */
+export const event = (name) => (LINES[name] ?? [name, name])[language.value === "zh" ? 1 : 0];
 
 /** Texts for a page of an app, beside ours: `{name: [english, chinese]}`. */
 export const add = (texts) => Object.assign(TEXTS, texts);

@@ -12,23 +12,28 @@ from starlette.requests import HTTPConnection
 
 from duly.config import SettingsError
 from duly.http import (
+    audited,
     batches,
     bulk,
     callbacks,
     health,
     inbox,
+    keys,
     limits,
     queues,
     scale,
     schedules,
+    sessions,
     shares,
     tasks,
     timeline,
     uploads,
 )
+from duly.http.audited import Audited
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
+from duly.http.permissions import check_known
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS, RESPONSES
 from duly.runtime.app import App
@@ -64,8 +69,10 @@ def create_api(
     )
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
-    operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    operators = (bulk, queues, limits, shares, scale, keys, audited)
+    ours = (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks, sessions)
+    for part in ours:
+        check_known(part.router.routes)
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
@@ -77,7 +84,14 @@ def _edge(app: App) -> list[Middleware]:
     settings = app.settings
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
-    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, limits]
+    return [
+        Middleware(Harden),
+        Middleware(HeadAsGet),
+        Middleware(Unexpected),
+        *loopback,
+        limits,
+        Middleware(Audited),
+    ]
 
 
 class Closed(Bearer):

@@ -32,8 +32,12 @@ group = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Id = Annotated[
-    str, typer.Argument(help="The key's id: the part between its second and third '_'.", metavar="ID")
+Id = Annotated[str, typer.Argument(help="The key's id, as duly key list shows it.", metavar="ID")]
+Owner = Annotated[str, typer.Option(help="Whose tasks it opens.", metavar="NAME", show_default=False)]
+Tenant = Annotated[str, typer.Option(help="The owner's tenant.", metavar="NAME", show_default=False)]
+Scopes = Annotated[
+    list[str] | None,
+    typer.Option(help="Of the role's scopes this one only; several times.", metavar="SCOPE"),
 ]
 
 

@@ -22,6 +22,7 @@ NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
+_KEY_ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]))[^?#\s@]+")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -58,6 +59,22 @@ class Settings(BaseSettings):
         "token", description="token: every call needs a token. loopback: open, only on a loopback bind."
     )
     token_file: str = Field("", description="Credentials, made on first start (0600); beside the database.")
+    key_environment: str = Field(
+        "live",
+        pattern=r"^[a-z0-9]{1,12}$",
+        description="The word in API keys that says of which installation they are; others' are refused.",
+    )
+    session_hours: float = Field(12, gt=0, le=8760, description="How long a browser stays signed in.")
+    jwks_url: str = Field(
+        "", description="Where an identity provider shows its public keys (JWKS): its JWTs are users."
+    )
+    jwks_file: str = Field("", description="The same keys in a file.")
+    jwt_issuer: str = Field("", description="Whose JWTs these keys are for: their claim `iss`.")
+    jwt_audience: str = Field("", description="For whom its JWTs must be made: their claim `aud`.")
+    jwt_ceiling: Literal["viewer", "user", "operator", "admin"] = Field(
+        "user", description="The highest role that a JWT of the identity provider can claim."
+    )
+    audit_days: float = Field(365, gt=0, description="How long lines of the audit log are kept.")
     engine: Literal["pull", "celery"] = Field(
         "pull", description="Who hands out tasks: our workers ask, or messages to Celery workers name them."
     )
@@ -189,10 +206,22 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"renew ({settings.renew:g} s) must be at most half of lease ({settings.lease:g} s)")
     if settings.public_url and not _WEB_ADDRESS.fullmatch(settings.public_url):
         problems.append(f"public_url must be http(s)://host, with no query, not {settings.public_url!r}")
+    problems += _identity(settings)
     if settings.engine == "celery" and not settings.broker_url.startswith(_BROKERS):
         problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
+    return problems
+
+
+def _identity(settings: Settings) -> list[str]:
+    """What is missing for an identity provider's tokens to be believed."""
+    url, file = settings.jwks_url, settings.jwks_file
+    problems = ["jwks_url and jwks_file name two places; set one of them"] if url and file else []
+    if (url or file) and not (settings.jwt_issuer and settings.jwt_audience):
+        problems.append("jwks_url and jwks_file need jwt_issuer and jwt_audience: whose tokens, and for whom")
+    if url and not _KEY_ADDRESS.fullmatch(url):
+        problems.append(f"jwks_url must be https://, or http:// on this host, not {url!r}")
     return problems
 
 

@@ -18,6 +18,7 @@ ONE_TASK = [
     ("GET", "/api/tasks/{task_id}/why"),
     ("GET", "/api/tasks/{task_id}/events"),
     ("GET", "/api/tasks/{task_id}/deliveries"),
+    ("POST", "/api/tasks/{task_id}/token"),
     ("GET", "/api/batches/{batch_id}"),
 ]
 #: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
@@ -32,6 +33,10 @@ OTHERS = {
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
+    # Who signs in shows his token, or his cookie: test_http_sessions.
+    ("POST", "/api/session"),
+    ("GET", "/api/session"),
+    ("DELETE", "/api/session"),
     # The secret in its address is the credential: test_http_callbacks.
     ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
 }
@@ -59,6 +64,11 @@ ADMINS = {
     ("PUT", "/api/shares"),
     ("DELETE", "/api/shares"),
     ("GET", "/metrics/scale"),
+    ("GET", "/api/keys"),
+    ("POST", "/api/keys"),
+    ("POST", "/api/keys/{key_id}/rotate"),
+    ("DELETE", "/api/keys/{key_id}"),
+    ("GET", "/api/audit"),
     ("GET", "/api/limits"),
     ("GET", "/api/limits/{name}"),
     ("PUT", "/api/limits/{name}"),
@@ -85,7 +95,7 @@ async def test_every_operation_is_in_the_table(site: Site) -> None:
 async def test_a_user_is_no_administrator(site: Site, method: str, path: str) -> None:
     """Whatever he sends, before anything is read of it: 403."""
     async with site.user("ann") as ann:
-        answer = await ann.request(method, path.format(name="default"), content=b"{")
+        answer = await ann.request(method, path.format(name="default", key_id="k"), content=b"{")
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 

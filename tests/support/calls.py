@@ -98,6 +98,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "held_by": (None, {"session": "w1"}),
     "hold": (rows("running", holds="[]"), {}),
     "inboxes": ([{"tenant": "", "owner": f"owner{number}"} for number in range(BATCH)], {}),
+    "key_find": (None, {"id": "co4iusy4qh53y2ff"}),
     "limits_known": (None, {}),
     "limits_lock": (KEYS, {}),
     "limits_make": ([{"name": f"key/new//{n}", "template": "each/new"} for n in range(BATCH)], {}),
@@ -116,6 +117,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
         }
         | {"body": "{}"},
     ),
+    "login_find": (None, {"id": "none", "at": 1}),
     "named": (ids("pending"), {"types": json.dumps(["type1", "type2"])}),
     "orphans": (None, {}),
     "paused": (None, {"queue": "queue1"}),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from duly.model.errors import NotReady
 from duly.model.events import Emit
-from duly.store import limit_care
+from duly.store import audit, limit_care
 from duly.store.database import Database
 from duly.store.reserve import Reserve
 from duly.store.retention import FRONT, Expired, expired, forget_sessions, prunable, prune
@@ -110,6 +110,7 @@ class Pruner:
             return
         self.sessions = await self._database.write(forget_sessions, None)
         await self._database.write(limit_care.forget, None)
+        await self._database.write(audit.forget, None)
         if self.tasks or self.sessions:
             self._emit("store.pruned", tasks=self.tasks, kept=self.kept, sessions=self.sessions)
         if not await asyncio.to_thread(self._reserve.keep) and self._reserve.size:

@@ -131,6 +131,30 @@ class LimitDesk(Protocol):
         ...
 
 
+class AccountDesk(Protocol):
+    """What an administrator does with API keys, and the audit log."""
+
+    async def make(self, words: Json) -> Json:
+        """A new key; `key` is its text."""
+        ...
+
+    async def page(self) -> list[Json]:
+        """All keys by id, as `observe.accounts.key_wire` writes them."""
+        ...
+
+    async def rotate(self, id_: str, overlap: float) -> Json:
+        """The key with its next text in `key`; the present one stays good for `overlap` seconds."""
+        ...
+
+    async def revoke(self, id_: str) -> Json:
+        """The key, which opens nothing any more."""
+        ...
+
+    async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """The newest lines: who did what to what."""
+        ...
+
+
 class Desk(Protocol):
     """One interface, two implementations: `local.LocalDesk` and `remote.HttpDesk`."""
 
@@ -196,6 +220,11 @@ class Desk(Protocol):
     @property
     def limits(self) -> LimitDesk:
         """What an operator does with limits."""
+        ...
+
+    @property
+    def accounts(self) -> AccountDesk:
+        """What an administrator does with keys, and the audit log."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

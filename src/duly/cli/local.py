@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from duly.cli.accounts import LocalAccounts
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.footing import database_at
 from duly.cli.options import Place
@@ -149,6 +150,11 @@ class LocalDesk:
     def limits(self) -> LocalLimits:
         """What an operator does with limits."""
         return LocalLimits(self._app)
+
+    @property
+    def accounts(self) -> LocalAccounts:
+        """Keys, and the audit log."""
+        return LocalAccounts(self._app)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""

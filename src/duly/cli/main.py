@@ -10,6 +10,7 @@ from duly.cli import (
     demo,
     doctor,
     failed,
+    key,
     limit,
     prune,
     queue,
@@ -53,6 +54,7 @@ share.register(app)
 limit.register(app)
 doctor.register(app)
 token.register(app)
+key.register(app)
 database.register(app)
 prune.register(app, "Installation")
 

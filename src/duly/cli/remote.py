@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx2
 
 from duly.cli import sse
+from duly.cli.accounts import HttpAccounts
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.limit_remote import HttpLimits
 from duly.cli.options import Place
@@ -138,6 +139,11 @@ class HttpDesk:
     def limits(self) -> HttpLimits:
         """What an operator does with limits."""
         return HttpLimits(self._ask)
+
+    @property
+    def accounts(self) -> HttpAccounts:
+        """Keys, and the audit log."""
+        return HttpAccounts(self._ask)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""

@@ -46,15 +46,20 @@ def issue(
     user: Annotated[str, typer.Option(help="Whose tasks it opens.", metavar="NAME")],
     tenant: Annotated[str, typer.Option(help="The user's tenant.", metavar="NAME")] = "",
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0)] = 720,
+    role: Annotated[str, typer.Option(help="viewer, user, operator or admin.", metavar="ROLE")] = "user",
+    scope: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the role's scopes this one only; several times.", metavar="SCOPE"),
+    ] = None,
     database_url: DatabaseUrl = None,
 ) -> None:
-    """Print a token (JWT) with which one user sees and submits his own tasks."""
+    """Print a token (JWT) with which one user sees and submits his own tasks; a role may let him do more."""
     from duly.config import load
     from duly.http.identity import issue_jwt
     from duly.runtime import credentials
 
     found = credentials.read(load({"database_url": database_url}))
-    print(issue_jwt(found, user, tenant, hours * 3600))
+    print(issue_jwt(found, user, tenant, hours * 3600, role=role, scopes=tuple(scope or ())))
 
 
 def version(shown: Shown) -> None:

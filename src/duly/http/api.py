@@ -12,24 +12,29 @@ from starlette.requests import HTTPConnection
 
 from duly.config import SettingsError
 from duly.http import (
+    audited,
     batches,
     bulk,
     callbacks,
     health,
     inbox,
+    keys,
     limits,
     pages,
     queues,
     scale,
     schedules,
+    sessions,
     shares,
     tasks,
     timeline,
     uploads,
 )
+from duly.http.audited import Audited
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
+from duly.http.permissions import check_known
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS, RESPONSES
 from duly.runtime.app import App
@@ -65,8 +70,10 @@ def create_api(
     )
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
-    operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    operators = (bulk, queues, limits, shares, scale, keys, audited)
+    ours = (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks, sessions)
+    for part in ours:
+        check_known(part.router.routes)
         api.include_router(part.router)
     for router in (pages.listing, pages.routes(app.declared.app_pages)):
         api.include_router(router)
@@ -80,7 +87,14 @@ def _edge(app: App) -> list[Middleware]:
     settings = app.settings
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
-    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, limits]
+    return [
+        Middleware(Harden),
+        Middleware(HeadAsGet),
+        Middleware(Unexpected),
+        *loopback,
+        limits,
+        Middleware(Audited),
+    ]
 
 
 class Closed(Bearer):

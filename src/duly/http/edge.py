@@ -178,7 +178,7 @@ async def _refusal(scope: Scope, headers: Headers, limit: int, *, form: bool) ->
         )
     try:
         if form:
-            identify(connection)
+            await identify(connection)
     except DulyError as error:
         return await on_duly_error(connection, error)
     return None

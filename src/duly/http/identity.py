@@ -1,178 +1,167 @@
-"""Who calls: the installation's token is the administrator, a JWT signed with its secret is one user.
+"""Who calls: the installation's token, an API key, a JWT, a browser session, or for one task a read token.
 
-With `auth = loopback` every caller is the administrator; `edge.LoopbackOnly` keeps strangers out then.
+With `auth = loopback` every caller is the administrator; `edge.LoopbackOnly` keeps strangers out then. What
+the route needs stands in `permissions`, and is checked here.
 """
 
 from __future__ import annotations
 
 import hmac
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-import jwt
 from fastapi import Depends
 from fastapi.openapi.models import HTTPBearer
 from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 
-from duly.clock import SystemClock
+from duly.http import jwts
+from duly.http.cookies import signed_in
+from duly.http.jwts import issue_jwt
 from duly.http.parts import parts
-from duly.model.errors import InvalidInput, NotAllowed
-from duly.model.task import Task, check_text
-from duly.runtime.credentials import Credentials
+from duly.http.permissions import SAFE, rule_of
+from duly.http.principal import ADMIN, LOOPBACK, Forbidden, Principal
+from duly.model.access import ApiKey, Scope, granted, role_of
+from duly.model.errors import NotAllowed
+from duly.runtime.app import App
+from duly.store import keys
 
-ALGORITHM = "HS256"
+__all__ = ["AdminDep", "Forbidden", "Principal", "PrincipalDep", "authenticate", "identify", "issue_jwt"]
+
 TOKEN_LIMIT = 8192
-#: How far the clocks of issuer and server may be apart; an expiry gets none of it.
-LEEWAY_SECONDS = 30
-TYPES = ("jwt", "at+jwt")
-#: Headers that would let a token choose its own key or rules (RFC 8725).
-REFUSED_HEADERS = frozenset({"crit", "jwk", "jku", "x5u", "x5c", "b64", "zip", "enc"})
-
-
-class Forbidden(NotAllowed):
-    """These credentials do not allow this."""
-
-    code = "forbidden"
-    http_status = 403
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
-    """Who calls. An administrator sees all; a user his own tasks, those of (tenant, owner)."""
-
-    tenant: str = ""
-    owner: str = ""
-    role: Literal["admin", "user"] = "user"
-
-    @property
-    def admin(self) -> bool:
-        """Whether this is the installation's own token."""
-        return self.role == "admin"
-
-    def sees(self, task: Task) -> bool:
-        """Whether the task may be known to this caller at all."""
-        return self.admin or (task.tenant, task.owner) == (self.tenant, self.owner)
-
-    def acting(self, tenant: str | None, owner: str | None) -> tuple[str, str]:
-        """For whom a request is: the caller, unless an administrator names somebody else.
-
-        Raises:
-            Forbidden: a user named somebody else.
-        """
-        named = (self.tenant if tenant is None else tenant, self.owner if owner is None else owner)
-        if not self.admin and named != (self.tenant, self.owner):
-            raise Forbidden("only an administrator may name another owner or tenant")
-        return named
-
-
-ADMIN = Principal(role="admin")
+#: Where a request's caller is kept, once he is known.
+KEPT = "duly.principal"
 
 
 class Bearer(SecurityBase):
     """The dependency that answers who calls, for HTTP and WebSocket routes; a security scheme in OpenAPI."""
 
     def __init__(self) -> None:
-        self.model = HTTPBearer(description="The token of the token file, or a user's JWT (HS256).")
+        self.model = HTTPBearer(description="The token of the token file, an API key, or a user's JWT.")
         self.scheme_name = "token"
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
-        return identify(connection)
+        principal = await identify(connection)
+        authorise(principal, connection)
+        return principal
 
 
 authenticate = Bearer()
 PrincipalDep = Annotated[Principal, Depends(authenticate)]
 
 
-async def _administrator(principal: PrincipalDep) -> Principal:
-    if not principal.admin:
+async def _administrator(connection: HTTPConnection, principal: PrincipalDep) -> Principal:
+    """Who operates, where the table says that this is enough; else an administrator."""
+    needed = Scope.OPERATE if rule_of(connection).scope is Scope.OPERATE else Scope.ADMIN
+    if not principal.may(needed):
         raise Forbidden("only an administrator may do this")
     return principal
 
 
-#: A route with this parameter, or a router that depends on it, is for administrators.
+#: A route with this parameter, or a router that depends on it, is for administrators, or operators.
 AdminDep = Annotated[Principal, Depends(_administrator)]
 only_administrators = Depends(_administrator)
 
 
-def identify(connection: HTTPConnection) -> Principal:
+def authorise(principal: Principal, connection: HTTPConnection) -> None:
+    """Lets a caller pass who may do what the matched route does.
+
+    Raises:
+        Forbidden: his role, or his credential's scopes, do not allow it.
+    """
+    rule = rule_of(connection)
+    if principal.task_id is not None and not rule.readable:
+        raise Forbidden("a read token opens one task, its events and its result")
+    if rule.scope is not None and not principal.may(rule.scope):
+        raise Forbidden(f"these credentials do not allow this: it needs the scope {rule.scope}")
+
+
+async def identify(connection: HTTPConnection) -> Principal:
     """Who calls.
 
     Raises:
         NotAllowed: no credentials, or any that are not exactly right: one message for all of them.
+        ForgedRequest: a browser's session, and no proof that one of our pages asks.
     """
+    known = connection.scope.get(KEPT)
+    if known is None:
+        known = connection.scope[KEPT] = await _found(connection)
+    return known
+
+
+async def _found(connection: HTTPConnection) -> Principal:
     app = parts(connection).app
     if app.settings.auth == "loopback":
-        return ADMIN
+        return LOOPBACK
     given = connection.headers.getlist("authorization")
     if not given:
-        raise NotAllowed
+        principal = _by_address(connection, app) or await signed_in(connection)
+        if principal is None:
+            raise NotAllowed
+        return principal
     scheme, _, token = given[0].partition(" ")
-    if len(given) > 1 or scheme.lower() != "bearer" or len(token) > TOKEN_LIMIT:
+    if len(given) > 1 or scheme.lower() != "bearer":
         raise NotAllowed(presented=True)
-    token = token.strip(" ")
-    if hmac.compare_digest(token.encode(), app.credentials.token.encode()):
-        return ADMIN
-    return _user(token, app.credentials, app.clock.now_ms() / 1000)
+    return await bearer(app, token.strip(" "))
 
 
-def _user(token: str, credentials: Credentials, now: float) -> Principal:
-    try:
-        claims = _claims(token, credentials.jwt_secret)
-        _check_times(claims, now)
-        owner, tenant = (
-            check_text(claims["sub"], "sub", 64),
-            check_text(claims.get("tenant", ""), "tenant", 64),
-        )
-    except (jwt.PyJWTError, InvalidInput, ValueError, TypeError, RecursionError):
-        raise NotAllowed(presented=True) from None
-    if not owner:
+def _by_address(connection: HTTPConnection, app: App) -> Principal | None:
+    """Who reads one task by a token in the address, for an EventSource cannot send headers; or nobody."""
+    token = connection.query_params.get("access_token", "")
+    if not token or connection.scope.get("method") not in SAFE or not rule_of(connection).readable:
+        return None
+    if len(token) > TOKEN_LIMIT or not jwts.is_reader(token):
         raise NotAllowed(presented=True)
-    return Principal(tenant=tenant, owner=owner)
+    return _reader(app, token)
 
 
-def _claims(token: str, secret: str) -> dict[str, Any]:
-    """The claims of a token with a right signature; the algorithm is ours, never the token's."""
-    header = jwt.get_unverified_header(token)
-    kind = header.get("typ", "JWT")
-    if header.get("alg") != ALGORITHM or REFUSED_HEADERS & header.keys() or str(kind).lower() not in TYPES:
-        raise jwt.InvalidTokenError
-    # Times are checked against our own clock, in _check_times.
-    checks: Any = {"require": ["exp", "sub"], "verify_exp": False, "verify_nbf": False, "verify_iat": False}
-    return jwt.decode(token, secret, algorithms=[ALGORITHM], options=checks)
-
-
-def _check_times(claims: dict[str, Any], now: float) -> None:
-    if _seconds(claims["exp"]) <= now:
-        raise jwt.ExpiredSignatureError
-    if any(_seconds(claims[name]) > now + LEEWAY_SECONDS for name in ("nbf", "iat") if name in claims):
-        raise jwt.ImmatureSignatureError
-
-
-def _seconds(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 1e11:
-        raise jwt.InvalidTokenError
-    return value
-
-
-def issue_jwt(
-    credentials: Credentials,
-    user: str,
-    tenant: str = "",
-    ttl_seconds: float = 30 * 86_400,
-    *,
-    now_ms: int | None = None,
-) -> str:
-    """A token with which `user` of `tenant` may call, for `ttl_seconds`.
+async def bearer(app: App, token: str) -> Principal:
+    """Who holds this token.
 
     Raises:
-        InvalidInput: an empty or too long user or tenant, a lifetime that is not positive.
+        NotAllowed: nobody, or nobody any more.
     """
-    if not check_text(user, "user", 64):
-        raise InvalidInput("user must not be empty")
-    if not 1 <= ttl_seconds < 1e10:
-        raise InvalidInput(f"a token lives at least a second, not {ttl_seconds}")
-    now = (SystemClock().now_ms() if now_ms is None else now_ms) // 1000
-    claims = {"sub": user, "tenant": check_text(tenant, "tenant", 64), "role": "user", "iat": now}
-    claims["exp"] = now + int(ttl_seconds)
-    return jwt.encode(claims, credentials.jwt_secret, algorithm=ALGORITHM)
+    if len(token) > TOKEN_LIMIT:
+        raise NotAllowed(presented=True)
+    if hmac.compare_digest(token.encode(), app.credentials.token.encode()):
+        return ADMIN
+    if "." not in token:
+        return await _key_holder(app, token)
+    if jwts.is_reader(token):
+        return _reader(app, token)
+    try:
+        now = app.clock.now_ms() / 1000
+        return await jwts.user(token, app.credentials.jwt_secret, app.provider, now)
+    except jwts.WRONG:
+        raise NotAllowed(presented=True) from None
+
+
+def _reader(app: App, token: str) -> Principal:
+    try:
+        return jwts.reader(token, app.credentials.jwt_secret, app.clock.now_ms() / 1000)
+    except jwts.WRONG:
+        raise NotAllowed(presented=True) from None
+
+
+async def _key_holder(app: App, token: str) -> Principal:
+    """Whose key it is. A mistyped one is refused without a look; unknown or wrong takes the same time."""
+    key = ApiKey.parse(token, app.settings.key_environment)
+    if key is None:
+        raise NotAllowed(presented=True)
+    known = await app.database.read(keys.find, key.id)
+    now = app.clock.now_ms()
+    given = key.secret_hash
+    good = [hmac.compare_digest(given, one) for one in (known.hashes(now) if known else [given[::-1]])]
+    if known is None or not any(good):
+        raise NotAllowed(presented=True)
+    if known.used_at is None or known.used_at <= now - keys.USED_EVERY:
+        app.database.post(keys.touch, known.id, lambda _: None)
+    role = role_of(known.role)
+    return Principal(
+        tenant=known.tenant,
+        owner=known.owner,
+        role=role,
+        scopes=granted(role, known.scopes.split()),
+        credential=f"key:{known.id}",
+        key_id=known.id,
+        expires_at=known.expires_at,
+    )

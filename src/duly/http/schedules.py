@@ -79,7 +79,7 @@ async def list_(principal: PrincipalDep, parts: PartsDep, wanted: WhoseDep) -> R
     """The caller's schedules, by name."""
     tenant, owner = wanted.tenant, wanted.owner
     _check(tenant, owner)
-    if not principal.admin:
+    if not principal.sees_all:
         tenant, owner = principal.acting(tenant, owner)
     found = await parts.app.schedules.page(tenant, owner)
     now = parts.app.clock.now_ms()
@@ -114,7 +114,7 @@ async def _keep(
         given.pop("input", {}),
         given,
         replaces=replaces,
-        by=None if principal.admin else principal.owner,
+        by=None if principal.sees_all else principal.owner,
     )
     return _answer(parts, schedule, 201 if created else 200)
 
@@ -133,7 +133,7 @@ async def _known(principal: Principal, parts: Parts, name: str, wanted: Tenant) 
     """A schedule that the caller may see; for all others there is none."""
     _check(wanted.tenant)
     tenant, owner = principal.acting(wanted.tenant, None)
-    return await parts.app.schedules.get((tenant, name), owner=None if principal.admin else owner)
+    return await parts.app.schedules.get((tenant, name), owner=None if principal.sees_all else owner)
 
 
 @router.get("/{name}")

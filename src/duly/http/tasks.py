@@ -94,7 +94,7 @@ class Selection(BaseModel):
     def filter(self, principal: Principal) -> lists.Filter:
         """The store's filter: a user's own tasks, an administrator's choice."""
         tenant, owner = self.tenant, self.owner
-        if not principal.admin:
+        if not principal.sees_all:
             tenant, owner = principal.acting(tenant, owner)
         return lists.Filter(
             tenant=tenant,

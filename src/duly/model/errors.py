@@ -11,6 +11,7 @@
     ├── ScheduleNotFound             no such schedule, or not yours (404)
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
     ├── LimitNotFound                nobody declared or set it (404)
+    ├── KeyNotFound                  no such API key (404)
     ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── QuotaExceeded                too many tasks of the owner or tenant wait to start (429)
@@ -112,6 +113,13 @@ class QueueNotFound(DulyError):
     """There is no such queue: no worker has served it and no task is in it."""
 
     code = "queue_not_found"
+    http_status = 404
+
+
+class KeyNotFound(DulyError):
+    """There is no such API key."""
+
+    code = "key_not_found"
     http_status = 404
 
 

@@ -18,6 +18,7 @@ _SECRET_TEXT = re.compile(
     r"|(\bwhsec_)[\w+/=-]+"
     r"|([?&][^=&\s]{0,60}(?:token|secret|key|signature|sign|password)=)[^&\s\"']+"
     r"|(/api/callbacks/[^\s\"'?#]{1,300}/)[\w-]{16,}"
+    r"|(\bduly_[a-z0-9]{1,12}_[a-z0-9]{16}_)[0-9A-Za-z_]{8,}"
     r"|(\b[a-z][a-z0-9+.-]{0,20}://[^\s/:@]{0,200}:)[^\s/@]{1,400}(?=@)"
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from duly.clock import Clock, SystemClock
 from duly.config import Settings
+from duly.deliver import jwks
 from duly.execute.batch import BATCHES
 from duly.observe.logs import Log
 from duly.runtime import credentials
@@ -13,6 +14,7 @@ from duly.store.database import Database
 from duly.store.transaction import Terms
 from duly.submit.callbacks import Callbacks
 from duly.submit.client import Client
+from duly.submit.keys import KeyBook
 from duly.submit.limits import LimitBook
 from duly.submit.operator import Operator
 from duly.submit.schedules import Schedules
@@ -32,6 +34,7 @@ class App:
         self.terms = Terms(
             lease_ms=round(settings.lease * 1000),
             retention_ms=round(settings.retention_days * 86_400_000),
+            audit_ms=round(settings.audit_days * 86_400_000),
             public_url=settings.public_url.rstrip("/"),
         )
         self.database = Database(
@@ -46,6 +49,8 @@ class App:
         self.operator = Operator(self.database, emit=self.emit)
         self.limits = LimitBook(self.database, emit=self.emit)
         self.callbacks = Callbacks(self.database, emit=self.emit)
+        self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
+        self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

@@ -11,6 +11,18 @@ from pathlib import Path
 from duly.config import Settings, SettingsError
 from duly.store.sqlite import sqlite_path
 
+#: What stands in manuals where a secret belongs.
+_DEFAULTS = (
+    "changeme",
+    "change-me",
+    "change_me",
+    "change this",
+    "default",
+    "example",
+    "insecure",
+    "password",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Credentials:
@@ -65,7 +77,27 @@ def ensure(settings: Settings) -> Credentials:
             webhook_secret="whsec_" + b64encode(secrets.token_bytes(32)).decode(),
         )
         _write_once(path, made)
-    return read(settings)
+    found = read(settings)
+    if not settings.loopback and (weak := weaknesses(found)):
+        path = token_path(settings)
+        where = f"host {settings.host} is open to others, and {path}"
+        raise SettingsError([f"{where}: {one}; move the file away and start again" for one in weak])
+    return found
+
+
+def weaknesses(credentials: Credentials) -> list[str]:
+    """Secrets that could be guessed: too short, of too few characters, or words from a manual."""
+    least = {"token": 20, "jwt_secret": 32, "webhook_secret": 24}
+    return [
+        f"{name} is too weak: at least {length} random bytes"
+        for name, length in least.items()
+        if _weak(getattr(credentials, name), length)
+    ]
+
+
+def _weak(secret: str, length: int) -> bool:
+    known = any(word in secret.lower() for word in _DEFAULTS)
+    return len(secret.encode()) < length or len(set(secret)) < 10 or known
 
 
 def _write_once(path: Path, made: Credentials) -> None:

@@ -18,12 +18,14 @@ from sqlalchemy import (
     column,
 )
 
-from duly.store import columns, steering
+from duly.store import accounts, columns, steering
 from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
 
 metadata = columns.metadata
 #: Those that people write, which have a file of their own.
 limits, queue, schedule, share = steering.limits, steering.queue, steering.schedule, steering.share
+#: Those of who calls.
+api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_session
 
 task = Table(
     "task",

@@ -1,0 +1,90 @@
+"""Keys and the audit log, at the database and behind a server's API; a part of `local` and `remote`."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
+from urllib.parse import quote
+
+from duly.cli.desk import Json
+from duly.observe.accounts import audit_wire, key_wire
+from duly.runtime.app import App
+from duly.store import audit
+from duly.store.audit import Entry, Search
+from duly.submit.keys import KeyRequest
+
+
+class LocalAccounts:
+    """Handles keys in the database; the audit log names the user of this machine."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def make(self, words: Json) -> Json:
+        """A new key, with its text."""
+        row, text = await self._app.keys.make(KeyRequest(**words), _who())
+        return {**key_wire(row), "key": text}
+
+    async def page(self) -> list[Json]:
+        """All keys by id."""
+        found: list[Json] = []
+        while page := await self._app.keys.page(after=found[-1]["id"] if found else ""):
+            found += [key_wire(row) for row in page]
+        return found
+
+    async def rotate(self, id_: str, overlap: float) -> Json:
+        """The key with its next text."""
+        row, text = await self._app.keys.rotate(id_, _who(), overlap)
+        return {**key_wire(row), "key": text}
+
+    async def revoke(self, id_: str) -> Json:
+        """The key, which opens nothing any more."""
+        return key_wire(await self._app.keys.revoke(id_, _who()))
+
+    async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """The newest lines of the audit log."""
+        found = await self._app.database.read(audit.page, Search(**wanted), limit=limit)
+        return [audit_wire(row) for row in found]
+
+
+def _who() -> Entry:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        user = ""
+    return Entry(action="", owner=user[:64], credential="cli")
+
+
+class HttpAccounts:
+    """Handles keys through the API."""
+
+    def __init__(self, ask: Callable[..., Awaitable[Json]]) -> None:
+        self._ask = ask
+
+    async def make(self, words: Json) -> Json:
+        """A new key, with its text."""
+        return await self._ask("POST", "/api/keys", words)
+
+    async def page(self) -> list[Json]:
+        """All keys by id."""
+        found: list[Json] = []
+        while True:
+            query = {"after": found[-1]["id"] if found else ""}
+            page = cast("list[Json]", (await self._ask("GET", "/api/keys", query=query))["keys"])
+            if not page:
+                return found
+            found += page
+
+    async def rotate(self, id_: str, overlap: float) -> Json:
+        """The key with its next text."""
+        return await self._ask("POST", f"/api/keys/{quote(id_, safe='')}/rotate", {"overlap": overlap})
+
+    async def revoke(self, id_: str) -> Json:
+        """The key, which opens nothing any more."""
+        return await self._ask("DELETE", f"/api/keys/{quote(id_, safe='')}")
+
+    async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
+        """The newest lines of the audit log."""
+        query = {**wanted, "limit": str(limit)}
+        return cast("list[Json]", (await self._ask("GET", "/api/audit", query=query))["lines"])

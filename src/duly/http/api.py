@@ -71,12 +71,23 @@ def create_api(
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares, scale, keys, audited)
-    ours = (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks, sessions)
+    ours = (
+        health,
+        timeline,
+        tasks,
+        batches,
+        *operators,
+        uploads,
+        inbox,
+        schedules,
+        callbacks,
+        sessions,
+        pages,
+    )
     for part in ours:
         check_known(part.router.routes)
         api.include_router(part.router)
-    for router in (pages.listing, pages.routes(app.declared.app_pages)):
-        api.include_router(router)
+    api.include_router(pages.routes(app.declared.app_pages))
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
     return api

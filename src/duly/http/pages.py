@@ -83,21 +83,21 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 def routes(apps: Mapping[str, Pages]) -> APIRouter:
     """The routes of all pages; open to read, for a page cannot send a token before it is loaded."""
-    router, site = APIRouter(tags=["pages"]), Site(apps)
+    found, site = APIRouter(tags=["pages"]), Site(apps)
 
-    @router.get("/", include_in_schema=False)
+    @found.get("/", include_in_schema=False)
     async def home() -> Response:
         """Duly's own pages."""
         return site.page()
 
-    @router.get("/static/{version}/{path:path}", include_in_schema=False)
+    @found.get("/static/{version}/{path:path}", include_in_schema=False)
     async def static(version: str, path: str) -> Response:
         """A file that pages are made of."""
         return site.file(version, path)
 
     for name in site.apps:
-        router.add_api_route(f"/apps/{name}/", _of(site, name), include_in_schema=False)
-    return router
+        found.add_api_route(f"/apps/{name}/", _of(site, name), include_in_schema=False)
+    return found
 
 
 def _of(site: Site, name: str) -> Callable[[], Awaitable[Response]]:
@@ -107,10 +107,10 @@ def _of(site: Site, name: str) -> Callable[[], Awaitable[Response]]:
     return page
 
 
-listing = APIRouter(prefix="/api/apps", tags=["pages"])
+router = APIRouter(prefix="/api/apps", tags=["pages"])
 
 
-@listing.get("")
+@router.get("")
 async def apps(_principal: PrincipalDep, parts: PartsDep) -> Response:
     """The apps that have pages here."""
     found = parts.app.declared.app_pages.values()

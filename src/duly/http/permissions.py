@@ -59,6 +59,7 @@ RULES: dict[str, Rule] = {
     "GET /livez": _OPEN,
     "GET /readyz": _OPEN,
     "GET /health": _OPEN,
+    "GET /api/apps": _READ,
     "GET /metrics/scale": _OPERATE,
     # The secret in its address is the credential.
     "POST /api/callbacks/{task_id}/{name}/{secret}": Rule(scope=None, action="callback.keep", soon=True),

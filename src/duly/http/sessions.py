@@ -55,10 +55,13 @@ async def begin(request: Request, parts: PartsDep) -> Response:
 
 @router.get("/api/session")
 async def look(request: Request, parts: PartsDep) -> Response:
-    """Who has signed in with this browser, and its CSRF token; 401 when nobody has."""
-    principal = await identify(request)
+    """Who has signed in with this browser, and its CSRF token; `signed_in` is false when nobody has."""
+    try:
+        principal = await identify(request)
+    except NotAllowed:
+        return JSONResponse({"signed_in": False})  # no refusal: a page asks this before anybody could sign in
     if principal.login_id is None and principal.credential != "loopback":
-        raise NotAllowed("nobody has signed in with this browser")
+        return JSONResponse({"signed_in": False})
     return JSONResponse(_wire(parts.app, principal, principal.login_id, principal.expires_at))
 
 
@@ -98,4 +101,4 @@ async def _presented(request: Request, app: App) -> Principal:
 
 def _wire(app: App, principal: Principal, login_id: str | None, expires_at: int | None) -> dict[str, Any]:
     token = "" if login_id is None else cookies.csrf(app, login_id)
-    return {"csrf": token, **principal.wire(), "expires_at": iso(expires_at)}
+    return {"signed_in": True, "csrf": token, **principal.wire(), "expires_at": iso(expires_at)}

@@ -50,12 +50,8 @@ export const post = (path, body, options) => request("POST", path, { body, ...op
 
 /** Finds out who is signed in. */
 export async function recall() {
-  try {
-    session.value = await get("/api/session");
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error;
-    session.value = null;
-  }
+  const said = await get("/api/session");
+  session.value = said.signed_in ? said : null;
 }
 
 /** Signs in with a token; throws a Problem when it is not accepted. */

@@ -141,12 +141,12 @@ class HttpDesk:
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
-        after, left = 0, RECONNECTS
+        after, left = "", RECONNECTS
         while True:
             try:
                 async for event in self._stream(id_, after):
-                    after, left = event["seq"] or after, RECONNECTS
-                    yield event
+                    after, left = event.id or after, RECONNECTS
+                    yield _event(event)
                 if (await self._request("GET", f"/api/tasks/{id_}"))["completed_at"]:
                     return
             except httpx2.TransportError as error:
@@ -155,15 +155,15 @@ class HttpDesk:
                     raise self._unreachable(error) from None
             left -= 1
 
-    async def _stream(self, id_: str, after: int) -> AsyncIterator[Json]:
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+    async def _stream(self, id_: str, after: str) -> AsyncIterator[sse.ServerEvent]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": after}
         path = f"/api/tasks/{id_}/events"
         async with self._client.stream("GET", path, headers=headers, timeout=SILENCE) as response:
             if response.status_code >= 400:
                 await response.aread()
                 raise self._refused(response)
             async for event in sse.events(response.aiter_lines()):
-                yield _event(event)
+                yield event
 
     async def _ask(
         self,
@@ -323,6 +323,6 @@ def _choice(chosen: Choice, limit: int) -> Json:
 
 def _event(event: sse.ServerEvent) -> Json:
     data = json.loads(event.text)
-    if event.id:
+    if event.name != "partial":
         return cast("Json", data)
     return {"seq": None, "type": event.name, "at": None, "data": data}

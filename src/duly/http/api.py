@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from duly.config import SettingsError
+from duly.deliver.feed import Feed
+from duly.deliver.watch import Watch
 from duly.http import (
     batches,
     bulk,
@@ -22,6 +24,7 @@ from duly.http import (
     scale,
     schedules,
     shares,
+    streams,
     tasks,
     timeline,
     uploads,
@@ -63,9 +66,16 @@ def create_api(
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
-    api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
+    api.state.duly = Parts(
+        app=app,
+        ready=ready,
+        probe=Probe(app),
+        stopping=api.state.stopping,
+        feed=Feed(app.database),
+        watch=Watch(app.database),
+    )
     operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    for part in (health, timeline, streams, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])

@@ -18,12 +18,13 @@ from sqlalchemy import (
     column,
 )
 
-from duly.store import columns, steering
-from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
+from duly.store import columns, steering, tickets
+from duly.store.columns import HOT, STORAGE, Body, LongText, by_time, index, key, statuses
 
 metadata = columns.metadata
 #: Those that people write, which have a file of their own.
 limits, queue, schedule, share = steering.limits, steering.queue, steering.schedule, steering.share
+ticket = tickets.ticket
 
 task = Table(
     "task",
@@ -265,6 +266,7 @@ event = Table(
     Column("at", BigInteger, nullable=False),
     Column("type", key(36), nullable=False),
     Column("data", LongText, nullable=False),
+    by_time("event_at", "at"),
     **STORAGE,
 )
 

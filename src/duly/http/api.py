@@ -24,8 +24,10 @@ from duly.http import (
     scale,
     schedules,
     shares,
+    sockets,
     streams,
     tasks,
+    tickets,
     timeline,
     uploads,
 )
@@ -74,8 +76,8 @@ def create_api(
         feed=Feed(app.database),
         watch=Watch(app.database),
     )
-    operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, streams, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    operators, live = (bulk, queues, limits, shares, scale), (streams, sockets, tickets)
+    for part in (health, timeline, *live, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])

@@ -49,7 +49,7 @@ async def events(
     if sse.MEDIA_TYPE not in request.headers.get("accept", ""):
         found = await parts.app.database.read(lists.events, task_id, after, limit)
         return JSONResponse({"events": [_wire(event) for event in found]})
-    place = _place(last_event_id(request))
+    place = place_of(last_event_id(request))
     place = Place(max(after, place.seq), place.part)
     if task.status.terminal and place.seq >= task.seq:
         return Response(status_code=204)  # an EventSource reconnects after any other answer
@@ -76,7 +76,7 @@ async def _frames(events: AsyncGenerator[LiveEvent]) -> AsyncGenerator[str]:
                 yield sse.encode(event.type, _json(data), str(event.place))
 
 
-def _place(text: str) -> Place:
+def place_of(text: str) -> Place:
     """The place that an id names; the beginning when it is none of ours."""
     match = _PLACE.fullmatch(text)
     if match is None:

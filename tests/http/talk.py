@@ -60,9 +60,9 @@ class Talk:
         """The first message with these values."""
         async with asyncio.timeout(10):
             while True:
-                for one in self.got:
-                    if all(one.get(name) == value for name, value in wanted.items()):
-                        return one
+                found = [one for one in self.got if wanted.items() <= one.items()]
+                if found:
+                    return found[0]
                 if self.code is not None:
                     raise AssertionError(f"closed with {self.code}: {self.got}")
                 self._news.clear()

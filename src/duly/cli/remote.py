@@ -12,11 +12,11 @@ from urllib.parse import quote
 
 import httpx2
 
-from duly.cli import sse
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.limit_remote import HttpLimits
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
+from duly.client import sse
 from duly.config import SettingsError, load
 
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0)

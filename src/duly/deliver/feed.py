@@ -66,6 +66,14 @@ class _Follower:
             self.lines.append((line, cursor))
             self.news.set()
 
+    async def next(self) -> tuple[Line, str]:
+        while not self.lines:
+            if self.error is not None:
+                raise self.error
+            self.news.clear()
+            await self.news.wait()
+        return self.lines.popleft()
+
     def fail(self, error: Exception) -> None:
         self.lines.clear()
         self.error = error
@@ -96,14 +104,9 @@ class Feed:
             async for event in self._begin(scope, after, seen):
                 yield event
             while not await self._over(scope, seen):
-                await follower.news.wait()
-                follower.news.clear()
-                while follower.lines:
-                    line, cursor = follower.lines.popleft()
-                    for one in await self._unseen(line, seen):
-                        yield _event(one, cursor)
-                if follower.error is not None:
-                    raise follower.error
+                line, cursor = await follower.next()
+                for one in await self._unseen(line, seen):
+                    yield _event(one, cursor)
             yield FeedEvent(type=END, cursor=END, task_id=scope.batch or "", data={})
         finally:
             self._leave(follower)

@@ -20,6 +20,7 @@ from duly.http import (
     health,
     inbox,
     limits,
+    pages,
     queues,
     scale,
     schedules,
@@ -76,7 +77,7 @@ def create_api(
         feed=Feed(app.database),
         watch=Watch(app.database),
     )
-    operators, live = (bulk, queues, limits, shares, scale), (streams, sockets, tickets)
+    operators, live = (bulk, queues, limits, shares, scale), (streams, sockets, tickets, pages)
     for part in (health, timeline, *live, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
         api.include_router(part.router)
     for spec in app.declared.route_specs:

@@ -1,4 +1,4 @@
-"""One WebSocket: what is to be sent waits in a bounded queue; whatever ends it does it with the right code."""
+"""One WebSocket: what is to be sent waits in a bounded queue; whatever ends it does so with its code."""
 
 from __future__ import annotations
 

@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     auth: Literal["token", "loopback"] = Field(
         "token", description="token: every call needs a token. loopback: open, only on a loopback bind."
     )
+    origins: str = Field(
+        "",
+        description="Whose pages may open WebSockets besides our own: https://app.example.com, with commas.",
+    )
     token_file: str = Field("", description="Credentials, made on first start (0600); beside the database.")
     key_environment: str = Field(
         "live",

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from duly.cli import history, sse
+from duly.cli import history
 from duly.cli.grouped import grouped
 from duly.cli.options import Shown
 from duly.cli.result import readable
 from duly.cli.screen import Screen
 from duly.cli.words import WORDS, language, span
+from duly.client import sse
 
 
 def text_of(result: Any, capsys: pytest.CaptureFixture[str]) -> str:

@@ -91,20 +91,40 @@ async def test_a_reader_who_has_seen_all_is_told_to_stop(site: Site, last: str) 
     assert (await live.ended(), live.status) == ("", 204)
 
 
-async def test_partial_output_has_no_number(site: Site) -> None:
-    """Streamed output arrives as `partial` without an id, so that it never moves the place to resume from."""
+async def test_partial_output_is_resumed_where_it_was_cut(site: Site) -> None:
+    """Its id is its place: the last line, the attempt, the part; whoever comes back with it gets the rest."""
     async with site.user("ann") as ann:
         id_ = (await site.submitted(ann))["id"]
         [claimed] = await site.claim()
         live = stream(site, id_)
         await live.until("started")
-        part = journal.Part(id=id_, attempt=claimed.attempt, part=0, text="one\n\ndata: two\r\nevent: x")
+        for number, text in enumerate(("one\n\ndata: two\r\nevent: x", "three")):
+            part = journal.Part(id=id_, attempt=claimed.attempt, part=number, text=text)
+            await site.app.database.write(journal.stream, part)
+            await live.until(f'"part":{number}')
+        events = parsed(live.text)[-2:]
+        await live.leave()
+        again = stream(site, id_, **{"Last-Event-ID": "2.1.0"})
+        await again.until("three")
+        await again.leave()
+    assert [(event["event"], event["id"]) for event in events] == [("partial", "2.1.0"), ("partial", "2.1.1")]
+    assert json.loads(events[0]["data"])["text"] == "one\n\ndata: two\r\nevent: x"
+    assert [json.loads(event["data"])["text"] for event in parsed(again.text)] == ["three"]
+
+
+async def test_a_line_after_partial_output_keeps_the_place_in_it(site: Site) -> None:
+    """An EventSource knows one id only: that of the last event, which must not forget the part."""
+    async with site.user("ann") as ann:
+        id_ = (await site.submitted(ann))["id"]
+        [claimed] = await site.claim()
+        live = stream(site, id_)
+        part = journal.Part(id=id_, attempt=claimed.attempt, part=0, text="one")
         await site.app.database.write(journal.stream, part)
         await live.until("partial")
-        event = parsed(live.text)[-1]
+        await ann.delete(f"/api/tasks/{id_}")
+        await live.until("cancel_requested")
         await live.leave()
-    assert event.keys() == {"event", "data"}
-    assert (event["event"], json.loads(event["data"])["text"]) == ("partial", part.text)
+    assert parsed(live.text)[-1]["id"] == "3.1.0"
 
 
 async def test_text_of_a_handler_stays_in_its_field(site: Site) -> None:

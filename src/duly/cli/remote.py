@@ -12,12 +12,12 @@ from urllib.parse import quote
 
 import httpx2
 
-from duly.cli import sse
 from duly.cli.accounts import HttpAccounts
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.limit_remote import HttpLimits
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
+from duly.client import sse
 from duly.config import SettingsError, load
 
 TIMEOUT = httpx2.Timeout(30.0, connect=5.0)
@@ -147,12 +147,12 @@ class HttpDesk:
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""
-        after, left = 0, RECONNECTS
+        after, left = "", RECONNECTS
         while True:
             try:
                 async for event in self._stream(id_, after):
-                    after, left = event["seq"] or after, RECONNECTS
-                    yield event
+                    after, left = event.id or after, RECONNECTS
+                    yield _event(event)
                 if (await self._request("GET", f"/api/tasks/{id_}"))["completed_at"]:
                     return
             except httpx2.TransportError as error:
@@ -161,15 +161,15 @@ class HttpDesk:
                     raise self._unreachable(error) from None
             left -= 1
 
-    async def _stream(self, id_: str, after: int) -> AsyncIterator[Json]:
-        headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
+    async def _stream(self, id_: str, after: str) -> AsyncIterator[sse.ServerEvent]:
+        headers = {"Accept": "text/event-stream", "Last-Event-ID": after}
         path = f"/api/tasks/{id_}/events"
         async with self._client.stream("GET", path, headers=headers, timeout=SILENCE) as response:
             if response.status_code >= 400:
                 await response.aread()
                 raise self._refused(response)
             async for event in sse.events(response.aiter_lines()):
-                yield _event(event)
+                yield event
 
     async def _ask(
         self,
@@ -329,6 +329,6 @@ def _choice(chosen: Choice, limit: int) -> Json:
 
 def _event(event: sse.ServerEvent) -> Json:
     data = json.loads(event.text)
-    if event.id:
+    if event.name != "partial":
         return cast("Json", data)
     return {"seq": None, "type": event.name, "at": None, "data": data}

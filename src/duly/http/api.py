@@ -11,6 +11,8 @@ from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 
 from duly.config import SettingsError
+from duly.deliver.feed import Feed
+from duly.deliver.watch import Watch
 from duly.http import (
     audited,
     batches,
@@ -24,9 +26,13 @@ from duly.http import (
     queues,
     scale,
     schedules,
+    script,
     sessions,
     shares,
+    sockets,
+    streams,
     tasks,
+    tickets,
     timeline,
     uploads,
 )
@@ -69,22 +75,18 @@ def create_api(
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
-    api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
-    operators = (bulk, queues, limits, shares, scale, keys, audited)
-    ours = (
-        health,
-        timeline,
-        tasks,
-        batches,
-        *operators,
-        uploads,
-        inbox,
-        schedules,
-        callbacks,
-        sessions,
-        pages,
+    api.state.duly = Parts(
+        app=app,
+        ready=ready,
+        probe=Probe(app),
+        stopping=api.state.stopping,
+        feed=Feed(app.database),
+        watch=Watch(app.database),
     )
-    for part in ours:
+    operators = (bulk, queues, limits, shares, scale, keys, audited)
+    live = (streams, sockets, tickets, script)
+    callers = (timeline, tasks, batches, uploads, inbox, schedules, sessions)
+    for part in (health, *live, *callers, *operators, callbacks, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
     api.include_router(pages.routes(app.declared.app_pages))

@@ -23,7 +23,7 @@ from duly.http.principal import ADMIN, LOOPBACK, Forbidden, Principal
 from duly.model.access import ApiKey, Scope, granted, role_of
 from duly.model.errors import NotAllowed
 from duly.runtime.app import App
-from duly.store import keys
+from duly.store import keys, logins
 
 __all__ = ["AdminDep", "Forbidden", "Principal", "PrincipalDep", "authenticate", "identify", "issue_jwt"]
 
@@ -133,6 +133,18 @@ async def bearer(app: App, token: str) -> Principal:
         return await jwts.user(token, app.credentials.jwt_secret, app.provider, now)
     except jwts.WRONG:
         raise NotAllowed(presented=True) from None
+
+
+async def holds(app: App, principal: Principal) -> bool:
+    """Whether the key or the session that somebody came with is still good; a token's end is its expiry."""
+    now = app.clock.now_ms()
+    if (
+        principal.login_id is not None
+        and await app.database.read(logins.find, principal.login_id, now) is None
+    ):
+        return False
+    key = None if principal.key_id is None else await app.database.read(keys.find, principal.key_id)
+    return principal.key_id is None or (key is not None and any(key.hashes(now)))
 
 
 def _reader(app: App, token: str) -> Principal:

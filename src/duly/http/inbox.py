@@ -33,10 +33,11 @@ async def read(principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Readi
     """The notifications after number `after`, oldest first; ids ascend."""
     tenant, owner = principal.acting(wanted.tenant, wanted.owner)
     rows = await parts.app.database.read(lists.inbox, tenant, owner, wanted.after, wanted.limit)
-    return JSONResponse({"notifications": [_wire(row) for row in rows]})
+    return JSONResponse({"notifications": [wire(row) for row in rows]})
 
 
-def _wire(row: dict[str, Any]) -> dict[str, Any]:
+def wire(row: dict[str, Any]) -> dict[str, Any]:
+    """A notification, flat: what its body says, its number, its task and its times."""
     times = {"created_at": iso(row["created_at"]), "read_at": iso(row["read_at"])}
     return {
         **json.loads(row["body"]),

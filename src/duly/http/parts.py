@@ -10,6 +10,8 @@ from typing import Annotated, cast
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from duly.deliver.feed import Feed
+from duly.deliver.watch import Watch
 from duly.http.probe import Probe
 from duly.runtime.app import App
 
@@ -18,12 +20,15 @@ Ready = Callable[[], tuple[bool, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """Kept in `api.state.duly`; `stopping` is set when the server begins to drain."""
+    """Kept in `api.state.duly`; `stopping` is set when the server begins to drain. `feed` and `watch` look
+    for all who follow here."""
 
     app: App
     ready: Ready
     probe: Probe
     stopping: asyncio.Event
+    feed: Feed
+    watch: Watch
 
 
 def parts(connection: HTTPConnection) -> Parts:

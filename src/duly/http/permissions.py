@@ -59,7 +59,13 @@ RULES: dict[str, Rule] = {
     "GET /livez": _OPEN,
     "GET /readyz": _OPEN,
     "GET /health": _OPEN,
+    "GET /client.js": _OPEN,
     "GET /api/apps": _READ,
+    "GET /api/events": _READ,
+    "GET /api/batches/{batch_id}/events": _READ,
+    "POST /api/tickets": Rule(scope=Scope.READ, action="ticket.issue"),
+    "WS /ws/tasks": _READ,
+    "WS /ws/notifications": _READ,
     "GET /metrics/scale": _OPERATE,
     # The secret in its address is the credential.
     "POST /api/callbacks/{task_id}/{name}/{secret}": Rule(scope=None, action="callback.keep", soon=True),

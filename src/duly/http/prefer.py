@@ -66,7 +66,6 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def last_event_id(request: Request) -> int:
-    """The number of the last event that an SSE reader has seen; 0 when it is none of ours."""
-    text = request.headers.get("last-event-id", "")
-    return int(text) if re.fullmatch(r"[0-9]{1,9}", text) else 0
+def last_event_id(request: Request) -> str:
+    """What an SSE reader has seen last, as the stream named it; empty when it has seen nothing."""
+    return request.headers.get("last-event-id", "")[:64]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from duly.model.access import GRANTS, Role, Scope
@@ -83,6 +84,21 @@ class Principal:
         """How he stands in JSON."""
         scopes = [one.value for one in Scope if one in self.granted]
         return {"owner": self.owner, "tenant": self.tenant, "role": self.role.value, "scopes": scopes}
+
+    def kept(self) -> dict[str, Any]:
+        """All of him as JSON, for `restored`."""
+        scopes = None if self.scopes is None else sorted(self.scopes)
+        return {**asdict(self), "role": self.role.value, "scopes": scopes}
+
+    @classmethod
+    def restored(cls, kept: Mapping[str, Any]) -> Principal:
+        """Who was kept."""
+        scopes = kept["scopes"]
+        given = {
+            "role": Role(kept["role"]),
+            "scopes": None if scopes is None else frozenset(map(Scope, scopes)),
+        }
+        return cls(**{**kept, **given})
 
 
 ADMIN = Principal(role=Role.ADMIN)

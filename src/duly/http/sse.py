@@ -16,10 +16,10 @@ HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MEDIA_TYPE = "text/event-stream"
 
 
-def encode(event: str, data: str, id_: int | None = None) -> str:
+def encode(event: str, data: str, id_: int | str | None = None) -> str:
     """One event as its fields: whatever `data` holds arrives as that data, and as one event."""
     lines = [f"event: {_one_line(event)}"]
-    lines += [] if id_ is None else [f"id: {id_}"]
+    lines += [] if id_ is None else [f"id: {_one_line(str(id_))}"]
     lines += [f"data: {line}" for line in _LINE_ENDS.split(data)]
     return "\n".join(lines) + "\n\n"
 

@@ -16,6 +16,9 @@ from duly.runtime.receipt import HEAD_BYTES, Receipt, Terms
 #: Open requests and streams may take this long at the end.
 GRACE_SECONDS = 3
 KEEP_ALIVE_SECONDS = 30
+#: The largest message of a WebSocket's client, and how often it is asked whether it is there.
+FRAME_BYTES = 65_536
+PING_SECONDS = 20.0
 
 
 class _Server(uvicorn.Server):
@@ -48,7 +51,11 @@ class ApiServer:
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=FRAME_BYTES,
+            ws_ping_interval=PING_SECONDS,
+            ws_ping_timeout=PING_SECONDS,
+            ws_per_message_deflate=False,
         )
         self._server = _Server(config)
         self._sockets = sockets

@@ -187,6 +187,13 @@ def inbox(tx: Transaction, tenant: str, owner: str, after: int = 0, limit: int =
     return [dict(row) for row in tx.core.execute(query.order_by(table.c.id).limit(limit)).mappings()]
 
 
+def inbox_end(tx: Transaction, tenant: str, owner: str) -> int:
+    """The number of an owner's last notification; 0: there is none."""
+    table = schema.notification.c
+    last = sa.select(sa.func.max(table.id)).where(table.tenant == tenant, table.owner == owner)
+    return int(tx.core.execute(last).scalar() or 0)
+
+
 def living_workers(tx: Transaction) -> list[dict[str, Any]]:
     """Worker sessions that have not ended, newest first."""
     table = schema.worker

@@ -18,14 +18,15 @@ from sqlalchemy import (
     column,
 )
 
-from duly.store import accounts, columns, steering
-from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
+from duly.store import accounts, columns, steering, tickets
+from duly.store.columns import HOT, STORAGE, Body, LongText, by_time, index, key, statuses
 
 metadata = columns.metadata
 #: Those that people write, which have a file of their own.
 limits, queue, schedule, share = steering.limits, steering.queue, steering.schedule, steering.share
 #: Those of who calls.
 api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_session
+ticket = tickets.ticket
 
 task = Table(
     "task",
@@ -267,6 +268,7 @@ event = Table(
     Column("at", BigInteger, nullable=False),
     Column("type", key(36), nullable=False),
     Column("data", LongText, nullable=False),
+    by_time("event_at", "at"),
     **STORAGE,
 )
 

@@ -1,0 +1,190 @@
+"""Who may open a WebSocket, and from which page: a corpus of handshakes as data, and what tickets are."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+import pytest
+from site_under_test import MakeSite, Site
+from talk import Talk
+
+from duly.clock import iso
+from duly.testing import FakeClock
+
+HOST = "127.0.0.1:8000"
+OURS = f"http://{HOST}"
+
+
+class Case(NamedTuple):
+    """A handshake: from which page, with what; `right` is a good ticket's or token's place."""
+
+    name: str
+    opens: bool
+    origin: tuple[str, ...] = ()
+    query: str = ""
+    protocols: tuple[str, ...] = ()
+    header: str = ""
+    path: str = "/ws/tasks"
+
+
+CORPUS = (
+    Case("a program with a token", True, header="Bearer {token}"),
+    Case("our page with a ticket", True, (OURS,), "?ticket={ticket}"),
+    Case("our page with a subprotocol", True, (OURS,), protocols=("duly.v1", "duly.bearer.{token}")),
+    Case("our page over TLS", True, (f"https://{HOST}",), "?ticket={ticket}"),
+    Case("an allowed page", True, ("https://app.example.com",), "?ticket={ticket}"),
+    Case("an allowed page in capitals", True, ("HTTPS://APP.example.com",), "?ticket={ticket}"),
+    Case("a foreign page with a ticket", False, ("https://evil.example",), "?ticket={ticket}"),
+    Case("a foreign page with a token", False, ("https://evil.example",), header="Bearer {token}"),
+    Case("a page like an allowed one", False, ("https://app.example.com.evil.example",), "?ticket={ticket}"),
+    Case("an allowed page on another port", False, ("https://app.example.com:8443",), "?ticket={ticket}"),
+    Case("an allowed page without TLS", False, ("http://app.example.com",), "?ticket={ticket}"),
+    Case("our host on another port", False, ("http://127.0.0.1:9000",), "?ticket={ticket}"),
+    Case("our host as a user's name", False, (f"http://{HOST}@evil.example",), "?ticket={ticket}"),
+    Case("a page without an origin", False, ("null",), "?ticket={ticket}"),
+    Case("an empty origin", False, ("",), "?ticket={ticket}"),
+    Case("a page of a file", False, (f"file://{HOST}",), "?ticket={ticket}"),
+    Case("two origins", False, (OURS, "https://evil.example"), "?ticket={ticket}"),
+    Case("nothing", False),
+    Case("a used ticket", False, (OURS,), "?ticket={used}"),
+    Case("an expired ticket", False, (OURS,), "?ticket={expired}"),
+    Case("a ticket of the other route", False, (OURS,), "?ticket={other}"),
+    Case("this ticket at the other route", False, (OURS,), "?ticket={ticket}", path="/ws/notifications"),
+    Case("two tickets", False, (OURS,), "?ticket={ticket}&ticket={ticket}"),
+    Case("an empty ticket", False, (OURS,), "?ticket="),
+    Case("no ticket of ours", False, (OURS,), "?ticket=%00%ff"),
+    Case("a ticket as a token", False, header="Bearer {ticket}"),
+    Case("a token in the address", False, query="?token={token}"),
+    Case("a token as a ticket", False, query="?ticket={token}"),
+    Case("a wrong token", False, protocols=("duly.v1", "duly.bearer.x")),
+    Case("a subprotocol without a token", False, protocols=("duly.v1",)),
+    Case("two tokens", False, protocols=("duly.bearer.{token}",), header="Bearer {token}"),
+)
+
+
+@pytest.fixture
+async def clocked(make_site: MakeSite) -> tuple[Site, FakeClock]:
+    """A site under a clock of ours."""
+    clock = FakeClock()
+    return await make_site(clock=clock, origins="https://app.example.com, https://b.example.com/"), clock
+
+
+async def ticket(site: Site, token: str, route: str = "/ws/tasks") -> str:
+    """A fresh one."""
+    async with site.client({"Authorization": f"Bearer {token}"}) as client:
+        answer = await client.post("/api/tickets", json={"route": route})
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["ticket"])
+
+
+async def shown(site: Site, clock: FakeClock) -> dict[str, str]:
+    """What a handshake may show."""
+    token = site.app.credentials.token
+    expired = await ticket(site, token)
+    clock.advance(60)
+    used = await ticket(site, token)
+    one = Talk(site.api, f"/ws/tasks?ticket={used}")
+    await one.accepted
+    await one.leave()
+    other = await ticket(site, token, "/ws/notifications")
+    return {
+        "token": token, "expired": expired, "used": used, "other": other, "ticket": await ticket(site, token)
+    }  # fmt: skip
+
+
+def opened(site: Site, case: Case, values: dict[str, str]) -> Talk:
+    """The handshake of a case."""
+    raw: dict[str, str] = {"authorization": case.header.format(**values)} if case.header else {}
+    protocols = tuple(one.format(**values) for one in case.protocols)
+    query = case.query.format(**values)
+    return Talk(site.api, case.path + query, raw, protocols=protocols, origins=case.origin, host=HOST)
+
+
+@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
+async def test_only_who_may_opens_a_socket(clocked: tuple[Site, FakeClock], case: Case) -> None:
+    """All others are closed with 1008 before a message is exchanged."""
+    site, clock = clocked
+    one = opened(site, case, await shown(site, clock))
+    if case.opens:
+        await one.accepted
+        await one.leave()
+    else:
+        assert await one.closed() == 1008
+        assert not one.accepted.done()
+
+
+async def test_the_token_among_the_subprotocols_is_never_echoed(site: Site) -> None:
+    """Only our protocol's name is answered."""
+    token = site.app.credentials.token
+    one = Talk(site.api, "/ws/tasks", protocols=("duly.v1", f"duly.bearer.{token}"))
+    assert await one.accepted == "duly.v1"
+    await one.leave()
+    two = Talk(site.api, "/ws/tasks", protocols=(f"duly.bearer.{token}",))
+    assert await two.accepted is None
+    await two.leave()
+
+
+async def test_a_ticket_is_its_owners(site: Site) -> None:
+    """The socket that it opens sees what the user sees who asked for it."""
+    async with site.user("ann") as ann, site.user("bob") as bob:
+        his = (await site.submitted(bob))["id"]
+        answer = (await ann.post("/api/tickets", json={})).json()
+    one = Talk(site.api, f"/ws/tasks?ticket={answer['ticket']}")
+    one.say({"op": "subscribe", "task_ids": [his]})
+    await one.until(type="error", code="task_not_found")
+    await one.leave()
+
+
+async def test_a_ticket_says_until_when(clocked: tuple[Site, FakeClock]) -> None:
+    """A minute from now, and it is not kept as it is given."""
+    site, clock = clocked
+    async with site.admin as admin:
+        answer = await admin.post("/api/tickets", json={})
+        refused = await admin.post("/api/tickets", json={"route": "/api/tasks"})
+    assert answer.json()["expires_at"] == iso(clock.now_ms() + 60_000)
+    assert answer.headers["cache-control"] == "no-store"
+    assert refused.status_code == 422
+    kept = await site.app.database.read(_rows)
+    assert answer.json()["ticket"] not in str(kept)
+
+
+def _rows(tx: Any) -> list[Any]:
+    return list(tx.core.exec_driver_sql("SELECT * FROM ticket").all())
+
+
+async def test_two_who_show_one_ticket_at_once_are_not_both_let_in(site: Site) -> None:
+    """Whoever takes its row away enters."""
+    one_ticket = await ticket(site, site.app.credentials.token)
+    talks = [Talk(site.api, f"/ws/tasks?ticket={one_ticket}") for _ in range(5)]
+    async with asyncio.timeout(10):
+        await asyncio.wait([one.task for one in talks], return_when=asyncio.FIRST_COMPLETED)
+        closed = [one for one in talks if await _settled(one)]
+    assert len(closed) == 4
+    for one in talks:
+        await one.leave()
+
+
+async def _settled(one: Talk) -> bool:
+    """Whether it was closed, as soon as that is known."""
+    await asyncio.wait([one.accepted, one.task], return_when=asyncio.FIRST_COMPLETED)
+    return not one.accepted.done()
+
+
+async def test_tickets_that_nobody_used_go(clocked: tuple[Site, FakeClock]) -> None:
+    """With the next one that is asked for."""
+    site, clock = clocked
+    await ticket(site, site.app.credentials.token)
+    clock.advance(61)
+    await ticket(site, site.app.credentials.token)
+    assert len(await site.app.database.read(_rows)) == 1
+
+
+async def test_a_page_of_this_host_opens_a_socket_with_auth_loopback(make_site: MakeSite) -> None:
+    """And no other page."""
+    site = await make_site(auth="loopback")
+    one = Talk(site.api, "/ws/tasks", origins=(OURS,), host=HOST)
+    await one.accepted
+    await one.leave()
+    two = Talk(site.api, "/ws/tasks", origins=("https://evil.example",), host=HOST)
+    assert await two.closed() == 1008

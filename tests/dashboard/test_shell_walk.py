@@ -25,7 +25,7 @@ FLAGS = [
 WALKS = [("en-GB", "light", 1200), ("zh-CN", "dark", 1200), ("zh-CN", "light", 390)]
 #: What the page itself hears of its policy being broken, kept where the test finds it.
 WATCH = """window.broken = [];
-addEventListener("securitypolicyviolation", (told) => broken.push(told.violatedDirective + told.blockedURI));"""
+addEventListener("securitypolicyviolation", (said) => broken.push(said.violatedDirective));"""
 
 
 def needed() -> str:

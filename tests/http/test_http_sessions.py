@@ -33,7 +33,7 @@ async def test_a_browser_signs_in_and_out(site: Site) -> None:
         gone = await client.get("/api/session")
     assert (told["owner"], told["tenant"], told["role"]) == ("ann", "", "user")
     assert told["csrf"] == page["X-CSRF-Token"]
-    assert (ended.status_code, kept.status_code, gone.status_code) == (200, 401, 401)
+    assert (ended.status_code, kept.status_code, gone.json()) == (200, 401, {"signed_in": False})
 
 
 @pytest.mark.parametrize(("base", "secure"), [(OURS, False), ("https://duly.example", True)])

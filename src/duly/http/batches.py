@@ -48,4 +48,4 @@ async def look(
     task = await caller.task(batch_id)
     if task.task_type != BATCH:
         raise TaskNotFound(f"there is no batch {batch_id}")
-    return caller.answer(await caller.ended(task, wait))
+    return await caller.look(task, wait)

@@ -174,7 +174,7 @@ async def look(
     wait: Annotated[float, Query(ge=0, allow_inf_nan=False, description="Seconds to wait for its end.")] = 0,
 ) -> Response:
     """The task as it stands, or when it has ended within `wait` seconds."""
-    return caller.answer(await caller.ended(await caller.task(task_id), wait))
+    return await caller.look(await caller.task(task_id), wait)
 
 
 @router.delete("/{task_id}")

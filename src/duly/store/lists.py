@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -110,6 +110,23 @@ def statuses(tx: Transaction, ids: Sequence[str]) -> dict[str, Status]:
     """The status of each task that exists."""
     query = sa.select(schema.task.c.id, schema.task.c.status).where(schema.task.c.id.in_(ids))
     return {row[0]: Status(row[1]) for row in tx.core.execute(query)}
+
+
+class Mark(NamedTuple):
+    """How far a task is: two looks with the same mark saw the same task."""
+
+    status: Status
+    seq: int
+    touched_at: int
+    progress: float | None
+    progress_message: str | None
+
+
+def marks(tx: Transaction, ids: Sequence[str]) -> dict[str, Mark]:
+    """How far each task is that exists."""
+    columns = [schema.task.c[name] for name in Mark._fields[1:]]
+    query = sa.select(schema.task.c.id, schema.task.c.status, *columns).where(schema.task.c.id.in_(ids))
+    return {row[0]: Mark(Status(row[1]), *row[2:]) for row in tx.core.execute(query)}
 
 
 def cancelling(tx: Transaction, ids: Sequence[str]) -> list[str]:

@@ -15,6 +15,7 @@ from duly.http import (
     batches,
     bulk,
     callbacks,
+    explained,
     health,
     inbox,
     limits,
@@ -65,7 +66,8 @@ def create_api(
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    others = (uploads, inbox, schedules, callbacks, explained)
+    for part in (health, timeline, tasks, batches, *operators, *others):
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])

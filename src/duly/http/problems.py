@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.websockets import WebSocket
 
+from duly.http import chinese
 from duly.http.parts import parts
 from duly.http.titles import language, title
 from duly.model.errors import DulyError, Moved, NotAllowed, NotReady, QueueFull, QuotaExceeded
@@ -34,6 +35,7 @@ CODES = {
     405: "method_not_allowed",
     413: "too_large",
     415: "unsupported_media_type",
+    416: "range_not_satisfiable",
     422: "invalid_input",
     500: "internal_error",
     503: "not_ready",
@@ -79,8 +81,12 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem; `type` is stable, `title` in the caller's language, `errors` point into the input."""
+    """A problem; `type` is stable, title and detail in the caller's language, `errors` point into the input."""
     words = language(connection)
+    if words == "zh":
+        found = [chinese.error(one) for one in errors]
+        detail = summary(found) if errors and detail == summary(errors) else chinese.detail(code, detail)
+        errors = found
     body: dict[str, Any] = {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title(code, status, words),

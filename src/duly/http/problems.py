@@ -81,7 +81,7 @@ def problem(
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem; `type` is stable, title and detail in the caller's language, `errors` point into the input."""
+    """A problem; `type` is stable, texts are in the caller's language, `errors` point into the input."""
     words = language(connection)
     if words == "zh":
         found = [chinese.error(one) for one in errors]

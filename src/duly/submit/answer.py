@@ -36,7 +36,7 @@ class Ends:
         self._watcher: asyncio.Task[None] | None = None
 
     async def wait(self, id_: str, seconds: float, over: Over = has_ended) -> bool:
-        """Whether within `seconds` the wait is over: when the task has ended, unless `over` says otherwise."""
+        """Whether the wait is over within `seconds`: the task has ended, unless `over` says otherwise."""
         if over(await self.mark(id_)):
             return True
         entry = (over, asyncio.get_running_loop().create_future())

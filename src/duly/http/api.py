@@ -30,8 +30,10 @@ from duly.http import (
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
+from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS, RESPONSES
+from duly.model.limit import Rate
 from duly.runtime.app import App
 
 #: Pages of apps lie here; they are open to read, for a page cannot send a token before it is loaded.
@@ -79,7 +81,15 @@ def _edge(app: App) -> list[Middleware]:
     settings = app.settings
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
-    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, limits]
+    ration = _ration(app)
+    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, *ration, limits]
+
+
+def _ration(app: App) -> list[Middleware]:
+    if not app.settings.rate_limit:
+        return []
+    rate = Rate.parse(app.settings.rate_limit)
+    return [Middleware(Rationed, permits=Permits(app, rate), rate=rate)]
 
 
 class Closed(Bearer):

@@ -80,6 +80,7 @@ def problem(
     *,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
     """A problem; `type` is stable, texts are in the caller's language, `errors` point into the input."""
     words = language(connection)
@@ -97,6 +98,7 @@ def problem(
     }
     if errors:
         body["errors"] = list(errors)
+    body |= more or {}
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     extra = {**(headers or {}), "Content-Language": words, "Vary": "Accept-Language"}
     return Response(text, status, headers=extra, media_type=MEDIA_TYPE)

@@ -18,12 +18,13 @@ from sqlalchemy import (
     column,
 )
 
-from duly.store import columns, steering
+from duly.store import columns, steering, surface
 from duly.store.columns import HOT, STORAGE, Body, LongText, index, key, statuses
 
 metadata = columns.metadata
 #: Those that people write, which have a file of their own.
 limits, queue, schedule, share = steering.limits, steering.queue, steering.schedule, steering.share
+bucket, upload, upload_ref = surface.bucket, surface.upload, surface.upload_ref
 
 task = Table(
     "task",

@@ -10,7 +10,7 @@ import pytest
 from site_under_test import Site
 from starlette.requests import Request
 
-import duly.http.prefer  # noqa: F401 - defines errors of the tree
+import duly.http.prefer
 import duly.model.outcome  # noqa: F401 - the same
 from duly.http import chinese
 from duly.http.meanings import MEANINGS

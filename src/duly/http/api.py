@@ -16,6 +16,7 @@ from duly.http import (
     bulk,
     callbacks,
     explained,
+    files,
     health,
     inbox,
     limits,
@@ -68,7 +69,7 @@ def create_api(
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares, scale)
-    others = (uploads, inbox, schedules, callbacks, explained)
+    others = (files, uploads, inbox, schedules, callbacks, explained)
     for part in (health, timeline, tasks, batches, *operators, *others):
         api.include_router(part.router)
     for spec in app.declared.route_specs:

@@ -158,18 +158,30 @@ class Caller:
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
     async def upload(self, upload_file: UploadFile) -> dict[str, Any]:
-        """Keeps an upload; the answer goes into a task's input: blob (SHA-256), name, size, content_type.
+        """Keeps a file of a form; see `keep`."""
+        name, kind = upload_file.filename or "", upload_file.content_type or ""
+        return await self.keep(_chunks(upload_file), name=name, content_type=kind)
+
+    async def keep(
+        self,
+        stream: AsyncIterator[bytes],
+        *,
+        name: str = "",
+        content_type: str = "",
+        sha256: str | None = None,
+    ) -> dict[str, Any]:
+        """Keeps a file; the answer goes into a task's input: blob (SHA-256), name, size, content_type.
 
         Raises:
             TooLarge: larger than the setting `upload_limit`.
-            InvalidInput: an empty file.
+            InvalidInput: an empty file; `DigestDiffers` when it is not what `sha256` (hex) says.
         """
         limit = self._app.settings.upload_limit
-        sha256, size = await blobs.put(self._app.database, _chunks(upload_file), limit=limit)
-        kind = (upload_file.content_type or "").partition(";")[0].strip().lower()
+        kept, size = await blobs.put(self._app.database, stream, limit=limit, expected=sha256)
+        kind = content_type.partition(";")[0].strip().lower()
         return {
-            "blob": sha256,
-            "name": display_name(upload_file.filename or ""),
+            "blob": kept,
+            "name": display_name(name),
             "size": size,
             "content_type": kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream",
         }

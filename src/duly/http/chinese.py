@@ -71,6 +71,10 @@ _SENTENCES = {
         r"任务 \1 的状态是 \2，只有失败或已取消的任务可以重试"
     ),
     r"task (.+) is (\w+); it takes no signals any more": r"任务 \1 的状态是 \2，不再接收信号",
+    r"task (.+) is (\w+); only a completed task has a result": (
+        r"任务 \1 的状态是 \2，只有已完成的任务才有结果"
+    ),
+    r"the file has (\d+) bytes": r"文件共 \1 字节",
     r"too many requests; come back in (\d+) s": r"请求过于频繁，请在 \1 秒后重试",
     r"Not Found": "该地址不存在",
     r"Method Not Allowed": "此地址不支持该请求方法",

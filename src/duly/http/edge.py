@@ -19,6 +19,8 @@ from duly.http.parts import parts
 from duly.http.problems import on_duly_error, problem, unexpected
 from duly.model.errors import DulyError
 
+#: Where files come raw.
+UPLOADS = "/api/uploads"
 #: What a multipart form may add around its file.
 FORM_MARGIN = 65_536
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -145,7 +147,7 @@ class BodyTooLarge(HTTPException):
 
 
 class BodyLimits:
-    """Caps each body, with and without Content-Length; forms with files are read for known callers only."""
+    """Caps each body, with and without Content-Length; files are read for known callers only."""
 
     def __init__(self, app: ASGIApp, *, body: int, upload: int) -> None:
         self._app = app
@@ -157,7 +159,9 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        form = headers.get("content-type", "").lower().startswith("multipart/form-data") or (
+            scope["method"] == "POST" and scope["path"].endswith(UPLOADS)
+        )
         limit = self._upload if form else self._body
         refusal = await _refusal(scope, headers, limit, form=form)
         if refusal is None:

@@ -29,6 +29,7 @@ class Terms:
     lease_ms: int = 30_000
     retention_ms: int = 30 * 86_400_000
     key_ttl_ms: int = 86_400_000
+    upload_ms: int = 86_400_000
     public_url: str = ""
 
 

@@ -20,6 +20,7 @@ from duly.http import (
     health,
     inbox,
     limits,
+    openapi,
     queues,
     scale,
     schedules,
@@ -33,7 +34,7 @@ from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
 from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
-from duly.http.problems import HANDLERS, RESPONSES
+from duly.http.problems import HANDLERS
 from duly.model.limit import Rate
 from duly.runtime.app import App
 
@@ -63,7 +64,6 @@ def create_api(
         redirect_slashes=False,
         middleware=_edge(app),
         exception_handlers=HANDLERS,
-        responses=RESPONSES,
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
@@ -74,6 +74,7 @@ def create_api(
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
+    openapi.install(api)
     return api
 
 

@@ -41,34 +41,24 @@ CODES = {
     503: "not_ready",
 }
 
-#: How the routes' errors stand in OpenAPI.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem (RFC 9457)",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "code", "instance"],
-                    "properties": {
-                        "type": {"type": "string", "format": "uri-reference"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "code": {"type": "string"},
-                        "instance": {"type": "string"},
-                        "errors": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {"detail": {"type": "string"}, "pointer": {"type": "string"}},
-                            },
-                        },
-                    },
-                }
-            }
-        },
-    }
+_FINDING = {
+    "type": "object",
+    "required": ["detail", "pointer"],
+    "properties": {"detail": {"type": "string"}, "pointer": {"type": "string"}},
+}
+#: A problem as JSON Schema.
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "description": "An address that explains it."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Stable, for programs."},
+        "instance": {"type": "string"},
+        "errors": {"type": "array", "items": _FINDING},
+    },
 }
 
 

@@ -115,6 +115,8 @@ async def test_an_apps_own_error_keeps_its_headers(shared: Site) -> None:
         ("/api/tasks", "GET, HEAD, OPTIONS, POST"),
         ("/api/tasks/x", "DELETE, GET, HEAD, OPTIONS"),
         ("/api/tasks/x/cancel", "OPTIONS, POST"),
+        ("/api/tasks/stats", "GET, HEAD, OPTIONS"),
+        ("/api/tasks/move", "OPTIONS, POST"),
         ("/livez", "GET, HEAD, OPTIONS"),
     ],
 )

@@ -23,6 +23,8 @@ from duly.model.errors import DulyError
 UPLOADS = "/api/uploads"
 #: What a multipart form may add around its file.
 FORM_MARGIN = 65_536
+#: Where in a request's scope headers stand that its answer gets, whatever it is.
+EXTRA = "duly.headers"
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::\d{1,5})?")
 
@@ -34,12 +36,16 @@ class Harden:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        extra: dict[str, str] = {}
+
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _harden(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                headers.update(extra)
+                _harden(headers)
             await send(message)
 
-        await self._app(scope, receive, harden)
+        await self._app({**scope, EXTRA: extra}, receive, harden)
 
 
 def _harden(headers: MutableHeaders) -> None:

@@ -175,13 +175,18 @@ def summary(errors: Sequence[Mapping[str, str]]) -> str:
 
 
 def allowed(connection: HTTPConnection) -> list[str]:
-    """The methods that this address answers, over all routes; the framework names one route's only."""
+    """The methods that this address answers, over all routes; the framework names one route's only.
+
+    An address that is described as it stands, such as /api/tasks/stats, is not also some task's.
+    """
+    written = connection.app.openapi()["paths"].get(connection.scope["path"])
     scope = {key: value for key, value in connection.scope.items() if key not in ("fastapi", "path_params")}
     routes = connection.app.routes
     found = {
         method
         for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+        and (written is None or method.lower() in written)
     }
     return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
 

@@ -1,4 +1,4 @@
-"""docs/openapi.json is what the server says of its API, and no change breaks a client unseen.
+"""docs/openapi.json is what the server says of its API, and no change breaks a client unseen."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import api_document
 import pytest
+
+import api_document
 
 
 @pytest.fixture(scope="module")

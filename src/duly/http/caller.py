@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Depends, UploadFile
+from fastapi import Depends
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 

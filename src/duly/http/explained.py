@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
@@ -13,7 +14,7 @@ from duly.http.titles import language, title
 
 router = APIRouter(prefix="/problems", tags=["problems"])
 
-_HTML = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+_HTML: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
 _PAGE = """<!doctype html>
 <html lang="{language}"><meta charset="utf-8"><title>{title}</title>
 <h1>{title}</h1><p>{detail}</p><p><code>{code}</code> · HTTP {status}</p></html>
@@ -26,7 +27,7 @@ async def all_(request: Request) -> Response:
     return JSONResponse({"problems": [_said(request, code) for code in MEANINGS]}, headers=_VARY)
 
 
-@router.get("/{name}", responses={**_HTML})
+@router.get("/{name}", responses=_HTML)
 async def look(request: Request, name: str) -> Response:
     """What a problem of this type means and what to do; a page for `Accept: text/html`."""
     code = name.replace("-", "_")

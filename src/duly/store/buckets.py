@@ -17,11 +17,11 @@ from duly.store.transaction import Transaction
 
 
 class Lease(NamedTuple):
-    """`want` permits out of the bucket `name`, which holds `count` and refills within `per_ms`."""
+    """`want` permits out of the bucket `name`, which holds `most` and refills within `per_ms`."""
 
     name: str
     want: int
-    count: int
+    most: int
     per_ms: int
 
 
@@ -38,19 +38,19 @@ def lease(tx: Transaction, items: Sequence[Lease]) -> list[Granted]:
     """Takes permits, at most as many as there are."""
     table = schema.bucket.c
     names = sorted({item.name for item in items})
-    counts = {item.name: item.count for item in items}
+    counts = {item.name: item.most for item in items}
     tx.run("buckets_make", [{"name": name, "tokens": counts[name]} for name in names])
     query = sa.select(schema.bucket).where(table.name.in_(names)).order_by(table.name).with_for_update()
     tokens = {row.name: (row.tokens, row.refilled_at) for row in tx.core.execute(query)}
     answers, rows = [], {}
     for item in items:
         left, at = tokens[item.name]
-        left = min(item.count, left + max(0, tx.now - at) * item.count / item.per_ms)
+        left = min(item.most, left + max(0, tx.now - at) * item.most / item.per_ms)
         permits = min(item.want, math.floor(left))
         left -= permits
         tokens[item.name] = (left, tx.now)
-        each = item.per_ms / item.count
-        full_ms = math.ceil((item.count - left) * each)
+        each = item.per_ms / item.most
+        full_ms = math.ceil((item.most - left) * each)
         answers.append(Granted(permits, left, math.ceil(max(0, 1 - left) * each), full_ms))
         rows[item.name] = {"of": item.name, "left": left, "full": tx.now + full_ms}
     tx.core.execute(_update(tx.now), list(rows.values()))

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge idle bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -92,6 +92,9 @@ scaling: install ## Drain on PostgreSQL with 1, 2, 4 and 8 workers: JSON lines, 
 bridge: install ## Send 200 tasks through Celery on each broker, over a bad line: one JSON line
 	@$(BIN)/python scripts/bridge.py $(ARGS)
 
+fuzz: install ## Call every operation of the API with generated requests (ARGS=--small): one JSON line
+	@$(BIN)/python scripts/fuzz.py $(ARGS)
+
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py
 
@@ -105,8 +108,9 @@ fix: install ## Mend what ruff can mend, and format
 	@$(BIN)/ruff check --fix --quiet || true
 	@$(BIN)/ruff format --quiet
 
-docs: install ## Write docs/en/reference.md from the code
+docs: install ## Write docs/en/reference.md and docs/openapi.json from the code
 	@$(BIN)/python scripts/reference.py
+	@$(BIN)/python scripts/api_document.py $(ARGS)
 
 lock: install ## Write the lock files again (UPGRADE=1 takes newer versions)
 	@$(PIP) "uv>=0.9,<1"

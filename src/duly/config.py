@@ -23,6 +23,7 @@ NOT_SETTINGS = frozenset(
 )
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _KEY_ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]))[^?#\s@]+")
+_RATE = re.compile(r"([1-9][0-9]{0,5}/([1-9][0-9]{0,4})?[smhd])?")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -115,6 +116,12 @@ class Settings(BaseSettings):
     connections: int = Field(2000, ge=1, description="Most connections of one API process at once.")
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
     upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")
+    upload_days: float = Field(
+        1, gt=0, description="How long an upload is kept that no task refers to, since it was sent."
+    )
+    rate_limit: str = Field(
+        "", description="Most API requests of one caller, such as 600/m or 20/s; empty: no limit."
+    )
     retention_days: float = Field(
         30, gt=0, description="How long an ended task is kept, unless its type or it says otherwise."
     )
@@ -213,6 +220,8 @@ def _contradictions(settings: Settings) -> list[str]:
     problems += _identity(settings)
     if settings.engine == "celery" and not settings.broker_url.startswith(_BROKERS):
         problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
+    if not _RATE.fullmatch(settings.rate_limit):
+        problems.append(f"rate_limit is written as 600/m or 20/s, not {settings.rate_limit!r}")
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems

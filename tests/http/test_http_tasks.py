@@ -108,7 +108,7 @@ async def test_a_query_that_makes_no_sense_is_refused(site: Site, query: str) ->
     async with site.user("ann") as ann:
         answer = await ann.get(f"/api/tasks?{query}")
     assert answer.status_code == 422
-    assert answer.json()["errors"][0]["pointer"] == f"#/query/{query.partition('=')[0]}"
+    assert answer.json()["errors"][0]["pointer"].startswith(f"#/query/{query.partition('=')[0]}")
 
 
 async def test_an_administrator_lists_all_or_one_owner(site: Site) -> None:

@@ -43,6 +43,7 @@ INTENDED = {
     "blocked": {"task_blocked"},
     "blocked_first": {"task_blocked"},
     "body": {"task_data"},
+    "buckets_make": set(),
     "cancel_request": {"task"},
     "candidates": {"task_claim"},
     "claim": {"task", "task_data"},
@@ -78,6 +79,7 @@ INTENDED = {
     "paused": {"queue"},
     "queue_known": set(),
     "quotas": {"limits_quota"},
+    "refer": {"upload"},
     "rounds": {"attempt"},
     "renew": {"worker"},
     "sender": {"worker_living"},
@@ -100,6 +102,7 @@ INTENDED = {
     "startable_suspects": {"task_claim"},
     "transition": MOVING,
     "unblock": {"task", "task_claim"},
+    "upload": set(),
     "waited": {"task_claim"},
     "waiting": {"task_claim"},
 }

@@ -8,13 +8,15 @@ from dataclasses import dataclass
 
 from duly.model.errors import NotReady
 from duly.model.events import Emit
-from duly.store import audit, limit_care
+from duly.store import audit, buckets, limit_care, uploads
 from duly.store.database import Database
 from duly.store.reserve import Reserve
 from duly.store.retention import FRONT, Expired, expired, forget_sessions, prunable, prune
 
 #: Tasks that one transaction deletes.
 BATCH = 100
+#: Uploads that one transaction deletes, for they are large, and transactions of one pass.
+UPLOADS, UPLOAD_ROUNDS = 10, 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +68,7 @@ class Pruner:
         #: Whether the pass is not over.
         self.more = False
         #: What this pass has deleted, and what it has passed by.
-        self.tasks = self.kept = self.sessions = 0
+        self.tasks = self.kept = self.sessions = self.uploads = 0
 
     async def tick(self) -> int:
         """Deletes the next batch; answers how many tasks that were."""
@@ -111,7 +113,21 @@ class Pruner:
         self.sessions = await self._database.write(forget_sessions, None)
         await self._database.write(limit_care.forget, None)
         await self._database.write(audit.forget, None)
-        if self.tasks or self.sessions:
-            self._emit("store.pruned", tasks=self.tasks, kept=self.kept, sessions=self.sessions)
+        await self._database.write(buckets.forget, None)
+        self.uploads = await self._forget_uploads()
+        if self.tasks or self.sessions or self.uploads:
+            self._emit(
+                "store.pruned", tasks=self.tasks, kept=self.kept, sessions=self.sessions, uploads=self.uploads
+            )
         if not await asyncio.to_thread(self._reserve.keep) and self._reserve.size:
             self._emit("store.reserve_missing", path=str(self._reserve.path), level="warning")
+
+    async def _forget_uploads(self) -> int:
+        """Deletes uploads that nobody uses, a few at a time; answers how many."""
+        gone = 0
+        for _ in range(UPLOAD_ROUNDS):
+            page = await self._database.read(uploads.old, UPLOADS)
+            gone += sum(await self._database.write_many(uploads.forget, page))
+            if len(page) < UPLOADS:
+                break
+        return gone

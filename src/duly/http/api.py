@@ -18,10 +18,13 @@ from duly.http import (
     batches,
     bulk,
     callbacks,
+    explained,
+    files,
     health,
     inbox,
     keys,
     limits,
+    openapi,
     pages,
     queues,
     scale,
@@ -41,8 +44,10 @@ from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpect
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
 from duly.http.permissions import check_known
+from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
-from duly.http.problems import HANDLERS, RESPONSES
+from duly.http.problems import HANDLERS
+from duly.model.limit import Rate
 from duly.runtime.app import App
 
 #: Pages of apps lie here; they are open to read, for a page cannot send a token before it is loaded.
@@ -71,7 +76,6 @@ def create_api(
         redirect_slashes=False,
         middleware=_edge(app),
         exception_handlers=HANDLERS,
-        responses=RESPONSES,
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
@@ -85,13 +89,14 @@ def create_api(
     )
     operators = (bulk, queues, limits, shares, scale, keys, audited)
     live = (streams, sockets, tickets, script)
-    callers = (timeline, tasks, batches, uploads, inbox, schedules, sessions)
-    for part in (health, *live, *callers, *operators, callbacks, pages):
+    callers = (timeline, tasks, batches, files, uploads, inbox, schedules, sessions)
+    for part in (health, *live, *callers, *operators, callbacks, explained, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
     api.include_router(pages.routes(app.declared.app_pages))
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
+    openapi.install(api)
     return api
 
 
@@ -100,14 +105,16 @@ def _edge(app: App) -> list[Middleware]:
     settings = app.settings
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
-    return [
-        Middleware(Harden),
-        Middleware(HeadAsGet),
-        Middleware(Unexpected),
-        *loopback,
-        limits,
-        Middleware(Audited),
-    ]
+    ration = _ration(app)
+    edge = [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected)]
+    return [*edge, *loopback, *ration, limits, Middleware(Audited)]
+
+
+def _ration(app: App) -> list[Middleware]:
+    if not app.settings.rate_limit:
+        return []
+    rate = Rate.parse(app.settings.rate_limit)
+    return [Middleware(Rationed, permits=Permits(app, rate), rate=rate)]
 
 
 class Closed(Bearer):

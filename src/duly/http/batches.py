@@ -8,10 +8,12 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 from starlette.responses import Response
 
+from duly.http import paging
 from duly.http.caller import CallerDep
 from duly.http.gate import JsonBody, shaped
+from duly.http.parts import PartsDep
 from duly.http.queues import json_body
-from duly.http.tasks import TermsRequest
+from duly.http.tasks import Page, TermsRequest, answer_page
 from duly.model.batch import BATCH
 from duly.model.errors import TaskNotFound
 
@@ -38,6 +40,12 @@ async def submit(caller: CallerDep, body: JsonBody) -> Response:
     return await caller.submit(BATCH, input_, **given)
 
 
+@router.get("", responses=paging.LINKED)
+async def list_(caller: CallerDep, parts: PartsDep, page: Annotated[Page, Query()]) -> Response:
+    """The caller's batches, newest first, without counters; `Link` leads to the next page."""
+    return await answer_page(caller, parts, page, "batches", task_type=BATCH)
+
+
 @router.get("/{batch_id}")
 async def look(
     caller: CallerDep,
@@ -48,4 +56,4 @@ async def look(
     task = await caller.task(batch_id)
     if task.task_type != BATCH:
         raise TaskNotFound(f"there is no batch {batch_id}")
-    return caller.answer(await caller.ended(task, wait))
+    return await caller.look(task, wait)

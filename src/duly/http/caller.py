@@ -6,14 +6,16 @@ import asyncio
 import math
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import Depends, UploadFile
+from fastapi import Depends
+from starlette.datastructures import UploadFile
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http.conditional import asks, etag, has
 from duly.http.identity import Principal, PrincipalDep
 from duly.http.parts import parts
 from duly.http.prefer import Preference, idempotency_key, preference
@@ -87,13 +89,43 @@ class Caller:
         place = f"{self.request.scope.get('root_path', '')}/api/tasks/{task.id}"
         if task.status.terminal and (wanted.wait > 0 or task.deduplicated):
             return self.answer(task, headers={**headers, "Content-Location": place})
-        hint = str(_poll_hint(task, self._app.clock.now_ms()))
-        return self.answer(task, 202, headers={**headers, "Location": place, "Retry-After": hint})
+        return self.answer(task, 202, headers={**headers, "Location": place})
 
     def answer(self, task: Task, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-        """The task in its wire shape, its error in the caller's language."""
-        body = task_wire(task, language=language(self.request))
-        return JSONResponse(body, status, {"Vary": "Accept-Language", **(headers or {})})
+        """The task in its wire shape, its error in the caller's language; an entity tag names this answer."""
+        answer = JSONResponse(self._wire(task), status, {"Vary": "Accept-Language", **(headers or {})})
+        answer.headers["ETag"] = etag(bytes(answer.body))
+        answer.headers["Duly-Retention"] = str(self._retention(task))
+        if not task.status.terminal:
+            answer.headers["Retry-After"] = str(_poll_hint(task, self._app.clock.now_ms()))
+        return answer
+
+    async def look(self, task: Task, wait: float) -> Response:
+        """The task when it has ended, or as it stands after `wait` seconds. A caller that sends If-None-Match
+        waits for any change instead, and gets 304 if there is none."""
+        wanted = preference(self.request, self._app.settings.wait_limit)
+        wait = min(wait or wanted.wait, self._app.settings.wait_limit)
+        headers = {"Vary": "Prefer, Accept-Language"}
+        headers |= {"Preference-Applied": wanted.applied} if wanted.applied else {}
+        if not asks(self.request):
+            return self.answer(await self.ended(task, wait), headers=headers)
+        task = await self._until(task.id, self._app.client.follow(task.id, wait, self._is_news))
+        answer = self.answer(task, headers=headers)
+        if not has(self.request, answer.headers["ETag"]):
+            return answer
+        kept = ("etag", "vary", "retry-after", "duly-retention", "preference-applied")
+        return Response(status_code=304, headers={k: v for k, v in answer.headers.items() if k in kept})
+
+    def _wire(self, task: Task) -> dict[str, Any]:
+        return task_wire(task, language=language(self.request))
+
+    def _is_news(self, task: Task) -> bool:
+        return not has(self.request, etag(bytes(JSONResponse(self._wire(task)).body)))
+
+    def _retention(self, task: Task) -> int:
+        """Seconds that the task is kept once it has ended."""
+        ttl = self._app.terms.retention_ms if task.result_ttl_ms is None else task.result_ttl_ms
+        return ttl // 1000
 
     async def task(self, task_id: str, *, result: bool = True) -> Task:
         """A task that the caller may see.
@@ -112,29 +144,45 @@ class Caller:
         if seconds <= 0 or task.status.terminal:
             return task
         seconds = min(seconds, self._app.settings.wait_limit)
-        waiting = asyncio.create_task(self._app.client.wait(task.id, seconds))
+        return await self._until(task.id, self._app.client.wait(task.id, seconds))
+
+    async def _until(self, task_id: str, coming: Coroutine[Any, Any, Task]) -> Task:
+        """What `coming` answers, or the task as it stands when the server stops."""
+        waiting = asyncio.create_task(coming)
         stopping = asyncio.create_task(self._parts.stopping.wait())
         try:
             await asyncio.wait({waiting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            return await waiting if waiting.done() else await self._app.client.get(task.id)
+            return await waiting if waiting.done() else await self._app.client.get(task_id)
         finally:
             waiting.cancel()
             stopping.cancel()
             await asyncio.gather(waiting, stopping, return_exceptions=True)
 
     async def upload(self, upload_file: UploadFile) -> dict[str, Any]:
-        """Keeps an upload; the answer goes into a task's input: blob (SHA-256), name, size, content_type.
+        """Keeps a file of a form; see `keep`."""
+        name, kind = upload_file.filename or "", upload_file.content_type or ""
+        return await self.keep(_chunks(upload_file), name=name, content_type=kind)
+
+    async def keep(
+        self,
+        stream: AsyncIterator[bytes],
+        *,
+        name: str = "",
+        content_type: str = "",
+        sha256: str | None = None,
+    ) -> dict[str, Any]:
+        """Keeps a file; the answer goes into a task's input: blob (SHA-256), name, size, content_type.
 
         Raises:
             TooLarge: larger than the setting `upload_limit`.
-            InvalidInput: an empty file.
+            InvalidInput: an empty file; `DigestDiffers` when it is not what `sha256` (hex) says.
         """
         limit = self._app.settings.upload_limit
-        sha256, size = await blobs.put(self._app.database, _chunks(upload_file), limit=limit)
-        kind = (upload_file.content_type or "").partition(";")[0].strip().lower()
+        kept, size = await blobs.put(self._app.database, stream, limit=limit, expected=sha256)
+        kind = content_type.partition(";")[0].strip().lower()
         return {
-            "blob": sha256,
-            "name": display_name(upload_file.filename or ""),
+            "blob": kept,
+            "name": display_name(name),
             "size": size,
             "content_type": kind if _MEDIA_TYPE.fullmatch(kind) else "application/octet-stream",
         }

@@ -19,8 +19,12 @@ from duly.http.parts import parts
 from duly.http.problems import on_duly_error, problem, unexpected
 from duly.model.errors import DulyError
 
+#: Where files come raw.
+UPLOADS = "/api/uploads"
 #: What a multipart form may add around its file.
 FORM_MARGIN = 65_536
+#: Where in a request's scope headers stand that its answer gets, whatever it is.
+EXTRA = "duly.headers"
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _HOST = re.compile(r"(\[[0-9a-f:]+\]|[a-z0-9.-]+)(?::\d{1,5})?")
 
@@ -32,12 +36,16 @@ class Harden:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        extra: dict[str, str] = {}
+
         async def harden(message: Message) -> None:
             if message["type"] == "http.response.start":
-                _harden(MutableHeaders(scope=message))
+                headers = MutableHeaders(scope=message)
+                headers.update(extra)
+                _harden(headers)
             await send(message)
 
-        await self._app(scope, receive, harden)
+        await self._app({**scope, EXTRA: extra}, receive, harden)
 
 
 def _harden(headers: MutableHeaders) -> None:
@@ -145,7 +153,7 @@ class BodyTooLarge(HTTPException):
 
 
 class BodyLimits:
-    """Caps each body, with and without Content-Length; forms with files are read for known callers only."""
+    """Caps each body, with and without Content-Length; files are read for known callers only."""
 
     def __init__(self, app: ASGIApp, *, body: int, upload: int) -> None:
         self._app = app
@@ -157,7 +165,9 @@ class BodyLimits:
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        form = headers.get("content-type", "").lower().startswith("multipart/form-data")
+        form = headers.get("content-type", "").lower().startswith("multipart/form-data") or (
+            scope["method"] == "POST" and scope["path"].endswith(UPLOADS)
+        )
         limit = self._upload if form else self._body
         refusal = await _refusal(scope, headers, limit, form=form)
         if refusal is None:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.websockets import WebSocket
 
+from duly.http import chinese
 from duly.http.parts import parts
 from duly.http.titles import language, title
 from duly.model.errors import DulyError, Moved, NotAllowed, NotReady, QueueFull, QuotaExceeded
@@ -34,39 +35,30 @@ CODES = {
     405: "method_not_allowed",
     413: "too_large",
     415: "unsupported_media_type",
+    416: "range_not_satisfiable",
     422: "invalid_input",
     500: "internal_error",
     503: "not_ready",
 }
 
-#: How the routes' errors stand in OpenAPI.
-RESPONSES: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem (RFC 9457)",
-        "content": {
-            MEDIA_TYPE: {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "code", "instance"],
-                    "properties": {
-                        "type": {"type": "string", "format": "uri-reference"},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "code": {"type": "string"},
-                        "instance": {"type": "string"},
-                        "errors": {
-                            "type": "array",
-                            "items": {
-                                "type": "object",
-                                "properties": {"detail": {"type": "string"}, "pointer": {"type": "string"}},
-                            },
-                        },
-                    },
-                }
-            }
-        },
-    }
+_FINDING = {
+    "type": "object",
+    "required": ["detail", "pointer"],
+    "properties": {"detail": {"type": "string"}, "pointer": {"type": "string"}},
+}
+#: A problem as JSON Schema.
+SCHEMA: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "title", "status", "detail", "code", "instance"],
+    "properties": {
+        "type": {"type": "string", "format": "uri-reference", "description": "An address that explains it."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "code": {"type": "string", "description": "Stable, for programs."},
+        "instance": {"type": "string"},
+        "errors": {"type": "array", "items": _FINDING},
+    },
 }
 
 
@@ -78,9 +70,14 @@ def problem(
     *,
     errors: Sequence[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Response:
-    """A problem; `type` is stable, `title` in the caller's language, `errors` point into the input."""
+    """A problem; `type` is stable, texts are in the caller's language, `errors` point into the input."""
     words = language(connection)
+    if words == "zh":
+        found = [chinese.error(one) for one in errors]
+        detail = summary(found) if errors and detail == summary(errors) else chinese.detail(code, detail)
+        errors = found
     body: dict[str, Any] = {
         "type": f"/problems/{code.replace('_', '-')}",
         "title": title(code, status, words),
@@ -91,6 +88,7 @@ def problem(
     }
     if errors:
         body["errors"] = list(errors)
+    body |= more or {}
     text = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     extra = {**(headers or {}), "Content-Language": words, "Vary": "Accept-Language"}
     return Response(text, status, headers=extra, media_type=MEDIA_TYPE)
@@ -177,13 +175,18 @@ def summary(errors: Sequence[Mapping[str, str]]) -> str:
 
 
 def allowed(connection: HTTPConnection) -> list[str]:
-    """The methods that this address answers, over all routes; the framework names one route's only."""
+    """The methods that this address answers, over all routes; the framework names one route's only.
+
+    An address that is described as it stands, such as /api/tasks/stats, is not also some task's.
+    """
+    written = connection.app.openapi()["paths"].get(connection.scope["path"])
     scope = {key: value for key, value in connection.scope.items() if key not in ("fastapi", "path_params")}
     routes = connection.app.routes
     found = {
         method
         for method in METHODS
         if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+        and (written is None or method.lower() in written)
     }
     return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
 from duly.clock import iso
+from duly.http import paging
 from duly.http.caller import CallerDep
 from duly.http.gate import JsonBody, shaped
 from duly.http.identity import Principal, PrincipalDep
@@ -51,6 +52,13 @@ class Whose(BaseModel):
     owner: Name | None = None
 
 
+class Page(Whose):
+    """Whose schedules, and which part of them."""
+
+    limit: int = Field(200, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
+
+
 class Tenant(BaseModel):
     """Of which tenant a schedule is; for administrators."""
 
@@ -65,7 +73,7 @@ class Count(Tenant):
     count: int = Field(5, ge=1, le=100)
 
 
-WhoseDep = Annotated[Whose, Query()]
+PageDep = Annotated[Page, Query()]
 TenantDep = Annotated[Tenant, Query()]
 
 
@@ -74,16 +82,23 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
     return {"requestBody": {"required": True, "content": content}}
 
 
-@router.get("")
-async def list_(principal: PrincipalDep, parts: PartsDep, wanted: WhoseDep) -> Response:
-    """The caller's schedules, by name."""
+@router.get("", responses=paging.LINKED)
+async def list_(request: Request, principal: PrincipalDep, parts: PartsDep, wanted: PageDep) -> Response:
+    """The caller's schedules, by tenant and name; `Link` leads to the next page."""
     tenant, owner = wanted.tenant, wanted.owner
     _check(tenant, owner)
     if not principal.sees_all:
         tenant, owner = principal.acting(tenant, owner)
-    found = await parts.app.schedules.page(tenant, owner)
+    words = wanted.model_dump(include={"tenant", "owner"})
+    book = paging.Pages(request, principal, "schedules", words)
+    after = None
+    if wanted.cursor is not None:
+        last_tenant, last_name = book.open(wanted.cursor)
+        after = (str(last_tenant), str(last_name))
+    found = await parts.app.schedules.page(tenant, owner, limit=wanted.limit + 1, after=after)
     now = parts.app.clock.now_ms()
-    return JSONResponse({"schedules": [schedule_wire(one, now) for one in found]})
+    body = {"schedules": [schedule_wire(one, now) for one in found[: wanted.limit]]}
+    return book.answer(body, list(found[wanted.limit - 1].key) if len(found) > wanted.limit else None)
 
 
 @router.post("", status_code=201, openapi_extra=_body(NewSchedule))

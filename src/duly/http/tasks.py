@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.caller import CallerDep
 from duly.http.gate import JsonBody, read_object, shaped
 from duly.http.identity import Principal
@@ -20,6 +22,7 @@ from duly.model.render import task_wire
 from duly.model.state import Status
 from duly.observe.why import why
 from duly.store import lists
+from duly.store.search import search
 from duly.submit.admit import moment
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
@@ -74,12 +77,18 @@ class TaskRequest(TermsRequest):
     input: dict[str, Any] | None = Field(None, description="The handler's arguments.")
 
 
+def _several(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
 class Selection(BaseModel):
     """Which tasks a list or a count means; owner and tenant are for administrators."""
 
     model_config = ConfigDict(extra="forbid")
 
-    status: Status | None = None
+    status: Annotated[list[Status], BeforeValidator(_several)] | None = Field(
+        default=None, max_length=len(Status), description="One of these; said once for each."
+    )
     task_type: Name | None = None
     queue: Name | None = None
     tag: Name | None = None
@@ -87,34 +96,57 @@ class Selection(BaseModel):
     since: Name | None = Field(
         default=None, description="Ended at this moment or later: ISO 8601 with a zone."
     )
+    until: Name | None = Field(default=None, description="Ended before this moment.")
+    created_since: Name | None = Field(default=None, description="Accepted at this moment or later.")
+    created_until: Name | None = Field(default=None, description="Accepted before this moment.")
     parent: Name | None = Field(default=None, description="Children of this task.")
+    batch: Name | None = Field(default=None, description="Members of this batch.")
     owner: Name | None = None
     tenant: Name | None = None
 
     def filter(self, principal: Principal) -> lists.Filter:
-        """The store's filter: a user's own tasks, an administrator's choice."""
+        """The store's filter: a user's own tasks, an administrator's choice.
+
+        Raises:
+            InvalidInput: a moment that is none; parent and batch name two tasks.
+            Forbidden: a user names somebody else.
+        """
         tenant, owner = self.tenant, self.owner
         if not principal.sees_all:
             tenant, owner = principal.acting(tenant, owner)
+        if None not in (self.parent, self.batch) and self.parent != self.batch:
+            raise InvalidInput("parent and batch name two tasks")
+        status = self.status or []
         return lists.Filter(
             tenant=tenant,
             owner=owner,
-            status=self.status,
+            status=status[0] if len(status) == 1 else None,
+            statuses=tuple(status) if len(status) > 1 else (),
             task_type=self.task_type,
             queue=self.queue,
             tag=self.tag,
             error_code=self.error_code,
-            parent=self.parent,
+            parent=self.parent or self.batch,
             ended_since=moment(self.since, 0, "since"),
+            ended_until=moment(self.until, 0, "until"),
+            created_since=moment(self.created_since, 0, "created_since"),
+            created_until=moment(self.created_until, 0, "created_until"),
         )
 
 
 class Page(Selection):
-    """A selection and which part of it, newest first; `before` (an id) pages without counting."""
+    """A selection and which part of it, newest first: `cursor` goes on where a page ended."""
 
     limit: int = Field(20, ge=1, le=200)
     offset: int = Field(0, ge=0, le=10_000)
-    before: Name | None = None
+    before: Name | None = Field(None, description="Only ids before this one.")
+    cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
+    text: str | None = Field(
+        None,
+        min_length=1,
+        max_length=100,
+        description="Stands in the type or the metadata, or begins the id.",
+    )
 
 
 class SignalRequest(BaseModel):
@@ -147,16 +179,36 @@ async def submit(caller: CallerDep, body: JsonBody) -> Response:
     return await caller.submit(given.pop("task_type"), given.pop("input", {}), **given)
 
 
-@router.get("")
+@router.get("", responses=paging.LINKED)
 async def list_(caller: CallerDep, parts: PartsDep, page: Annotated[Page, Query()]) -> Response:
-    """The caller's tasks, newest first, without results."""
+    """The caller's tasks, newest first, without results; `Link` leads to the next page."""
+    return await answer_page(caller, parts, page, "tasks")
+
+
+async def answer_page(
+    caller: CallerDep, parts: PartsDep, page: Page, what: str, *, task_type: str | None = None
+) -> Response:
+    """A page of tasks, under the name `what`.
+
+    Raises:
+        BadCursor: the cursor is of another list, another caller or another selection.
+    """
     where = page.filter(caller.principal)
-    found = await parts.app.database.read(
-        lists.page, where, limit=page.limit, offset=page.offset, before=page.before
-    )
-    words = language(caller.request)
-    tasks = [task_wire(task, language=words) for task in found]
-    return JSONResponse({"tasks": tasks, "limit": page.limit, "offset": page.offset})
+    where = where if task_type is None else replace(where, task_type=task_type)
+    words = page.model_dump(mode="json", exclude={"limit", "offset", "cursor"}, exclude_none=True)
+    book = paging.Pages(caller.request, caller.principal, what, words)
+    before = page.before if page.cursor is None else str(book.open(page.cursor)[0])
+    if page.cursor is not None and page.offset:
+        raise InvalidInput("offset counts from the first page, and cursor goes on from another")
+    read = parts.app.database.read
+    if page.text is not None:
+        found, last = await read(search, where, page.text, limit=page.limit, before=before)
+    else:
+        found = await read(lists.page, where, limit=page.limit + 1, offset=page.offset, before=before)
+        last = found[page.limit - 1].id if len(found) > page.limit else None
+    tasks = [task_wire(task, language=language(caller.request)) for task in found[: page.limit]]
+    body = {what: tasks, "limit": page.limit, "offset": page.offset}
+    return book.answer(body, None if last is None else [last])
 
 
 @router.get("/stats")
@@ -174,7 +226,7 @@ async def look(
     wait: Annotated[float, Query(ge=0, allow_inf_nan=False, description="Seconds to wait for its end.")] = 0,
 ) -> Response:
     """The task as it stands, or when it has ended within `wait` seconds."""
-    return caller.answer(await caller.ended(await caller.task(task_id), wait))
+    return await caller.look(await caller.task(task_id), wait)
 
 
 @router.delete("/{task_id}")

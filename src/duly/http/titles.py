@@ -12,7 +12,10 @@ Language = Literal["en", "zh"]
 
 #: A problem's `code` to its title. What is not here is titled by its HTTP status.
 TITLES: dict[str, dict[Language, str]] = {
+    "bad_cursor": {"en": "The cursor is not valid", "zh": "分页游标无效"},
+    "bad_digest": {"en": "The digest does not match", "zh": "摘要不符"},
     "bad_header": {"en": "A header cannot be read", "zh": "请求头无法解析"},
+    "bad_link": {"en": "The link is not valid", "zh": "链接无效"},
     "bad_request": {"en": "The request cannot be read", "zh": "请求无法解析"},
     "callback_not_found": {"en": "There is no such callback", "zh": "回调不存在"},
     "csrf": {"en": "The page must prove that the call is its own", "zh": "缺少或错误的跨站请求校验"},
@@ -35,14 +38,19 @@ TITLES: dict[str, dict[Language, str]] = {
     "queue_full": {"en": "The queue is full", "zh": "队列已满"},
     "queue_not_found": {"en": "There is no such queue", "zh": "队列不存在"},
     "quota_exceeded": {"en": "Too many tasks wait already", "zh": "等待中的任务过多"},
+    "range_not_satisfiable": {"en": "There are no such bytes", "zh": "范围无效"},
+    "rate_limited": {"en": "Too many requests", "zh": "请求过于频繁"},
     "schedule_declared": {"en": "The code declares this schedule", "zh": "该计划由代码声明"},
     "schedule_not_found": {"en": "There is no such schedule", "zh": "计划不存在"},
     "schedule_taken": {"en": "This name is another schedule's", "zh": "该名称已被其他计划占用"},
+    "schema_outdated": {"en": "The database must be upgraded", "zh": "数据库需要升级"},
     "state_conflict": {"en": "The task's state does not allow this", "zh": "任务当前状态不允许此操作"},
     "task_not_found": {"en": "There is no such task", "zh": "任务不存在"},
     "too_large": {"en": "Too large", "zh": "内容过大"},
     "unique_taken": {"en": "Another task holds this unique key", "zh": "唯一键已被其他任务占用"},
+    "unknown_blob": {"en": "There is no such upload", "zh": "上传的文件不存在"},
     "unknown_task_type": {"en": "Unknown task type", "zh": "未知的任务类型"},
+    "unsupported_database": {"en": "This database is not supported", "zh": "不支持该数据库"},
     "unsupported_media_type": {"en": "Unsupported media type", "zh": "不支持的内容类型"},
 }
 

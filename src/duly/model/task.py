@@ -132,6 +132,7 @@ class Conditions:
             rank=self.rank,
             max_retries=self.max_retries,
             timeout_ms=self.timeout_ms,
+            result_ttl_ms=self.result_ttl_ms,
             deadline_at=self.deadline_at,
             status=Status.SCHEDULED if later else Status.PENDING,
             due_at=self.due_at if later else self.deadline_at,
@@ -187,6 +188,8 @@ class Task:
     loss_count: int = 0
     suspect: int = 0
     timeout_ms: int
+    #: How long it is kept once it has ended; None: as long as the installation says then.
+    result_ttl_ms: int | None = None
     due_at: int | None = None
     deadline_at: int | None = None
     worker_id: str | None = None

@@ -35,6 +35,7 @@ class App:
             lease_ms=round(settings.lease * 1000),
             retention_ms=round(settings.retention_days * 86_400_000),
             audit_ms=round(settings.audit_days * 86_400_000),
+            upload_ms=round(settings.upload_days * 86_400_000),
             public_url=settings.public_url.rstrip("/"),
         )
         self.database = Database(

@@ -9,16 +9,26 @@ from tempfile import SpooledTemporaryFile
 import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput, TooLarge
-from duly.store import schema
+from duly.store import schema, uploads
 from duly.store.bodies import PART
 from duly.store.database import Database
 from duly.store.transaction import Row, Transaction
 
 
-async def put(database: Database, stream: AsyncIterator[bytes], *, limit: int) -> tuple[str, int]:
+class DigestDiffers(InvalidInput):
+    """The bytes that came are not those that the digest names; send them again."""
+
+    code = "bad_digest"
+    http_status = 400
+
+
+async def put(
+    database: Database, stream: AsyncIterator[bytes], *, limit: int, expected: str | None = None
+) -> tuple[str, int]:
     """Keeps a stream; answers its SHA-256 (hex) and size in bytes. Memory stays at a few parts.
 
     Raises:
+        DigestDiffers: its SHA-256 is not `expected`; nothing is kept.
         TooLarge: more than `limit` bytes; nothing is kept.
         InvalidInput: not a single byte.
     """
@@ -34,6 +44,9 @@ async def put(database: Database, stream: AsyncIterator[bytes], *, limit: int) -
             raise InvalidInput("the upload is empty", code="empty_upload")
         spool.seek(0)
         sha256, parts = digest.hexdigest(), -(-size // PART)
+        if expected not in (None, sha256):
+            raise DigestDiffers
+        await database.write(uploads.come, sha256)
         for part in range(parts):
             await database.write(_put, (sha256, part, parts, spool.read(PART)))
     return sha256, size
@@ -52,3 +65,18 @@ def get(tx: Transaction, sha256: str) -> bytes | None:
     if not rows or len(rows) != rows[0].parts:
         return None
     return b"".join(row.data for row in rows)
+
+
+def size(tx: Transaction, sha256: str) -> int | None:
+    """How many bytes a complete upload has; None when it is unknown or was cut off."""
+    table = schema.blob.c
+    query = sa.select(sa.func.max(table.parts), sa.func.count(), sa.func.sum(sa.func.length(table.data)))
+    parts, count, length = tx.core.execute(query.where(table.sha256 == sha256)).one()
+    return int(length) if count and count == parts else None
+
+
+def part(tx: Transaction, sha256: str, number: int) -> bytes:
+    """One part of an upload; empty when it is not there any more."""
+    table = schema.blob.c
+    query = sa.select(table.data).where(table.sha256 == sha256, table.part == number)
+    return bytes(tx.core.execute(query).scalar() or b"")

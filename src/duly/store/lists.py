@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -30,7 +30,8 @@ _COLUMNS = [
 class Filter:
     """Which tasks a list or a count means. None leaves a word open; tenant and owner None mean all.
 
-    `statuses` and `ids` are several to choose from, all if empty; `ended_since` is milliseconds UTC.
+    `statuses` and `ids` are several to choose from, all if empty. Moments are milliseconds UTC: `since` is
+    the first that counts, `until` the first that does not.
     """
 
     tenant: str | None = None
@@ -41,6 +42,9 @@ class Filter:
     tag: str | None = None
     error_code: str | None = None
     ended_since: int | None = None
+    ended_until: int | None = None
+    created_since: int | None = None
+    created_until: int | None = None
     statuses: tuple[Status, ...] = ()
     ids: tuple[str, ...] = ()
     parent: str | None = None
@@ -53,8 +57,8 @@ class Filter:
         if self.tag is not None:
             tagged = sa.select(schema.task_tag.c.task_id).where(schema.task_tag.c.tag == self.tag)
             conditions.append(table.id.in_(tagged))
-        if self.ended_since is not None:
-            conditions.append(table.completed_at >= self.ended_since)
+        conditions += _between(table.completed_at, self.ended_since, self.ended_until)
+        conditions += _between(table.created_at, self.created_since, self.created_until)
         if self.statuses:
             conditions.append(table.status.in_(self.statuses))
         if self.parent is not None:
@@ -62,6 +66,13 @@ class Filter:
         if self.ids:
             conditions.append(table.id.in_(self.ids))
         return conditions
+
+
+def _between(
+    column: sa.ColumnElement[int], since: int | None, until: int | None
+) -> list[sa.ColumnElement[bool]]:
+    first = [] if since is None else [column >= since]
+    return first if until is None else [*first, column < until]
 
 
 def get(tx: Transaction, id_: str, *, result: bool = True) -> Task | None:
@@ -110,6 +121,23 @@ def statuses(tx: Transaction, ids: Sequence[str]) -> dict[str, Status]:
     """The status of each task that exists."""
     query = sa.select(schema.task.c.id, schema.task.c.status).where(schema.task.c.id.in_(ids))
     return {row[0]: Status(row[1]) for row in tx.core.execute(query)}
+
+
+class Mark(NamedTuple):
+    """How far a task is: two looks with the same mark saw the same task."""
+
+    status: Status
+    seq: int
+    touched_at: int
+    progress: float | None
+    progress_message: str | None
+
+
+def marks(tx: Transaction, ids: Sequence[str]) -> dict[str, Mark]:
+    """How far each task is that exists."""
+    columns = [schema.task.c[name] for name in Mark._fields[1:]]
+    query = sa.select(schema.task.c.id, schema.task.c.status, *columns).where(schema.task.c.id.in_(ids))
+    return {row[0]: Mark(Status(row[1]), *row[2:]) for row in tx.core.execute(query)}
 
 
 def cancelling(tx: Transaction, ids: Sequence[str]) -> list[str]:

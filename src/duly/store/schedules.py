@@ -279,10 +279,16 @@ def get(tx: Transaction, key: Key) -> Schedule | None:
 
 
 def page(
-    tx: Transaction, tenant: str | None = None, owner: str | None = None, limit: int = 1000
+    tx: Transaction,
+    tenant: str | None = None,
+    owner: str | None = None,
+    limit: int = 1000,
+    after: Key | None = None,
 ) -> list[Schedule]:
-    """Schedules by name; None means all."""
+    """Schedules by tenant and name, those behind `after`; None means all."""
     query = sa.select(TABLE).order_by(COLUMNS.tenant, COLUMNS.name).limit(limit)
+    if after is not None:
+        query = query.where(sa.tuple_(COLUMNS.tenant, COLUMNS.name) > after)
     for column, word in ((COLUMNS.tenant, tenant), (COLUMNS.owner, owner)):
         query = query if word is None else query.where(column == word)
     return [_schedule(row) for row in tx.core.execute(query).mappings()]

@@ -18,7 +18,7 @@ from sqlalchemy import (
     column,
 )
 
-from duly.store import accounts, columns, steering, tickets
+from duly.store import accounts, columns, steering, surface, tickets
 from duly.store.columns import HOT, STORAGE, Body, LongText, by_time, index, key, statuses
 
 metadata = columns.metadata
@@ -27,6 +27,7 @@ limits, queue, schedule, share = steering.limits, steering.queue, steering.sched
 #: Those of who calls.
 api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_session
 ticket = tickets.ticket
+bucket, upload, upload_ref = surface.bucket, surface.upload, surface.upload_ref
 
 task = Table(
     "task",

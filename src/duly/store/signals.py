@@ -13,7 +13,7 @@ from duly.model.errors import InvalidInput, TooLarge
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import check_name, check_text
-from duly.store import schema
+from duly.store import schema, uploads
 from duly.store.transaction import Transaction, compact
 from duly.store.transitions import Change, Facts, apply, facts
 
@@ -79,6 +79,7 @@ def signal(tx: Transaction, items: Sequence[Signal]) -> list[Signalled]:
         answers.append(_answer(item, one, before))
     if new:
         tx.core.execute(sa.insert(schema.signal), new)
+        uploads.refer(tx, [(row["task_id"], row["data"]) for row in new])
         _tell(tx, known, new)
     return answers
 

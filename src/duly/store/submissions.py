@@ -15,7 +15,7 @@ from duly.model import wire
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Conditions, Submission
-from duly.store import bodies
+from duly.store import bodies, uploads
 from duly.store.quick import Asked, Quickly
 from duly.store.quotas import refused
 from duly.store.transaction import Moment, Transaction
@@ -64,6 +64,8 @@ def accept(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:
         one.created and bodies.small(item.input) is None for item, one in zip(items, accepted, strict=True)
     ]
     bodies.keep(tx, [(item.id, "input", item.input) for item in itertools.compress(items, large)])
+    fresh = itertools.compress(items, [one.created for one in accepted])
+    uploads.refer(tx, [(item.id, item.input) for item in fresh])
     return accepted
 
 
@@ -81,7 +83,7 @@ def _asked(at: Moment, items: Collection[Submission], places: Mapping[str, Any])
 
 def quick_submit(at: Moment, items: Sequence[Submission]) -> Quickly[list[Accepted]]:
     """`submit` as one statement, for small inputs; tasks that were there before are the verb's to find."""
-    if any(bodies.small(item.input) is None for item in items):
+    if any(bodies.small(item.input) is None or uploads.named(item.input) for item in items):
         return None
     if at.heads.has_quotas:
         return None

@@ -30,6 +30,7 @@ class Terms:
     retention_ms: int = 30 * 86_400_000
     key_ttl_ms: int = 86_400_000
     audit_ms: int = 365 * 86_400_000
+    upload_ms: int = 86_400_000
     public_url: str = ""
 
 

@@ -27,7 +27,7 @@ from duly.store.database import Database, join_caller
 from duly.store.signals import Signal, Signalled, signal
 from duly.store.submissions import Accepted
 from duly.submit.admit import Options, admit
-from duly.submit.answer import Ends
+from duly.submit.answer import POLL_SECONDS, Ends
 
 
 class Client:
@@ -110,6 +110,19 @@ class Client:
         """The task as it stands when it has ended, or after `seconds`."""
         await self._ends.wait(id_, seconds)
         return await self.get(id_)
+
+    async def follow(self, id_: str, seconds: float, is_news: Callable[[Task], bool]) -> Task:
+        """The task as soon as `is_news` says so of it, or as it stands after `seconds`."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while True:
+            mark = await self._ends.mark(id_)
+            task = await self.get(id_)
+            left = end - loop.time()
+            if left <= 0 or is_news(task):
+                return task
+            # Members of a batch change without it.
+            await self._ends.changed(id_, mark, left if task.batch is None else min(left, POLL_SECONDS))
 
     async def cancel(self, id_: str) -> Task:
         """Cancels the task, or asks its running attempt to stop; an ended task stays as it is."""

@@ -154,9 +154,16 @@ class Schedules:
             raise ScheduleNotFound(f"there is no schedule {key[1]}")
         return found
 
-    async def page(self, tenant: str | None = None, owner: str | None = None) -> list[Schedule]:
-        """Schedules by name; None means all."""
-        return await self._database.read(schedules.page, tenant, owner)
+    async def page(
+        self,
+        tenant: str | None = None,
+        owner: str | None = None,
+        *,
+        limit: int = 1000,
+        after: schedules.Key | None = None,
+    ) -> list[Schedule]:
+        """Schedules by tenant and name, those behind `after`; None means all."""
+        return await self._database.read(schedules.page, tenant, owner, limit, after)
 
     async def pause(self, key: schedules.Key) -> Schedule:
         """Stops the ticks until it is resumed; tasks that were submitted run on."""

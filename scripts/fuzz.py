@@ -1,0 +1,147 @@
+"""Calls every operation of the API with generated requests, good and bad, on a real server process.
+
+Cases come from the server's own OpenAPI description (schemathesis, all checks): an answer that is not
+described, a 500, a body that is not as described is a failure. Ends with one JSON line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+START_SECONDS = 60
+#: Checks with the statuses that mean: the data are in shape, and refused for what they mean.
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "304", "400", "401", "403", "404", "409", "413", "415", "416", "422", "429"]
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "416", "422", "431"]
+"""
+APP = """
+from duly import Duly
+
+duly = Duly("fuzz")
+
+
+@duly.task("fuzz.echo")
+async def echo(ctx, **anything):
+    return anything
+"""
+
+
+@contextmanager
+def server(folder: Path) -> Iterator[tuple[str, str]]:
+    """A server of its own on a free port: its address and its administrator's token."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}
+    (folder / "fuzz_app.py").write_text(APP)
+    environment |= {"DULY_APP": "fuzz_app:duly", "PYTHONPATH": str(folder)}
+    environment |= {"DULY_PORT": "0", "DULY_WAIT_LIMIT": "0.2", "DULY_LOG_LEVEL": "info"}
+    with (folder / "log").open("w+") as log:
+        process = subprocess.Popen(
+            [BIN / "duly", "serve"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            yield _address(process, folder / "log"), _token(folder / "duly.token")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(60)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    """Where it listens, as its log says, once it is ready."""
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        for word in log.read_text("utf-8", "replace").replace('"', " ").replace("=", " ").split():
+            if word.startswith("http://127.0.0.1:") and _is_ready(word.rstrip("/,")):
+                return word.rstrip("/,")
+        time.sleep(0.1)
+    raise SystemExit(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _is_ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:  # noqa: S310 - loopback
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _token(path: Path) -> str:
+    lines = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
+    return lines["token"]
+
+
+def run(
+    address: str, token: str, folder: Path, wanted: argparse.Namespace, known: str | None
+) -> dict[str, Any]:
+    """One run of all phases; `known` is the id of a task that paths name."""
+    config, report = folder / "schemathesis.toml", folder / "report.json"
+    named = "" if known is None else f'[parameters]\n"path.task_id" = "{known}"\n'
+    config.write_text(CONFIG + named)
+    arguments = [
+        *("--config-file", str(config), "run", f"{address}/openapi.json", "--checks", "all"),
+        *("-H", f"Authorization: Bearer {token}", "-n", str(wanted.examples), "--seed", str(wanted.seed)),
+        *("--phases", wanted.phases, "--report", "json", "--report-json-path", str(report)),
+        *("--suppress-health-check", "all", "--request-timeout", "20", "--no-shrink"),
+        *("--continue-on-failure", "--warnings", "off"),
+    ]
+    if wanted.only or known is not None:
+        arguments += ["--include-path-regex", wanted.only or "task_id"]
+    subprocess.run([BIN / "schemathesis", *arguments], cwd=folder, check=False)
+    text = report.read_text("utf-8")
+    if wanted.report:
+        Path(wanted.report).write_text(text)
+    return dict(json.loads(text))
+
+
+def told(reports: list[dict[str, Any]]) -> dict[str, int]:
+    """The figures of several runs; an error of a run is a failure."""
+    return {
+        "cases": sum(one["test_cases"]["generated"] for one in reports),
+        "operations": max(one["operations"]["tested"] for one in reports),
+        "failures": sum(len(one["failures"]) + len(one["errors"]) for one in reports),
+    }
+
+
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--examples", type=int, default=150, help="cases of each operation and phase")
+    parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same cases")
+    parser.add_argument("--small", action="store_true", help="a few cases of each operation")
+    parser.add_argument("--only", help="operations whose path this pattern finds")
+    parser.add_argument("--report", help="a file for the whole report, as JSON")
+    parser.add_argument("--phases", default="examples,coverage,fuzzing", help="what schemathesis runs")
+    wanted = parser.parse_args()
+    if wanted.small:
+        wanted.examples, wanted.phases = 3, "fuzzing"
+    with tempfile.TemporaryDirectory() as name, server(Path(name)) as (address, token):
+        reports = [run(address, token, Path(name), wanted, known) for known in (None, _task(address, token))]
+    print(json.dumps(found := told(reports)))
+    return min(1, found["failures"])
+
+
+def _task(address: str, token: str) -> str:
+    """A task that is there: what is done to it is refused for its state, not for want of it."""
+    body = json.dumps({"task_type": "fuzz.echo", "input": {}}).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{address}/api/tasks", body, headers)  # noqa: S310 - loopback
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
+        return str(json.load(answer)["id"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,16 +3,16 @@
 `auth_cells`: the authorisation matrix, and the tokens, forged requests and injections that must be refused;
 `auth_wrong` of them went wrong. `ssrf_cases`: targets inside, however written, through names, and through
 names that change; `ssrf_passed` of them could be called. `bad_inputs`: bodies, paths and queries that must
-be refused with 4xx; `bad_inputs_wrong` were not, `bad_inputs_500` broke the server. Exits 1 when a figure that
-must be 0 is not.
+be refused with 4xx; `bad_inputs_wrong` were not, `bad_inputs_500` broke the server. Exits 1 when a figure
+that must be 0 is not.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,9 +25,10 @@ import httpx2
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from duly.config import Settings
+from duly.config import load
 from duly.runtime import credentials
 from support import attacks  # type: ignore[import-not-found]
+from support.cluster import until  # type: ignore[import-not-found]
 from support.matrix import Matrix  # type: ignore[import-not-found]
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
@@ -48,24 +49,20 @@ async def serving(folder: Path) -> AsyncIterator[Any]:
     try:
         async with asyncio.timeout(PATIENCE):
             url = (await process.stdout.readline()).decode().split()[1]
-        found = credentials.read(Settings(database_url=f"sqlite:///{folder / 'duly.db'}"))
+        found = credentials.read(load({"database_url": f"sqlite:///{folder / 'duly.db'}"}, environ={}))
         async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) as client:
-            await _ready(client)
+            await until(functools.partial(_ready, client), PATIENCE)
             yield attacks.Target(client, found, url.rstrip("/"))
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.terminate()
         await process.wait()
 
 
-async def _ready(client: httpx2.AsyncClient) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            try:
-                if (await client.get("/readyz")).status_code == httpx2.codes.OK:
-                    return
-            except httpx2.HTTPError:
-                pass
-            await asyncio.sleep(0.1)
+async def _ready(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == httpx2.codes.OK
+    except httpx2.HTTPError:
+        return False
 
 
 async def attacked(target: Any) -> tuple[dict[str, int], list[str]]:

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -70,6 +70,9 @@ chaos: install ## Kill processes and databases under load: make chaos DATABASE=p
 
 faults: install ## Harm network, processes, disks, clocks, one case each (ARGS="--list", "--only NAME"): one JSON line
 	@$(BIN)/python scripts/faults.py $(ARGS)
+
+security: install ## Attack a real server: authorisation matrix, tokens, SSRF, forgeries, bad inputs: one JSON line
+	@$(BIN)/python scripts/security.py
 
 power: install ## Cut the power under SQLite 60 times, and count what was lost: one JSON line
 	@$(BIN)/python scripts/power_cut.py $(ARGS)

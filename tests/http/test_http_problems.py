@@ -212,8 +212,8 @@ async def test_openapi_describes_every_operation_and_its_problems(make_site: Mak
     for path, verbs in operations.items():
         for verb, one in verbs.items():
             assert {"400", "429", "500", "503"} <= one["responses"].keys(), (verb, path)
-            # The address is the credential.
-            open_to_all = path.startswith(("/api/callbacks/", "/api/links/"))
+            # The address is the credential, or the body and the cookie are.
+            open_to_all = path.startswith(("/api/callbacks/", "/api/links/", "/api/session"))
             assert one.get("security") == (None if open_to_all else [{"token": []}]), (verb, path)
     assert schema["paths"]["/api/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "required"

@@ -84,7 +84,6 @@ async def test_a_list_is_newest_first_and_pages(site: Site) -> None:
         ({"tag": "red", "task_type": "echo"}, ["a"]),
         ({"tag": "%"}, []),
         ({"tag": "' OR 1=1 --"}, []),
-        ({"tag": "\x00"}, []),
         ({"owner": "ann"}, ["c", "b", "a"]),
     ],
 )

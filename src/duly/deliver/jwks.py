@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +17,7 @@ import httpx2
 import jwt
 
 from duly.clock import Clock
-from duly.config import Settings
+from duly.config import Settings, SettingsError
 from duly.model.access import Role
 from duly.model.events import Emit
 
@@ -79,9 +80,15 @@ class Provider(NamedTuple):
 
 
 def provider_of(settings: Settings, clock: Clock, *, emit: Emit) -> Provider | None:
-    """The one that the settings name, or none."""
+    """The one that the settings name, or none.
+
+    Raises:
+        SettingsError: what checks public keys is not installed.
+    """
     if not settings.jwks_url and not settings.jwks_file:
         return None
+    if find_spec("cryptography") is None:
+        raise SettingsError(["jwks_url and jwks_file need the extra jwks: pip install 'duly[jwks]'"])
     fetch = at(settings.jwks_url) if settings.jwks_url else of(settings.jwks_file)
     keys = KeySet(fetch, clock, emit=emit)
     return Provider(keys, settings.jwt_issuer, settings.jwt_audience, Role(settings.jwt_ceiling))

@@ -95,7 +95,7 @@ async def _write(request: Request, status: int, location: str) -> None:
     if request.scope["method"] in SAFE or "route" not in request.scope:
         return
     rule = rule_of(request)
-    principal = _who(request, rule)
+    principal = _who(request, rule, status)
     if principal is None or not rule.action or (rule.own and status < 400):
         return
     app = parts(request).app
@@ -109,10 +109,10 @@ async def _write(request: Request, status: int, location: str) -> None:
         app.emit("audit.failed", action=entry.action, object=entry.object, error=error.message)
 
 
-def _who(request: Request, rule: Rule) -> Principal | None:
+def _who(request: Request, rule: Rule, status: int) -> Principal | None:
     """Who acted; a stranger who was refused leaves no line, for he could write as many as he likes."""
     known: Principal | None = request.scope.get(KEPT)
-    if known is None and rule.action == "callback.keep":
+    if known is None and rule.action == "callback.keep" and status < 400:
         return _VENDOR
     return known
 

@@ -178,6 +178,8 @@ class BodyLimits:
 
 async def _refusal(scope: Scope, headers: Headers, limit: int, *, form: bool) -> Response | None:
     connection = Request(scope)
+    if b"%00" in scope["query_string"]:  # PostgreSQL's texts hold no NUL
+        return problem(connection, 422, "invalid_input", "the query holds a NUL")
     if headers.get("content-encoding", "identity").lower() != "identity":
         return problem(connection, 415, "unsupported_media_type", "compressed bodies are not accepted")
     length = headers.get("content-length", "0")

@@ -1,0 +1,102 @@
+"""Attacks a real server with every corpus of tests/corpora. Prints one JSON line: `make security`.
+
+`auth_cells`: the authorisation matrix, and the tokens, forged requests and injections that must be refused;
+`auth_wrong` of them went wrong. `ssrf_cases`: targets inside, however written, through names, and through
+names that change; `ssrf_passed` of them could be called. `bad_inputs`: bodies, paths and queries that must
+be refused with 4xx; `bad_inputs_wrong` were not, `bad_inputs_500` broke the server. Exits 1 when a figure
+that must be 0 is not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from duly.config import load
+from duly.runtime import credentials
+from support import attacks  # type: ignore[import-not-found]
+from support.cluster import until  # type: ignore[import-not-found]
+from support.matrix import Matrix  # type: ignore[import-not-found]
+
+TESTS = Path(__file__).resolve().parent.parent / "tests"
+PATIENCE = 30.0
+MUST_BE_ZERO = ("auth_wrong", "ssrf_passed", "bad_inputs_wrong", "bad_inputs_500")
+
+
+@asynccontextmanager
+async def serving(folder: Path) -> AsyncIterator[Any]:
+    """A real `duly serve` in this folder."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
+    environment = {**kept, "PYTHONPATH": str(TESTS / "support")}
+    command = [sys.executable, "-m", "duly.cli", "serve", "--app", "security_app:duly", "--port", "0"]
+    process = await asyncio.create_subprocess_exec(
+        *command, "--log-level", "error", cwd=folder, env=environment, stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None  # noqa: S101 - it was asked for
+    try:
+        async with asyncio.timeout(PATIENCE):
+            url = (await process.stdout.readline()).decode().split()[1]
+        found = credentials.read(load({"database_url": f"sqlite:///{folder / 'duly.db'}"}, environ={}))
+        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) as client:
+            await until(functools.partial(_ready, client), PATIENCE)
+            yield attacks.Target(client, found, url.rstrip("/"))
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _ready(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/readyz")).status_code == httpx2.codes.OK
+    except httpx2.HTTPError:
+        return False
+
+
+async def attacked(target: Any) -> tuple[dict[str, int], list[str]]:
+    """The figures, and a line for each case that went wrong."""
+    played = [await play(target) for play in (attacks.tokens, attacks.forgeries, attacks.injections)]
+    inputs, broke = await attacks.bad_inputs(target)
+    inside = await attacks.inside()
+    matrix = Matrix(target.client, target.credentials)
+    await matrix.prepare()
+    cells = [cell async for cell in matrix.cells()]
+    wrong = [f"{one.name} {one.principal}: {one.got}, not {one.expected}" for one in cells if one.wrong]
+    wrong += [line for one in played for line in one.wrong]
+    figures = {
+        "auth_cells": len(cells) + sum(one.cases for one in played),
+        "auth_wrong": len(wrong),
+        "ssrf_cases": inside.cases,
+        "ssrf_passed": len(inside.wrong),
+        "bad_inputs": inputs.cases,
+        "bad_inputs_wrong": len(inputs.wrong),
+        "bad_inputs_500": broke,
+    }
+    return figures, [*wrong, *inside.wrong, *inputs.wrong]
+
+
+async def main() -> int:
+    """Runs all of it."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with serving(Path(folder)) as target:
+            figures, wrong = await attacked(target)
+    for line in wrong[:60]:
+        print(line, file=sys.stderr)
+    print(json.dumps(figures))
+    return int(any(figures[name] for name in MUST_BE_ZERO))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

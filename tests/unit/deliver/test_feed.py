@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncGenerator, Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -68,6 +69,12 @@ def line(at: int, task: str, seq: int = 1) -> Line:
     return Line(at, task, seq, at, "log", {}, "", "ann", None)
 
 
+async def told(following: AsyncGenerator[FeedEvent]) -> FeedEvent:
+    """The next event, which comes soon."""
+    async with asyncio.timeout(5):
+        return await anext(following)
+
+
 def brief(event: FeedEvent) -> tuple[str, int, str]:
     """What matters of an event."""
     return event.task_id, event.seq, event.cursor
@@ -76,50 +83,50 @@ def brief(event: FeedEvent) -> tuple[str, int, str]:
 async def test_a_line_that_commits_late_is_told_and_no_cursor_is_behind_it(database: Database) -> None:
     """While its transaction is under way the others' cursors stay before it; then it comes, and they once."""
     following = Feed(database).follow(Scope(owner="ann"))  # type: ignore[arg-type]
-    assert (await anext(following)).type == "reset"
+    assert (await told(following)).type == "reset"
     database.commit(line(120, "quick"), horizon=110)
-    assert brief(await anext(following)) == ("quick", 1, "t110")
+    assert brief(await told(following)) == ("quick", 1, "t110")
     database.commit(line(115, "late"), line(130, "next"), horizon=140)
-    assert [brief(await anext(following)) for _ in range(2)] == [("late", 1, "t115"), ("next", 1, "t130")]
+    assert [brief(await told(following)) for _ in range(2)] == [("late", 1, "t115"), ("next", 1, "t130")]
     await following.aclose()
 
 
 async def test_a_missing_line_of_a_task_is_fetched_before_the_next_one(database: Database) -> None:
     """Numbers have no gaps, so that one shows what was overtaken."""
     following = Feed(database).follow(Scope(owner="ann"))  # type: ignore[arg-type]
-    await anext(following)
+    await told(following)
     database.commit(line(120, "a", 1), line(121, "a", 4), horizon=130)
-    assert [(await anext(following)).seq for _ in range(4)] == [1, 2, 3, 4]
+    assert [(await told(following)).seq for _ in range(4)] == [1, 2, 3, 4]
     await following.aclose()
 
 
 async def test_a_clock_that_goes_back_hides_nothing(database: Database) -> None:
     """Lines of the new time are before the old horizon."""
     following = Feed(database).follow(Scope(owner="ann"))  # type: ignore[arg-type]
-    await anext(following)
+    await told(following)
     database.commit(line(60, "a"), horizon=70)
-    assert (await anext(following)).task_id == "a"
+    assert (await told(following)).task_id == "a"
     await following.aclose()
 
 
 async def test_a_database_that_is_away_is_asked_again(database: Database) -> None:
     """Its followers stay."""
     following = Feed(database).follow(Scope(owner="ann"))  # type: ignore[arg-type]
-    await anext(following)
+    await told(following)
     database.away = True
     database.commit(line(120, "a"), horizon=130)
     database.away = False
-    assert (await anext(following)).task_id == "a"
+    assert (await told(following)).task_id == "a"
     await following.aclose()
 
 
 async def test_what_a_look_breaks_with_reaches_each_follower(database: Database) -> None:
     """Nobody waits for a feed that is broken."""
     following = Feed(database).follow(Scope(owner="ann"))  # type: ignore[arg-type]
-    await anext(following)
+    await told(following)
     database.horizon = "broken"  # type: ignore[assignment]
     with pytest.raises(TypeError):
-        await anext(following)
+        await told(following)
 
 
 async def test_one_look_serves_all_and_none_is_taken_for_nobody(database: Database) -> None:
@@ -127,11 +134,11 @@ async def test_one_look_serves_all_and_none_is_taken_for_nobody(database: Databa
     one = Feed(database)  # type: ignore[arg-type]
     several = [one.follow(Scope(owner="ann")) for _ in range(50)]
     for following in several:
-        await anext(following)
+        await told(following)
     before = database.looks
     database.commit(line(120, "a"), horizon=130)
     for following in several:
-        assert (await anext(following)).task_id == "a"
+        assert (await told(following)).task_id == "a"
     assert database.looks - before <= 3
     for following in several:
         await following.aclose()

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security
+.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security live
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -100,6 +100,9 @@ fuzz: install ## Call every operation of the API with generated requests (ARGS=-
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py
+
+live: install ## Cut readers of streams 200 times on two servers, seat 1,000 idle ones: one JSON line
+	@$(BIN)/python scripts/live.py $(ARGS)
 
 bench: install ## Measure Duly beside its peers, five rounds: JSON lines, medians, ratios (ARGS="--databases sqlite")
 	@$(BIN)/python bench/compare.py --quiet 10 $(ARGS)

@@ -150,7 +150,11 @@ async def test_a_stream_is_taken_up_where_it_was_cut(site: Site, ann: AsyncDuly)
     """Lines and parts once each, whatever breaks between."""
     task = await ann.submit("echo")
     [claimed] = await site.claim()
-    parts = [journal.Part(id=task["id"], attempt=claimed.attempt, part=n, text=str(n)) for n in range(4)]
+    texts = ["0", "1\u2028\u2029", "2\x85\r\n\x0b", "3"]  # what ends a line for Python, and not for a stream
+    parts = [
+        journal.Part(id=task["id"], attempt=claimed.attempt, part=n, text=text)
+        for n, text in enumerate(texts)
+    ]
     got = []
     async for event in ann.stream(task["id"]):
         got.append(event.seq or event.data["text"])
@@ -162,7 +166,7 @@ async def test_a_stream_is_taken_up_where_it_was_cut(site: Site, ann: AsyncDuly)
             await ann.cancel(task["id"])
         if event.type == "cancel_requested":
             break
-    assert got == [1, 2, "0", "1", "2", "3", 3]
+    assert got == [1, 2, *texts, 3]
 
 
 async def test_where_nothing_streams_the_lines_are_polled(site: Site) -> None:

@@ -20,6 +20,7 @@ ONE_TASK = [
     ("GET", "/api/tasks/{task_id}/deliveries"),
     ("POST", "/api/tasks/{task_id}/token"),
     ("GET", "/api/batches/{batch_id}"),
+    ("GET", "/api/batches/{batch_id}/events"),
 ]
 #: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
 OTHERS = {
@@ -37,6 +38,9 @@ OTHERS = {
     ("POST", "/api/session"),
     ("GET", "/api/session"),
     ("DELETE", "/api/session"),
+    # Whose lines: test_http_streams; whose ticket: test_http_tickets.
+    ("GET", "/api/events"),
+    ("POST", "/api/tickets"),
     # The secret in its address is the credential: test_http_callbacks.
     ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
 }
@@ -135,7 +139,7 @@ async def test_lists_and_counts_hold_the_callers_tasks_only(site: Site, name: st
     assert (listed, set(counted.values())) == ([], {0})
 
 
-@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications"])
+@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications", "/api/events"])
 @pytest.mark.parametrize("query", [{"owner": "ann"}, {"tenant": "acme"}, {"owner": ""}])
 async def test_a_user_cannot_ask_for_another_owner(site: Site, path: str, query: dict[str, str]) -> None:
     """Naming somebody else in a filter is refused."""

@@ -153,6 +153,19 @@ def _rows(tx: Any) -> list[Any]:
     return list(tx.core.exec_driver_sql("SELECT * FROM ticket").all())
 
 
+@pytest.mark.parametrize(("seconds", "opens"), [(59, True), (60, False)])
+async def test_a_ticket_opens_for_a_minute(
+    clocked: tuple[Site, FakeClock], seconds: float, opens: bool
+) -> None:
+    """And no longer, though it is still there."""
+    site, clock = clocked
+    secret = await ticket(site, site.app.credentials.token)
+    clock.advance(seconds)
+    one = Talk(site.api, f"/ws/tasks?ticket={secret}")
+    assert await _settled(one) is not opens
+    await one.leave()
+
+
 async def test_two_who_show_one_ticket_at_once_are_not_both_let_in(site: Site) -> None:
     """Whoever takes its row away enters."""
     one_ticket = await ticket(site, site.app.credentials.token)

@@ -168,7 +168,7 @@ class HttpDesk:
             if response.status_code >= 400:
                 await response.aread()
                 raise self._refused(response)
-            async for event in sse.events(response.aiter_lines()):
+            async for event in sse.events(sse.lines(response.aiter_text())):
                 yield event
 
     async def _ask(

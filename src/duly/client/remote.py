@@ -213,7 +213,7 @@ class AsyncDuly:
                 raise problem(response)
             if not response.headers.get("content-type", "").startswith(_MEDIA_TYPE):
                 raise _NoStreamError
-            async for one in sse.events(response.aiter_lines()):
+            async for one in sse.events(sse.lines(response.aiter_text())):
                 yield _event(one)
 
     async def _poll(self, id_: str, last: int) -> AsyncGenerator[Event]:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+
+#: A CR at the end of a piece may be half of a line's end: it waits for the next piece.
+_LINE_END = re.compile(r"\r\n|\n|\r(?=.)", re.DOTALL)
 
 
 @dataclass(slots=True)
@@ -18,6 +22,16 @@ class ServerEvent:
     def text(self) -> str:
         """The data lines together."""
         return "\n".join(self.lines)
+
+
+async def lines(texts: AsyncIterator[str]) -> AsyncIterator[str]:
+    """The lines of a stream that comes in pieces. Only CR, LF and both end one: httpx2's `aiter_lines` would
+    cut at U+2028 and U+0085 too, which a text may hold."""
+    rest = ""
+    async for text in texts:
+        *whole, rest = _LINE_END.split(rest + text)
+        for line in whole:
+            yield line
 
 
 async def events(lines: AsyncIterator[str]) -> AsyncIterator[ServerEvent]:

@@ -25,33 +25,35 @@ class Beat:
         self._database = database
         self._look = look
         self._failed = failed
+        self._listening = contextlib.ExitStack()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begins, if it does not run."""
         if self._task is None:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="duly-beat")
+            hint = self._listening.enter_context(hints(self._database))
+            self._task = asyncio.get_running_loop().create_task(self._run(hint), name="duly-beat")
 
     def stop(self) -> None:
         """Ends; nobody follows any more."""
         if self._task is not None:
             self._task.cancel()
             self._task = None
+            self._listening.close()
 
-    async def _run(self) -> None:
+    async def _run(self, hint: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
-        with hints(self._database) as hint:
-            while True:
-                hint.clear()
-                began = loop.time()
-                try:
-                    await self._look()
-                except NotReady:
-                    pass
-                except Exception as error:  # noqa: BLE001 - each follower raises it in its own place
-                    self._failed(error)
-                await asyncio.sleep(REST * (loop.time() - began))
-                await pause(hint, POLL_SECONDS)
+        while True:
+            hint.clear()
+            began = loop.time()
+            try:
+                await self._look()
+            except NotReady:
+                pass
+            except Exception as error:  # noqa: BLE001 - each follower raises it in its own place
+                self._failed(error)
+            await asyncio.sleep(REST * (loop.time() - began))
+            await pause(hint, POLL_SECONDS)
 
 
 async def pause(hint: asyncio.Event, seconds: float) -> None:

@@ -18,7 +18,8 @@ from duly.store import schema
 from duly.store.transaction import Transaction
 
 event, task, partial = schema.event, schema.task, schema.partial
-#: How long one of our transactions may take on MariaDB, which tells nobody what is under way, in ms.
+#: How long after its line's time one of our transactions may begin (a process knows PostgreSQL's clock from a
+#: second ago, and statements wait in its pipeline) or commit (MariaDB tells nobody what is under way), in ms.
 LATE_MS = 15_000
 #: Tasks that a statement asks for at most, and tasks of a snapshot.
 MANY, MOST = 500, 500
@@ -81,7 +82,7 @@ def horizon(tx: Transaction) -> int:
     if tx.dialect == "sqlite":
         return int(tx.core.execute(sa.text("SELECT coalesce(max(rowid), 0) FROM event")).scalar_one()) + 1
     if tx.dialect == "postgres":
-        return int(tx.core.execute(sa.text(_UNDER_WAY)).scalar_one())
+        return int(tx.core.execute(sa.text(_UNDER_WAY)).scalar_one()) - LATE_MS
     return tx.now - LATE_MS
 
 

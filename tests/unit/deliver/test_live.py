@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from duly.deliver.live import LiveEvent, follow
+from duly.deliver.live import LiveEvent, Place, follow
 from duly.model.errors import TaskNotFound
 from duly.model.events import EventType
 from duly.model.state import Status
@@ -23,7 +23,7 @@ async def session(world: World) -> None:
 
 async def collected(world: World, id_: str, after: int = 0) -> list[LiveEvent]:
     async with asyncio.timeout(10):
-        return [event async for event in follow(world.database, id_, after=after)]
+        return [event async for event in follow(world.database, id_, after=Place(after))]
 
 
 async def stream(world: World, id_: str, attempt: int, part: int, text: str) -> None:

@@ -30,6 +30,7 @@ from duly.http import (
     uploads,
 )
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
+from duly.http.headers import HeaderLimits
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
 from duly.http.permits import Permits, Rationed
@@ -84,7 +85,8 @@ def _edge(app: App) -> list[Middleware]:
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
     ration = _ration(app)
-    return [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), *loopback, *ration, limits]
+    first = [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), Middleware(HeaderLimits)]
+    return [*first, *loopback, *ration, limits]
 
 
 def _ration(app: App) -> list[Middleware]:

@@ -30,6 +30,10 @@ _SENTENCES = {
     r"Input should be (.+)": r"只能是 \1",
     r"String should have at most (\d+) characters?": r"最多 \1 个字符",
     r"String should have at least (\d+) characters?": r"至少 \1 个字符",
+    r"String should match pattern (.+)": r"必须符合格式 \1",
+    r"a request has at most (\d+) headers": r"请求头最多 \1 个",
+    r"headers have at most (\d+) bytes in all": r"请求头合计最多 \1 字节",
+    r"a query has at most (\d+) bytes": r"查询参数最多 \1 字节",
     r"List should have at most (\d+) items? .*": r"最多 \1 项",
     r"List should have at least (\d+) items? .*": r"至少 \1 项",
     # Duly's own

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security live
+.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security live fuzz-parsers
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -97,6 +97,9 @@ bridge: install ## Send 200 tasks through Celery on each broker, over a bad line
 
 fuzz: install ## Call every operation of the API with generated requests (ARGS=--small): one JSON line
 	@$(BIN)/python scripts/fuzz.py $(ARGS)
+
+fuzz-parsers: install ## Feed bytes to the parsers of what strangers send (ARGS="--seconds 5"): one JSON line
+	@$(BIN)/python scripts/fuzz_parsers.py $(ARGS)
 
 idle: install ## Measure memory and CPU of an idle server: one JSON line
 	@$(BIN)/python scripts/idle.py

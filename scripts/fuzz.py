@@ -43,10 +43,10 @@ async def echo(ctx, **anything):
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[tuple[str, str]]:
-    """A server of its own on a free port: its address and its administrator's token."""
+def server(folder: Path, task: str = "fuzz.echo") -> Iterator[tuple[str, str]]:
+    """A server of its own on a free port, with one task type: its address and its administrator's token."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}
-    (folder / "fuzz_app.py").write_text(APP)
+    (folder / "fuzz_app.py").write_text(APP.replace("fuzz.echo", task))
     environment |= {"DULY_APP": "fuzz_app:duly", "PYTHONPATH": str(folder)}
     environment |= {"DULY_PORT": "0", "DULY_WAIT_LIMIT": "0.2", "DULY_LOG_LEVEL": "info"}
     with (folder / "log").open("w+") as log:

@@ -64,7 +64,7 @@ async def test_bad_members_refuse_the_batch_and_are_all_named(site: Site) -> Non
     assert (answer.status_code, problem["code"], problem["title"]) == (422, "invalid_input", "输入无效")
     assert answer.headers["content-type"] == "application/problem+json"
     assert [one["pointer"] for one in problem["errors"]] == ["#/tasks/2", "#/tasks/5", "#/tasks/8"]
-    assert problem["detail"].startswith("3 of 9 tasks cannot be accepted: tasks/2: unknown task type")
+    assert problem["detail"].startswith("9 个任务中有 3 个无法接受：tasks/2")
     assert not any(stats.values())
 
 

@@ -21,6 +21,9 @@ ONE_TASK = [
     ("POST", "/api/tasks/{task_id}/token"),
     ("GET", "/api/batches/{batch_id}"),
     ("GET", "/api/batches/{batch_id}/events"),
+    ("GET", "/api/tasks/{task_id}/result"),
+    ("GET", "/api/tasks/{task_id}/files/{sha256}"),
+    ("POST", "/api/tasks/{task_id}/link"),
 ]
 #: Routes that name no task: what they show of others is tested below; what they keep belongs to the caller.
 OTHERS = {
@@ -29,8 +32,10 @@ OTHERS = {
     ("GET", "/health"),
     ("GET", "/api/tasks"),
     ("POST", "/api/tasks"),
+    ("GET", "/api/batches"),
     ("POST", "/api/batches"),
     ("GET", "/api/tasks/stats"),
+    ("POST", "/api/tasks/cancel"),
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
     ("POST", "/api/uploads"),
@@ -43,6 +48,10 @@ OTHERS = {
     ("POST", "/api/tickets"),
     # The secret in its address is the credential: test_http_callbacks.
     ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
+    # So is the signature in this one: test_http_files.
+    ("GET", "/api/links/{task_id}/{what}"),
+    ("GET", "/problems"),
+    ("GET", "/problems/{name}"),
 }
 #: Routes of schedules; who sees what is tested in test_http_schedules.
 SCHEDULES = {
@@ -112,7 +121,9 @@ async def test_another_users_task_is_not_there(site: Site, method: str, path: st
         for name, tenant in STRANGERS:
             async with site.user(name, tenant) as stranger:
                 answers = [
-                    await stranger.request(method, path.format(task_id=id_, batch_id=id_, name="go"))
+                    await stranger.request(
+                        method, path.format(task_id=id_, batch_id=id_, name="go", sha256="0" * 64)
+                    )
                     for id_ in (real, absent)
                 ]
             assert [answer.status_code for answer in answers] == [404, 404]
@@ -131,15 +142,20 @@ async def test_another_users_timeline_is_not_there(site: Site, accept: str) -> N
 
 @pytest.mark.parametrize(("name", "tenant"), STRANGERS)
 async def test_lists_and_counts_hold_the_callers_tasks_only(site: Site, name: str, tenant: str) -> None:
-    """Another user's list is empty and his counts are zero."""
+    """Another user's list is empty and his counts are zero; he cancels nothing."""
     async with site.user("ann") as ann, site.user(name, tenant) as stranger:
         await site.submitted(ann, tags=["red"])
+        told = await stranger.post("/api/tasks/cancel", json={"where": {"tag": "red"}})
+        assert told.json() == {"cancelled": 0, "more": False}
         listed = (await stranger.get("/api/tasks?tag=red")).json()["tasks"]
         counted = (await stranger.get("/api/tasks/stats")).json()["stats"]
     assert (listed, set(counted.values())) == ([], {0})
 
 
 @pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications", "/api/events"])
+@pytest.mark.parametrize(
+    "path", [f"/api/{one}" for one in ("tasks", "tasks/stats", "notifications", "batches")]
+)
 @pytest.mark.parametrize("query", [{"owner": "ann"}, {"tenant": "acme"}, {"owner": ""}])
 async def test_a_user_cannot_ask_for_another_owner(site: Site, path: str, query: dict[str, str]) -> None:
     """Naming somebody else in a filter is refused."""
@@ -157,8 +173,9 @@ async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
 
 
 async def test_no_operation_answers_without_credentials(site: Site) -> None:
-    """Every operation but health is 401 for a stranger, an app's routes too; a callback has a secret."""
+    """Every operation but health is 401 for a stranger, an app's routes too; callbacks and links are signed."""
     open_ = {"/livez", "/readyz", "/health", "/apps/notes/", "/api/callbacks/{task_id}/{name}/{secret}"}
+    open_ |= {"/problems", "/problems/{name}", "/api/links/{task_id}/{what}"}
     paths: dict[str, Any] = site.api.openapi()["paths"]
     asked = [(verb.upper(), path) for path, verbs in paths.items() for verb in verbs if path not in open_]
     async with site.client() as stranger:

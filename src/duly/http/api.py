@@ -41,6 +41,7 @@ from duly.http import (
 )
 from duly.http.audited import Audited
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
+from duly.http.headers import HeaderLimits
 from duly.http.identity import Bearer, Principal, authenticate
 from duly.http.parts import Parts, Ready
 from duly.http.permissions import check_known
@@ -106,8 +107,8 @@ def _edge(app: App) -> list[Middleware]:
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
     ration = _ration(app)
-    edge = [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected)]
-    return [*edge, *loopback, *ration, limits, Middleware(Audited)]
+    first = [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), Middleware(HeaderLimits)]
+    return [*first, *loopback, *ration, limits, Middleware(Audited)]
 
 
 def _ration(app: App) -> list[Middleware]:

@@ -1,4 +1,4 @@
-"""/api/tasks/retry and /api/tasks/move: many tasks at once, chosen by the words of a list."""
+"""/api/tasks/cancel, …/retry and …/move: many tasks at once, chosen by the words of a list."""
 
 from __future__ import annotations
 
@@ -40,6 +40,10 @@ class RetryRequest(BaseModel):
         return replace(self.where.filter(principal), ids=tuple(self.ids))
 
 
+class CancelRequest(RetryRequest):
+    """Which tasks are cancelled: those of them that have not ended; at least one word, such as `batch`."""
+
+
 class MoveRequest(RetryRequest):
     """Which tasks go where. Those that run or have ended stay."""
 
@@ -53,6 +57,14 @@ async def retry(principal: PrincipalDep, parts: PartsDep, body: JsonBody) -> Res
     wanted = shaped(RetryRequest, body)
     tally = await parts.app.operator.retry(wanted.filter(principal), limit=wanted.limit)
     return JSONResponse({"retried": tally.count, "more": tally.more})
+
+
+@router.post("/cancel", openapi_extra=json_body(CancelRequest))
+async def cancel(principal: PrincipalDep, parts: PartsDep, body: JsonBody) -> Response:
+    """Cancel many tasks; those that run are asked to stop. `more`: the limit left some, so send it again."""
+    wanted = shaped(CancelRequest, body)
+    tally = await parts.app.operator.cancel(wanted.filter(principal), limit=wanted.limit)
+    return JSONResponse({"cancelled": tally.count, "more": tally.more})
 
 
 @router.post("/move", openapi_extra=json_body(MoveRequest))

@@ -30,9 +30,15 @@ _SENTENCES = {
     r"Input should be (.+)": r"只能是 \1",
     r"String should have at most (\d+) characters?": r"最多 \1 个字符",
     r"String should have at least (\d+) characters?": r"至少 \1 个字符",
+    r"String should match pattern (.+)": r"必须符合格式 \1",
+    r"a request has at most (\d+) headers": r"请求头最多 \1 个",
+    r"headers have at most (\d+) bytes in all": r"请求头合计最多 \1 字节",
+    r"a query has at most (\d+) bytes": r"查询参数最多 \1 字节",
     r"List should have at most (\d+) items? .*": r"最多 \1 项",
     r"List should have at least (\d+) items? .*": r"至少 \1 项",
     # Duly's own
+    r"unknown task type (.+); known: (.+)": r"未知的任务类型 \1；已注册：\2",
+    r"(\d+) of (\d+) tasks cannot be accepted: (.+)": r"\2 个任务中有 \1 个无法接受：\3",
     r"there is no (?:task|batch) (.+)": r"任务 \1 不存在",
     r"there is no schedule (.+)": r"计划 \1 不存在",
     r"there is a schedule (.+) already": r"计划 \1 已存在",
@@ -80,7 +86,7 @@ _SENTENCES = {
     r"Method Not Allowed": "此地址不支持该请求方法",
 }
 _PATTERNS = [(re.compile(pattern, re.DOTALL), to) for pattern, to in _SENTENCES.items()]
-_LONGEST = 500
+_LONGEST = 2000
 
 
 def sentence(english: str) -> str | None:

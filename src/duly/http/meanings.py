@@ -40,6 +40,11 @@ MEANINGS: dict[str, Meaning] = {
     "foreign_origin": Meaning(
         403, "Pages of other sites may not call this API.", "不接受其他网站的页面发起的请求。"
     ),
+    "headers_too_large": Meaning(
+        431,
+        "Headers or query are larger than any client needs; send less.",
+        "请求头或查询参数过大，请精简后重试。",
+    ),
     "idempotency_conflict": Meaning(
         422,
         "This idempotency key was used with another body; send the first body or a new key.",

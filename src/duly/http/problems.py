@@ -37,6 +37,7 @@ CODES = {
     415: "unsupported_media_type",
     416: "range_not_satisfiable",
     422: "invalid_input",
+    431: "headers_too_large",
     500: "internal_error",
     503: "not_ready",
 }

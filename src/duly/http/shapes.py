@@ -95,7 +95,7 @@ SCHEMAS: Json = {
     "Link": _object({"url": _TEXT, "expires_at": {"type": "string", "format": "date-time"}}),
     "Retried": _object({"retried": _COUNT, "more": {"type": "boolean"}}),
     "Moved": _object({"moved": _COUNT, "more": {"type": "boolean"}}),
-    "Purged": _object({"cancelled": _COUNT, "more": {"type": "boolean"}}),
+    "Cancelled": _object({"cancelled": _COUNT, "more": {"type": "boolean"}}),
 }
 
 #: The schema of an operation's body, by method and path.
@@ -113,6 +113,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("get", "/api/tasks/{task_id}/events"): "Events",
     ("get", "/api/tasks/{task_id}/deliveries"): "Deliveries",
     ("post", "/api/tasks/retry"): "Retried",
+    ("post", "/api/tasks/cancel"): "Cancelled",
     ("post", "/api/tasks/move"): "Moved",
     ("post", "/api/batches"): "Task",
     ("get", "/api/batches"): "Batches",
@@ -121,7 +122,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("get", "/api/notifications"): "Notifications",
     ("get", "/api/schedules"): "Schedules",
     ("post", "/api/schedules/{name}/run"): "Task",
-    ("post", "/api/queues/{name}/purge"): "Purged",
+    ("post", "/api/queues/{name}/purge"): "Cancelled",
 }
 
 

@@ -1,4 +1,4 @@
-"""The verbs of an operator on many tasks at once: purge, retry, move.
+"""The verbs of an operator on many tasks at once: purge, cancel, retry, move.
 
 Whoever calls has read the ids before, some at a time. What is done to a task is decided under its lock: by
 then it may run, or may have left the filter.
@@ -68,6 +68,22 @@ def _purge(tx: Transaction, item: Chosen) -> int:
         [Change(facts=one, target=Status.CANCELLED, event=EventType.CANCELLED, data=purged) for one in idle],
     )
     return len(idle)
+
+
+def cancel(tx: Transaction, items: Sequence[Chosen]) -> list[int]:
+    """Cancels those that have not ended, and asks those that run to stop, as `submissions.cancel` does one;
+    the answers count those that nobody had asked before."""
+    return [_cancel(tx, item) for item in items]
+
+
+def _cancel(tx: Transaction, item: Chosen) -> int:
+    living = [
+        id_
+        for id_, one in _locked(tx, item).items()
+        if not one.status.terminal and one.cancel_requested_at is None
+    ]
+    submissions.cancel(tx, living)
+    return len(living)
 
 
 def retry(tx: Transaction, items: Sequence[Chosen]) -> list[int]:

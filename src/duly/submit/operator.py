@@ -23,6 +23,7 @@ BATCH = 100
 #: What a purge takes when nothing is said: not what is suspended, for that has done work already.
 PURGED = (Status.SCHEDULED, Status.PENDING, Status.BLOCKED, Status.RETRY)
 MOVED = tuple(status for status in Status if status in IDLE)
+LIVING = tuple(status for status in Status if not status.terminal)
 #: All tasks of an installation are never meant by saying nothing.
 NOTHING_CHOSEN = "say which tasks: by status, type, queue, owner, tag, error code, time, or id"
 RETRIED = (Status.FAILED, Status.CANCELLED)
@@ -97,6 +98,15 @@ class Operator:
         """
         wanted = _within(wanted, frozenset(RETRIED), (Status.FAILED,), "retried")
         return await self._each("retried", bulk.retry, wanted, limit)
+
+    async def cancel(self, wanted: Filter, *, limit: int) -> Tally:
+        """Cancels the tasks that fit and have not ended; what runs is asked to stop.
+
+        Raises:
+            InvalidInput: the filter asks for a state in which a task has ended.
+        """
+        wanted = _within(wanted, frozenset(LIVING), LIVING, "cancelled")
+        return await self._each("cancelled", bulk.cancel, wanted, limit)
 
     async def move(
         self, wanted: Filter, *, to: str | None = None, priority: int | None = None, limit: int

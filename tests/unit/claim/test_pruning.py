@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from duly.claim import pruner as module
-from duly.claim.pruner import Pruner, Wanted
+from duly.claim.pruner import UPLOADS, Pruner, Wanted
 from duly.model.errors import NotReady
 from duly.model.events import Emit, silent
 from duly.model.state import Status
 from duly.model.task import Target
-from duly.store import migrate
+from duly.store import blobs, migrate, uploads
 from duly.store.database import Database
 from duly.store.reserve import Reserve
 from support.stores import Store, sqlite_store
@@ -54,7 +54,7 @@ async def test_a_tick_deletes_a_batch_and_says_whether_there_is_more(store: Stor
         store.ended(result_ttl_ms=60_000)
     store.advance(60)
     assert [(await one.tick(), one.more) for _ in range(3)] == [(3, True), (3, True), (1, False)]
-    assert said == [("store.pruned", {"tasks": 7, "kept": 0, "sessions": 0})]
+    assert said == [("store.pruned", {"tasks": 7, "kept": 0, "sessions": 0, "uploads": 0})]
     assert left(store) == set()
 
 
@@ -128,3 +128,18 @@ async def test_an_error_keeps_the_place(store: Store, monkeypatch: pytest.Monkey
             await one.tick()
     assert one.more
     assert (await one.tick(), one.tasks) == (1, 4)
+
+
+async def test_a_pass_ends_with_the_uploads_that_nobody_names(store: Store) -> None:
+    """All of them, however many one transaction takes; and they are told."""
+    said = Said()
+
+    async def chunks(number: int) -> AsyncIterator[bytes]:
+        yield b"file %d" % number
+
+    for number in range(UPLOADS + 2):
+        await blobs.put(store.database, chunks(number), limit=100)
+    store.advance(86_400)
+    await pruner(store, emit=said).tick()
+    assert said == [("store.pruned", {"tasks": 0, "kept": 0, "sessions": 0, "uploads": UPLOADS + 2})]
+    assert store.read(uploads.old, 100) == []

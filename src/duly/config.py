@@ -101,6 +101,9 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(
         False, description="Whether webhooks may go to private and loopback addresses."
     )
+    webhook_allow: str = Field(
+        "", description="What webhooks may call besides, with commas: http://web:3000, 10.1.0.0/16."
+    )
     log_format: Literal["logfmt", "json"] = Field("logfmt", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."

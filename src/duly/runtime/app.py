@@ -13,6 +13,7 @@ from duly.store.database import Database
 from duly.store.transaction import Terms
 from duly.submit.callbacks import Callbacks
 from duly.submit.client import Client
+from duly.submit.endpoints import Endpoints
 from duly.submit.limits import LimitBook
 from duly.submit.operator import Operator
 from duly.submit.schedules import Schedules
@@ -45,6 +46,7 @@ class App:
         self.schedules = Schedules(self.database, self.registry, emit=self.emit)
         self.operator = Operator(self.database, emit=self.emit)
         self.limits = LimitBook(self.database, emit=self.emit)
+        self.endpoints = Endpoints(self.database, emit=self.emit)
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 

@@ -1,7 +1,8 @@
 -- Ends each task of the batch whose running attempt completed, and answers those; all others are as they were.
 -- What nearly every finish is, but of a task that may wake its parent. The fence is first and holds the locks, so all
 -- that follows finds the same; the inner LIMIT keeps the locks' order: without one that would be dropped as of no use.
-SELECT t.id, t.holds
+SELECT t.id, t.holds, EXISTS (SELECT 1 FROM endpoint e FORCE INDEX (endpoint_owner)
+  WHERE e.tenant = t.tenant AND e.owner = t.owner AND e.enabled = 1)
 FROM (SELECT b.id, b.attempt FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
     id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id', attempt INT PATH '$.attempt')) b
   ORDER BY b.id LIMIT 1000000) o

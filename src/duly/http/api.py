@@ -15,6 +15,8 @@ from duly.http import (
     batches,
     bulk,
     callbacks,
+    deliveries,
+    endpoints,
     health,
     inbox,
     limits,
@@ -65,7 +67,8 @@ def create_api(
     api.state.stopping = stopping or asyncio.Event()
     api.state.duly = Parts(app=app, ready=ready, probe=Probe(app), stopping=api.state.stopping)
     operators = (bulk, queues, limits, shares, scale)
-    for part in (health, timeline, tasks, batches, *operators, uploads, inbox, schedules, callbacks):
+    owners = (uploads, inbox, endpoints, deliveries, schedules, callbacks)
+    for part in (health, timeline, tasks, batches, *operators, *owners):
         api.include_router(part.router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])

@@ -50,3 +50,10 @@ def endpoint_wire(endpoint: Endpoint, *, secret: bool = False) -> dict[str, Any]
         "created_at": iso(endpoint.created_at),
         "updated_at": iso(endpoint.updated_at),
     }
+
+
+def notification_wire(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line of an inbox as JSON: its body's words, and when it came and was read."""
+    kept = {name: row[name] for name in ("id", "task_id", "type")}
+    times = {"created_at": iso(row["created_at"]), "read_at": iso(row["read_at"])}
+    return {**json.loads(row["body"]), **kept, **times}

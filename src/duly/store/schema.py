@@ -351,6 +351,7 @@ notification = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
     Index("notification_owner", "tenant", "owner", "id"),
+    Index("notification_unread", "tenant", "owner", "read_at", "id"),
     Index("notification_task", "task_id"),
     **STORAGE,
 )

@@ -48,6 +48,7 @@ def upgrade() -> None:
         add_column("delivery", sa.Column(name, sa.SmallInteger(), nullable=False, server_default="0"))
     add_column("delivery", sa.Column("began", sa.Integer(), nullable=False, server_default="0"))
     columns = ("endpoint_id", "status", "id")
+    create_index("notification_unread", "notification", ["tenant", "owner", "read_at", "id"])
     index("delivery_endpoint", *columns, where="endpoint_id IS NOT NULL", of="delivery")
 
 
@@ -55,6 +56,7 @@ def downgrade() -> None:
     """Takes them away; what is owed to endpoints is given up."""
     op.execute("DELETE FROM delivery WHERE channel = 'endpoint'")
     drop_index("delivery", "delivery_endpoint")
+    drop_index("notification", "notification_unread")
     for name in ("began", "step", "chain", "log", "outcome", "subscribed", "endpoint_id"):
         drop_column("delivery", name)
     op.drop_table("endpoint", if_exists=True)

@@ -108,7 +108,7 @@ def test_a_chain_is_kept_and_moves_on(store: Store) -> None:
     """It begins with its first target; a settle that says so puts it at the next, with a body of its own."""
     endpoint = add(store, owner="eve")
     places = (Target(channel="webhook", url="https://a/", tries=1), Target(channel="endpoint", id=endpoint))
-    id_ = store.ended(Status.COMPLETED, Target(channel="first_of", first_of=places), owner="ann")
+    id_ = store.ended(Status.FAILED, Target(channel="first_of", first_of=places), owner="ann")
     [one] = claim(store)
     assert (one.channel, one.target, one.step) == ("webhook", {"url": "https://a/", "tries": 1}, 0)
     store.write(deliveries.fix_body, (one, "{}"))

@@ -52,7 +52,7 @@ INTENDED = {
     "deliveries_orphaned": {"delivery_clock", "worker", "task"},
     "delivery_body": {"delivery"},
     "delivery_claim": {"delivery", "worker"},
-    "delivery_due": {"delivery_clock", "delivery_endpoint", "endpoint_ordered"},
+    "delivery_due": {"delivery_clock", "delivery_endpoint", "endpoint", "endpoint_ordered"},
     "delivery_last": {"delivery_task"},
     "delivery_reopen": {"delivery_task", "delivery"},
     "delivery_settle": {"delivery"},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.footing import database_at
 from duly.cli.options import Place
+from duly.cli.outlets import LocalOutlets
 from duly.cli.shell import Refusal
 from duly.clock import iso
 from duly.config import load
@@ -149,6 +150,11 @@ class LocalDesk:
     def limits(self) -> LocalLimits:
         """What an operator does with limits."""
         return LocalLimits(self._app)
+
+    @property
+    def outlets(self) -> LocalOutlets:
+        """What is asked of endpoints, deliveries and inboxes."""
+        return LocalOutlets(self._app)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""

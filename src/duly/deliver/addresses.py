@@ -61,6 +61,7 @@ _PRIVATE = _networks(
 PORTS = frozenset({80, 443, 8080, 8443})
 #: A host of numbers: what is not plainly four decimal ones is a disguise.
 _NUMBERS = re.compile(r"(0x[0-9a-f]*|[0-9]+)(\.(0x[0-9a-f]*|[0-9]+))*\.?", re.IGNORECASE)
+_AT = re.compile(r"[^/]*//[^/?#]*@")
 _ORIGIN = re.compile(r"(https?)://([^/?#\s@]+)/?")
 
 
@@ -192,7 +193,7 @@ def _parsed(text: str) -> tuple[httpx2.URL, str]:
         host = url.raw_host.decode("ascii")
     except (httpx2.InvalidURL, UnicodeError, ValueError) as error:
         raise Forbidden(f"not a URL: {error}") from None
-    if url.scheme not in ("http", "https") or not host.strip(".") or url.userinfo:
+    if url.scheme not in ("http", "https") or not host.strip(".") or _AT.match(text):
         raise Forbidden("a webhook needs an http:// or https:// URL with a host and without a user name")
     if "%" in host or (url.port is not None and not 1 <= url.port <= 65_535):
         raise Forbidden("the webhook's host or port is not valid")

@@ -17,7 +17,7 @@ from duly.http.identity import Principal, PrincipalDep
 from duly.http.parts import PartsDep
 from duly.http.queues import json_body
 from duly.observe.deliveries import endpoint_wire
-from duly.runtime.channels import endpoint_channel
+from duly.runtime.channels import tested
 
 router = APIRouter(prefix="/api/endpoints", tags=["endpoints"])
 
@@ -150,12 +150,7 @@ async def disable(request: Request, principal: PrincipalDep, parts: PartsDep, en
 async def test(principal: PrincipalDep, parts: PartsDep, endpoint_id: str) -> Response:
     """Send it a test event, now and once; the answer says how that ended."""
     endpoint = await parts.app.endpoints.get(endpoint_id, owner=seen(principal))
-    channel = endpoint_channel(parts.app)
-    try:
-        reply = await channel.test(endpoint)
-    finally:
-        await channel.close()
-    return JSONResponse({"outcome": reply.outcome, "code": reply.code, "error": reply.error})
+    return JSONResponse(await tested(parts.app, endpoint))
 
 
 @router.post("/{endpoint_id}/resend")

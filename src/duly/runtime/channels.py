@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from duly.config import SettingsError
 from duly.deliver.addresses import allowed
 from duly.deliver.channel import Channel
@@ -9,6 +11,7 @@ from duly.deliver.endpoint import EndpointChannel
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.post import Poster
 from duly.deliver.webhook import WebhookChannel
+from duly.model.delivery import Endpoint
 from duly.runtime.app import App
 
 
@@ -24,6 +27,16 @@ def channels(app: App) -> dict[str, Channel]:
 def endpoint_channel(app: App) -> EndpointChannel:
     """The way to endpoints; also for a test of one."""
     return EndpointChannel(app.database, poster(app), source=app.terms.public_url)
+
+
+async def tested(app: App, endpoint: Endpoint) -> dict[str, Any]:
+    """Sends an endpoint a test event, now and once: {outcome, code, error}."""
+    channel = endpoint_channel(app)
+    try:
+        reply = await channel.test(endpoint)
+    finally:
+        await channel.close()
+    return {"outcome": reply.outcome, "code": reply.code, "error": reply.error}
 
 
 def poster(app: App) -> Poster:

@@ -13,5 +13,5 @@ due AS (SELECT id, channel, target, due_at, endpoint_id FROM delivery WHERE stat
 free AS (SELECT d.id, d.channel, d.due_at, d.endpoint_id, coalesce(b.sends, 0) + row_number() OVER (
     PARTITION BY d.channel, d.target ORDER BY d.due_at, d.id) AS place
   FROM due d LEFT JOIN busy b ON b.channel = d.channel AND b.target = d.target)
-SELECT f.id, e.id FROM free f LEFT JOIN endpoint e ON e.id = f.endpoint_id AND e.ordered = 1
+SELECT f.id, e.id FROM free f LEFT JOIN endpoint e ON e.id = f.endpoint_id AND +e.ordered = 1
 WHERE place <= CASE WHEN e.id IS NULL THEN 8 ELSE 1 END OR channel = 'inbox' ORDER BY due_at, f.id LIMIT :limit;

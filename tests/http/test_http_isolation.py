@@ -31,6 +31,8 @@ OTHERS = {
     ("GET", "/api/tasks/stats"),
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
+    ("GET", "/api/notifications/stats"),
+    ("POST", "/api/notifications/read"),
     ("POST", "/api/uploads"),
     # The secret in its address is the credential: test_http_callbacks.
     ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
@@ -46,6 +48,19 @@ SCHEDULES = {
     ("POST", "/api/schedules/{name}/resume"),
     ("POST", "/api/schedules/{name}/run"),
     ("GET", "/api/schedules/{name}/next"),
+}
+#: Routes of endpoints and deliveries; who sees what is tested in test_http_endpoints.
+ENDPOINTS = {
+    ("GET", "/api/endpoints"),
+    ("POST", "/api/endpoints"),
+    ("GET", "/api/endpoints/{endpoint_id}"),
+    ("PATCH", "/api/endpoints/{endpoint_id}"),
+    ("DELETE", "/api/endpoints/{endpoint_id}"),
+    *(("POST", f"/api/endpoints/{{endpoint_id}}/{word}") for word in ("rotate", "enable", "disable")),
+    *(("POST", f"/api/endpoints/{{endpoint_id}}/{word}") for word in ("test", "resend")),
+    ("GET", "/api/deliveries"),
+    ("GET", "/api/deliveries/{delivery_id}"),
+    ("POST", "/api/deliveries/{delivery_id}/resend"),
 }
 #: Operations of administrators.
 ADMINS = {
@@ -78,7 +93,7 @@ def operations(site: Site) -> set[tuple[str, str]]:
 
 async def test_every_operation_is_in_the_table(site: Site) -> None:
     """A new route must be put to the test here: the tables and OpenAPI name the same operations."""
-    assert operations(site) == {*ONE_TASK, *OTHERS, *ADMINS, *SCHEDULES}
+    assert operations(site) == {*ONE_TASK, *OTHERS, *ADMINS, *SCHEDULES, *ENDPOINTS}
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(ADMINS))
@@ -125,7 +140,9 @@ async def test_lists_and_counts_hold_the_callers_tasks_only(site: Site, name: st
     assert (listed, set(counted.values())) == ([], {0})
 
 
-@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications"])
+@pytest.mark.parametrize(
+    "path", ["/api/tasks", "/api/tasks/stats", "/api/notifications", "/api/notifications/stats"]
+)
 @pytest.mark.parametrize("query", [{"owner": "ann"}, {"tenant": "acme"}, {"owner": ""}])
 async def test_a_user_cannot_ask_for_another_owner(site: Site, path: str, query: dict[str, str]) -> None:
     """Naming somebody else in a filter is refused."""

@@ -201,6 +201,15 @@ def test_two_processes_keep_a_line(store: Store, others: list[Store]) -> None:
         assert order.index(first) < order.index(second)
 
 
+def test_a_send_that_died_with_its_process_is_unknown(store: Store) -> None:
+    """It may have arrived; it is owed again at once, and told as what it is."""
+    id_ = store.ended(Status.COMPLETED, Target(channel="inbox"))
+    claim(store)
+    store.rescue("w1")
+    [row] = store.read(lists.rows_of, "delivery", id_)
+    assert (row["status"], row["outcome"], row["attempt"]) == ("pending", "unknown", 1)
+
+
 def test_health_is_told_by_sends(store: Store) -> None:
     """The first failure in a row is dated, a success forgets it; 410 disables, which its owner is told."""
     endpoint = add(store)

@@ -7,6 +7,7 @@ everywhere: a setting that is misspelt must not be silently ignored.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -22,6 +23,7 @@ NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+/?")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -190,9 +192,29 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"public_url must be http(s)://host, with no query, not {settings.public_url!r}")
     if settings.engine == "celery" and not settings.broker_url.startswith(_BROKERS):
         problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
+    problems += [
+        f"webhook_allow: {place!r} is no scheme://host:port, network or address"
+        for place in _named(settings.webhook_allow)
+        if not _is_place(place)
+    ]
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems
+
+
+def _named(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _is_place(text: str) -> bool:
+    """Whether webhooks can be allowed there: an origin, or a network (`deliver.addresses` reads them)."""
+    if _ORIGIN.fullmatch(text):
+        return True
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _file(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, dict[str, Any]]]:

@@ -47,8 +47,8 @@ def headers(data: bytes) -> None:
         b"last-event-id",
         b"content-digest",
         b"repr-digest",
+        b"content-disposition",
     )
-    names += (b"content-disposition",)
     request = Request(
         {"type": "http", "method": "GET", "path": "/", "headers": [(name, data) for name in names]}
     )
@@ -116,7 +116,7 @@ def sse(data: bytes) -> None:
 def webhook(data: bytes) -> None:
     """A webhook's URL is a target or is refused."""
     from duly.model.errors import InvalidInput
-    from duly.submit.admit import target
+    from duly.submit.targets import target
 
     try:
         target(data.decode("utf-8", "replace"))

@@ -7,6 +7,7 @@ everywhere: a setting that is misspelt must not be silently ignored.
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
 import re
 import tomllib
@@ -24,6 +25,7 @@ NOT_SETTINGS = frozenset(
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _KEY_ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]))[^?#\s@]+")
 _RATE = re.compile(r"([1-9][0-9]{0,5}/([1-9][0-9]{0,4})?[smhd])?")
+_ORIGIN = re.compile(r"https?://[^/?#\s@]+/?")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -133,6 +135,9 @@ class Settings(BaseSettings):
     webhook_private: bool = Field(
         False, description="Whether webhooks may go to private and loopback addresses."
     )
+    webhook_allow: str = Field(
+        "", description="What webhooks may call besides, with commas: http://web:3000, 10.1.0.0/16."
+    )
     log_format: Literal["logfmt", "json"] = Field("logfmt", description="How log lines are written.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least that is logged."
@@ -222,6 +227,11 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
     if not _RATE.fullmatch(settings.rate_limit):
         problems.append(f"rate_limit is written as 600/m or 20/s, not {settings.rate_limit!r}")
+    problems += [
+        f"webhook_allow: {place!r} is no scheme://host:port, network or address"
+        for place in _named(settings.webhook_allow)
+        if not _is_place(place)
+    ]
     if not settings.queue_names:
         problems.append("queues must name at least one queue")
     return problems
@@ -236,6 +246,21 @@ def _identity(settings: Settings) -> list[str]:
     if url and not _KEY_ADDRESS.fullmatch(url):
         problems.append(f"jwks_url must be https://, or http:// on this host, not {url!r}")
     return problems
+
+
+def _named(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _is_place(text: str) -> bool:
+    """Whether webhooks can be allowed there: an origin, or a network (`deliver.addresses` reads them)."""
+    if _ORIGIN.fullmatch(text):
+        return True
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _file(environ: Mapping[str, str], problems: list[str]) -> list[tuple[str, dict[str, Any]]]:

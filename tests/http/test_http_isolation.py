@@ -38,6 +38,8 @@ OTHERS = {
     ("POST", "/api/tasks/cancel"),
     ("POST", "/api/tasks/retry"),
     ("GET", "/api/notifications"),
+    ("GET", "/api/notifications/stats"),
+    ("POST", "/api/notifications/read"),
     ("POST", "/api/uploads"),
     # Who signs in shows his token, or his cookie: test_http_sessions.
     ("POST", "/api/session"),
@@ -64,6 +66,19 @@ SCHEDULES = {
     ("POST", "/api/schedules/{name}/resume"),
     ("POST", "/api/schedules/{name}/run"),
     ("GET", "/api/schedules/{name}/next"),
+}
+#: Routes of endpoints and deliveries; who sees what is tested in test_http_endpoints.
+ENDPOINTS = {
+    ("GET", "/api/endpoints"),
+    ("POST", "/api/endpoints"),
+    ("GET", "/api/endpoints/{endpoint_id}"),
+    ("PATCH", "/api/endpoints/{endpoint_id}"),
+    ("DELETE", "/api/endpoints/{endpoint_id}"),
+    *(("POST", f"/api/endpoints/{{endpoint_id}}/{word}") for word in ("rotate", "enable", "disable")),
+    *(("POST", f"/api/endpoints/{{endpoint_id}}/{word}") for word in ("test", "resend")),
+    ("GET", "/api/deliveries"),
+    ("GET", "/api/deliveries/{delivery_id}"),
+    ("POST", "/api/deliveries/{delivery_id}/resend"),
 }
 #: Operations of administrators.
 ADMINS = {
@@ -101,7 +116,7 @@ def operations(site: Site) -> set[tuple[str, str]]:
 
 async def test_every_operation_is_in_the_table(site: Site) -> None:
     """A new route must be put to the test here: the tables and OpenAPI name the same operations."""
-    assert operations(site) == {*ONE_TASK, *OTHERS, *ADMINS, *SCHEDULES}
+    assert operations(site) == {*ONE_TASK, *OTHERS, *ADMINS, *SCHEDULES, *ENDPOINTS}
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(ADMINS))
@@ -152,10 +167,10 @@ async def test_lists_and_counts_hold_the_callers_tasks_only(site: Site, name: st
     assert (listed, set(counted.values())) == ([], {0})
 
 
-@pytest.mark.parametrize("path", ["/api/tasks", "/api/tasks/stats", "/api/notifications", "/api/events"])
-@pytest.mark.parametrize(
-    "path", [f"/api/{one}" for one in ("tasks", "tasks/stats", "notifications", "batches")]
-)
+LISTS = ("tasks", "tasks/stats", "notifications", "notifications/stats", "batches", "events")
+
+
+@pytest.mark.parametrize("path", [f"/api/{one}" for one in LISTS])
 @pytest.mark.parametrize("query", [{"owner": "ann"}, {"tenant": "acme"}, {"owner": ""}])
 async def test_a_user_cannot_ask_for_another_owner(site: Site, path: str, query: dict[str, str]) -> None:
     """Naming somebody else in a filter is refused."""
@@ -173,7 +188,7 @@ async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
 
 
 async def test_no_operation_answers_without_credentials(site: Site) -> None:
-    """Every operation but health is 401 for a stranger, an app's routes too; callbacks and links are signed."""
+    """Every operation but health is 401 for a stranger, an app's routes too; some addresses are signed."""
     open_ = {"/livez", "/readyz", "/health", "/apps/notes/", "/api/callbacks/{task_id}/{name}/{secret}"}
     open_ |= {"/problems", "/problems/{name}", "/api/links/{task_id}/{what}"}
     paths: dict[str, Any] = site.api.openapi()["paths"]

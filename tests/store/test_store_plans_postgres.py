@@ -36,8 +36,9 @@ KNOWN_WORK = {
     "startable_suspects": 2_000,  # sorts all suspects of the queue: the largest groups come first
     "orphans": 25_000,  # reads what runs, and each row's session
 }
-#: In a table of one shape: a claim writes its rows, their attempts and their events in the one statement.
-SHAPED_PAGES = {"take": 2_000}
+#: In a table of one shape: a claim writes its rows, their attempts and their events in the one statement; an
+#: end asks for each task whether its owner has endpoints.
+SHAPED_PAGES = {"take": 2_000, "complete": 1_700}
 #: Rows that a call may look at; a batch of 20 against 10,000 tasks, the wrong way round, is 200,000.
 ROWS = 15_000
 LOOKED_AT = (

@@ -24,6 +24,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "queue": {"paused_at": 7},
     "limits": {"rate": None, "per_ms": None},
     "share": {"weight": 3},
+    "endpoint": {"format": "cloudevents", "enabled": 0},
     "worker": {"ended_at": 5},
     "schedule": {"every_ms": None, "cron": "0 8 * * *", "zone": "UTC", "catch_up": "one", "paused_at": None}
     | {"next_at": 9},

@@ -59,6 +59,14 @@ REST = (
     WHERE task_id BETWEEN 'completed-000000' AND 'completed-000399'""",
     """UPDATE delivery SET status = 'sending', worker_id = 'w0'
     WHERE task_id BETWEEN 'completed-019950' AND 'completed-019999'""",
+    """INSERT INTO endpoint (id, tenant, owner, url, format, secrets, events, task_types, headers, ordered,
+      enabled, created_at, updated_at)
+    WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < 2000)
+    SELECT 'e-' || i, 'tenant1', 'owner' || i, '', 'cloudevents', '[]', '[]', '[]', '{}',
+      CASE WHEN i % 100 = 1 THEN 1 ELSE 0 END, 1, :now, :now FROM n""",
+    """INSERT INTO delivery (id, task_id, channel, target, status, due_at, endpoint_id, subscribed,
+      created_at) SELECT 'e-' || id, id, 'endpoint', '{}', 'pending', :now + 1000, 'e-1', 1, :now FROM task
+    WHERE id BETWEEN 'completed-006000' AND 'completed-010999'""",
     """INSERT INTO notification (delivery_id, task_id, tenant, owner, type, body, created_at)
     SELECT id, task_id, 'tenant1', 'owner1', 'completed', '{}', :now
     FROM delivery WHERE status = 'delivered'""",

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from duly.cli.options import Place
 from duly.cli.shell import Refusal
+
+if TYPE_CHECKING:
+    from duly.cli.outlets import OutletDesk
 
 Json = dict[str, Any]
 Key = tuple[str, str]
@@ -225,6 +228,11 @@ class Desk(Protocol):
     @property
     def accounts(self) -> AccountDesk:
         """What an administrator does with keys, and the audit log."""
+        ...
+
+    @property
+    def outlets(self) -> OutletDesk:
+        """What is asked of endpoints, deliveries and inboxes."""
         ...
 
     def follow(self, id_: str) -> AsyncIterator[Json]:

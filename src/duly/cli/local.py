@@ -13,6 +13,7 @@ from duly.cli.accounts import LocalAccounts
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.footing import database_at
 from duly.cli.options import Place
+from duly.cli.outlets import LocalOutlets
 from duly.cli.shell import Refusal
 from duly.clock import iso
 from duly.config import load
@@ -155,6 +156,11 @@ class LocalDesk:
     def accounts(self) -> LocalAccounts:
         """Keys, and the audit log."""
         return LocalAccounts(self._app)
+
+    @property
+    def outlets(self) -> LocalOutlets:
+        """What is asked of endpoints, deliveries and inboxes."""
+        return LocalOutlets(self._app)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they are committed, by whichever process."""

@@ -7,8 +7,10 @@ import typer
 from duly.cli import (
     batch,
     database,
+    deliveries,
     demo,
     doctor,
+    endpoint,
     failed,
     key,
     limit,
@@ -52,6 +54,8 @@ failed.register(app)
 queue.register(app)
 share.register(app)
 limit.register(app)
+endpoint.register(app)
+deliveries.register(app)
 doctor.register(app)
 token.register(app)
 key.register(app)

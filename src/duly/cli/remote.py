@@ -16,6 +16,7 @@ from duly.cli.accounts import HttpAccounts
 from duly.cli.desk import Choice, Json, Key
 from duly.cli.limit_remote import HttpLimits
 from duly.cli.options import Place
+from duly.cli.outlets import HttpOutlets
 from duly.cli.shell import Refusal
 from duly.client import sse
 from duly.config import SettingsError, load
@@ -144,6 +145,11 @@ class HttpDesk:
     def accounts(self) -> HttpAccounts:
         """Keys, and the audit log."""
         return HttpAccounts(self._ask)
+
+    @property
+    def outlets(self) -> HttpOutlets:
+        """What is asked of endpoints, deliveries and inboxes."""
+        return HttpOutlets(self._ask)
 
     async def follow(self, id_: str) -> AsyncIterator[Json]:
         """Events as they happen; a connection that breaks is taken up after the last event that arrived."""

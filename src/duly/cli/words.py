@@ -186,6 +186,18 @@ WORDS = {
         "No weight was given: all owners take equal turns.",
         "没有设置权重：所有用户轮流等额执行。",
     ),
+    "url": ("url", "地址"),
+    "secret": ("secret", "密钥"),
+    "public_key": ("public key", "公钥"),
+    "resent": ("to be sent again: {count}", "将重新投递：{count} 个"),
+    "endpoint_removed": ("removed {id}", "已删除 {id}"),
+    "no_endpoints": (
+        "No endpoints: `duly endpoint add URL` makes one.",
+        "还没有端点：用 duly endpoint add URL 添加。",
+    ),
+    "no_deliveries": ("No such deliveries.", "没有符合条件的投递。"),
+    "empty_inbox": ("Nothing in this inbox.", "收件箱为空。"),
+    "marked": ("marked: {count}; unread: {unread}", "已标记：{count} 条；未读：{unread} 条"),
     "no_queues": (
         "No queue yet: no worker has run and no task is here.",
         "还没有队列：没有工作进程运行过，也没有任务。",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from duly.deliver.channel import Reply
+from duly.deliver.channel import Capabilities, Reply
+from duly.deliver.record import with_send
 from duly.deliver.render import event_type, inbox_body
+from duly.model.delivery import Outcome
 from duly.model.task import Task
 from duly.store import deliveries
 from duly.store.database import Database
@@ -14,6 +16,8 @@ class InboxChannel:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    capabilities = Capabilities(updates=True)
 
     def render(self, task: Task) -> str:
         """Title and message in the task's language."""
@@ -27,8 +31,9 @@ class InboxChannel:
             task_id=task.id,
             tenant=task.tenant,
             owner=task.owner,
-            type=event_type(task),
+            type=delivery.target.get("type") or event_type(task),
             body=body,
+            log=with_send(delivery, self._database.clock.now_ms(), outcome=Outcome.SENT),
         )
         await self._database.write(deliveries.notify, notice)
         return Reply(ok=True, recorded=True)

@@ -9,8 +9,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from duly.deliver.channel import Channel, Reply
-from duly.deliver.schedule import delay_ms
+from duly.deliver.record import again_at_once, impossible, recorded, too_long
 from duly.failpoints import failpoint
+from duly.model.delivery import Outcome
 from duly.model.errors import NotReady
 from duly.model.events import Emit, current_task, silent
 from duly.store import deliveries, lists
@@ -79,7 +80,7 @@ class Outbox:
         for id_, attempt in strangers:
             self._emit("delivery.unknown_claim", delivery_id=id_, attempt=attempt)
         await self._database.write_many(
-            deliveries.settle, [_again_at_once(*row, "the answer to its claim was lost") for row in strangers]
+            deliveries.settle, [again_at_once(*row, "the answer to its claim was lost") for row in strangers]
         )
         return len(strangers)
 
@@ -110,20 +111,24 @@ class Outbox:
 
     async def _deliver(self, delivery: Delivery) -> None:
         current_task.set(delivery.task_id)
-        started = self._database.clock.monotonic()
+        clock = self._database.clock
+        started, at = clock.monotonic(), clock.now_ms()
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 reply = await self._send(delivery)
                 failpoint("delivery.sent")
+        except TimeoutError:
+            reply = Reply(ok=False, error=f"no answer within {SEND_SECONDS:g} s", kind=Outcome.UNKNOWN)
         except Exception as error:  # noqa: BLE001 - one delivery's trouble is not the others'
             reply = Reply(ok=False, error=f"{type(error).__name__}: {error}"[:200])
         if reply is None:
             self._emit("delivery.lost", task_id=delivery.task_id, delivery_id=delivery.id)
             return
-        sent = _sent(delivery, reply)
+        took = round((clock.monotonic() - started) * 1000)
+        sent = recorded(delivery, reply, now=at, took=took)
         if not reply.recorded:
             await self._record(sent)
-        self._tell(delivery, sent, round((self._database.clock.monotonic() - started) * 1000))
+        self._tell(delivery, sent, took)
 
     async def _send(self, delivery: Delivery) -> Reply | None:
         """None: the delivery is no longer ours."""
@@ -137,10 +142,14 @@ class Outbox:
         if body is None and not task.status.terminal:
             superseded = "the task was retried before this was sent; a later delivery tells how it ended"
             return Reply(ok=False, final=True, error=superseded)
+        if (refusal := impossible(channel, delivery, task, self._database.clock.now_ms())) is not None:
+            return refusal
         if body is None:
             body = await self._database.write(deliveries.fix_body, (delivery, channel.render(task)))
         failpoint("delivery.before_send")
-        return None if body is None else await channel.send(delivery, body, task)
+        if body is None:
+            return None
+        return too_long(channel, body) or await channel.send(delivery, body, task)
 
     async def _record(self, sent: deliveries.Sent) -> None:
         """Until the database takes it: the row must not stay `sending` under a living session."""
@@ -161,6 +170,7 @@ class Outbox:
             delivery_id=delivery.id,
             channel=delivery.channel,
             attempt=delivery.attempt,
+            outcome=sent.outcome,
             code=sent.code,
             error=sent.error,
             next_in_ms=sent.delay_ms,
@@ -172,27 +182,9 @@ class Outbox:
             send.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         words = "cut off by a stop"
-        cut = [_again_at_once(one.id, one.attempt, words) for send, one in left.items() if send.cancelled()]
+        off = [one for send, one in left.items() if send.cancelled()]
+        cut = [again_at_once(one.id, one.attempt, words, Outcome.UNKNOWN) for one in off]
         try:
             await self._database.write_many(deliveries.settle, cut)
         except NotReady as error:
             self._emit("outbox.failed", error=str(error))
-
-
-def _sent(delivery: Delivery, reply: Reply) -> deliveries.Sent:
-    """What is recorded of a send: delivered, pending again by schedule, or dead."""
-    delay = None if reply.ok or reply.final else delay_ms(delivery.attempt, reply.retry_after)
-    status = "delivered" if reply.ok else "dead" if delay is None else "pending"
-    error = None if reply.error is None else _one_line(reply.error)
-    return deliveries.Sent(
-        id=delivery.id, attempt=delivery.attempt, status=status, delay_ms=delay, code=reply.code, error=error
-    )
-
-
-def _again_at_once(id_: str, attempt: int, why: str) -> deliveries.Sent:
-    return deliveries.Sent(id=id_, attempt=attempt, status="pending", delay_ms=0, error=why)
-
-
-def _one_line(text: str) -> str:
-    """Foreign text that every database keeps and no terminal obeys."""
-    return "".join(one if one.isprintable() else " " for one in text[:300]).strip()

@@ -18,6 +18,8 @@ from duly.http import (
     batches,
     bulk,
     callbacks,
+    deliveries,
+    endpoints,
     explained,
     files,
     health,
@@ -90,8 +92,9 @@ def create_api(
     )
     operators = (bulk, queues, limits, shares, scale, keys, audited)
     live = (streams, sockets, tickets, script)
-    callers = (timeline, tasks, batches, files, uploads, inbox, schedules, sessions)
-    for part in (health, *live, *callers, *operators, callbacks, explained, pages):
+    callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
+    delivered = (inbox, endpoints, deliveries)
+    for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
     api.include_router(pages.routes(app.declared.app_pages))

@@ -14,7 +14,6 @@ from duly.clock import iso
 from duly.deliver import beat
 from duly.deliver.feed import FeedEvent, TooSlow
 from duly.deliver.live import PARTIAL, PING, LiveEvent, follow
-from duly.http import inbox
 from duly.http.gate import shaped
 from duly.http.parts import Parts, parts
 from duly.http.socket import TOO_SLOW, Socket, accept
@@ -23,6 +22,7 @@ from duly.http.timeline import place_of
 from duly.model.batch import BATCH
 from duly.model.errors import InvalidInput, QuotaExceeded, TaskNotFound
 from duly.model.task import Task
+from duly.observe.deliveries import notification_wire
 from duly.store import lists
 from duly.store.feed import Scope
 
@@ -162,7 +162,7 @@ async def _inbox(socket: Socket, parts_: Parts, after: int | None) -> None:
             hint.clear()
             rows = await database.read(lists.inbox, whose.tenant, whose.owner, after, PAGE)
             for row in rows:
-                await socket.tell(inbox.wire(row))
+                await socket.tell(notification_wire(row))
                 after = row["id"]
             if len(rows) < PAGE:
                 await beat.pause(hint, LOOK_SECONDS)

@@ -49,7 +49,7 @@ class TermsRequest(BaseModel):
     tags: list[str] | None = Field(None, description="At most 20.")
     metadata: dict[str, Any] | None = Field(None, description="Kept and shown with the task.")
     deliver: list[str | dict[str, Any]] | None = Field(
-        None, description='Where the answer goes: "inbox", a URL, or {channel, url}.'
+        None, description='Where the answer goes: "inbox", a URL, {channel, url or id}, or {first_of: [...]}.'
     )
     queue: str | None = Field(None, description="Where it waits, if not in its handler's queue.")
     idempotency_key: str | None = Field(None, description="As the header Idempotency-Key.")

@@ -12,6 +12,8 @@
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
     ├── LimitNotFound                nobody declared or set it (404)
     ├── KeyNotFound                  no such API key (404)
+    ├── EndpointNotFound             no such endpoint, or not yours (404)
+    ├── DeliveryNotFound             no such delivery, or not yours (404)
     ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── QuotaExceeded                too many tasks of the owner or tenant wait to start (429)
@@ -127,6 +129,20 @@ class LimitNotFound(DulyError):
     """There is no such limit."""
 
     code = "limit_not_found"
+    http_status = 404
+
+
+class EndpointNotFound(DulyError):
+    """There is no such endpoint."""
+
+    code = "endpoint_not_found"
+    http_status = 404
+
+
+class DeliveryNotFound(DulyError):
+    """There is no such delivery."""
+
+    code = "delivery_not_found"
     http_status = 404
 
 

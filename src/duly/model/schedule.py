@@ -127,7 +127,7 @@ def kept(conditions: Conditions) -> str:
 def restored(text: str) -> Conditions:
     """The conditions of such a text."""
     fields = json.loads(text)
-    fields |= {"tags": tuple(fields["tags"]), "deliver": tuple(Target(**to) for to in fields["deliver"])}
+    fields |= {"tags": tuple(fields["tags"]), "deliver": tuple(map(Target.of, fields["deliver"]))}
     return Conditions(**fields)
 
 
@@ -172,6 +172,13 @@ def _terms(told: Conditions) -> dict[str, Any]:
         "unique": told.unique,
         "tags": list(told.tags),
         "metadata": dict(told.metadata),
-        "deliver": [{"channel": to.channel} | ({"url": to.url} if to.url else {}) for to in told.deliver],
+        "deliver": [_target(to) for to in told.deliver],
     }
     return dict(words)
+
+
+def _target(to: Target) -> dict[str, Any]:
+    """A target as a request names it."""
+    if to.first_of:
+        return {"first_of": [_target(one) for one in to.first_of]}
+    return {"channel": to.channel, **{name: value for name, value in to.stored.items() if value != ""}}

@@ -15,7 +15,11 @@ DAY_MS = 86_400_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:\-]*")
 _UNKEPT = re.compile("[\x00-\x1f\ud800-\udfff]")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+([/?#]|$)")
-CHANNELS = ("webhook", "inbox")
+CHANNELS = ("webhook", "inbox", "endpoint")
+#: A target that stands for several, of which the first that takes the answer is enough.
+FIRST_OF = "first_of"
+#: How many targets a chain has at most.
+CHAIN_MOST = 10
 
 
 def check_name(value: str, what: str, limit: int = 64) -> str:
@@ -50,18 +54,62 @@ def check_ttl(milliseconds: int) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where an answer goes: the task carries it, its delivery commits with the result."""
+    """Where an answer goes: the task carries it, its delivery commits with the result.
+
+    A `webhook` has a `url`, an `endpoint` its `id`. In a chain (`first_of`) the next target is taken when one
+    refuses, is gone, is no longer valid (`valid_until`, milliseconds UTC) or has had its `tries`.
+    """
 
     channel: str
     url: str = ""
+    id: str = ""
+    valid_until: int | None = None
+    tries: int | None = None
+    first_of: tuple[Target, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.channel == FIRST_OF:
+            self._check_chain()
+            return
         if self.channel not in CHANNELS:
             raise InvalidInput(f"deliver: unknown channel {self.channel!r}; there are {', '.join(CHANNELS)}")
         if self.channel == "webhook":
-            check_text(self.url, "deliver: the webhook's url", 2000)
-            if not _WEB_ADDRESS.match(self.url):
-                raise InvalidInput("deliver: a webhook needs an http:// or https:// url without a user name")
+            check_web_address(self.url, "deliver: a webhook")
+        if self.channel == "endpoint" and not check_text(self.id, "deliver: the endpoint's id", 36):
+            raise InvalidInput("deliver: an endpoint needs its id")
+        if self.tries is not None and not 1 <= self.tries <= 100:
+            raise InvalidInput("deliver: tries must be 1..100")
+
+    def _check_chain(self) -> None:
+        if not 1 <= len(self.first_of) <= CHAIN_MOST:
+            raise InvalidInput(f"deliver: first_of takes 1 to {CHAIN_MOST} targets")
+        if any(one.channel == FIRST_OF for one in self.first_of):
+            raise InvalidInput("deliver: a chain cannot hold a chain")
+
+    @property
+    def places(self) -> tuple[Target, ...]:
+        """The targets to be tried one after the other; mostly it is one."""
+        return self.first_of or (self,)
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """The delivery's `target`."""
+        place = {"id": self.id} if self.channel == "endpoint" else {"url": self.url}
+        terms = {"valid_until": self.valid_until, "tries": self.tries}
+        return {**place, **{name: value for name, value in terms.items() if value is not None}}
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> Target:
+        """From what `dataclasses.asdict` made of one."""
+        return cls(**{**fields, "first_of": tuple(cls.of(one) for one in fields.get("first_of", ()))})
+
+
+def check_web_address(url: str, what: str) -> str:
+    """An http(s) URL with a host and without a user name, at most 2000 characters."""
+    check_text(url, f"{what}'s url", 2000)
+    if not _WEB_ADDRESS.match(url):
+        raise InvalidInput(f"{what} needs an http:// or https:// url without a user name")
+    return url
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -368,7 +368,7 @@ def _target(row: dict[str, Any], task: Task) -> dict[str, str]:
         host = urlsplit(json.loads(row["target"]).get("url", "")).hostname
     except ValueError:
         host = "?"
-    return {"channel": row["channel"], "target": host or task.owner or row["channel"]}
+    return {"channel": row["channel"], "target": host or row["endpoint_id"] or task.owner or row["channel"]}
 
 
 def _until(facts: _Facts) -> dict[str, Any]:

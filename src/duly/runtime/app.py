@@ -14,6 +14,7 @@ from duly.store.database import Database
 from duly.store.transaction import Terms
 from duly.submit.callbacks import Callbacks
 from duly.submit.client import Client
+from duly.submit.endpoints import Endpoints
 from duly.submit.keys import KeyBook
 from duly.submit.limits import LimitBook
 from duly.submit.operator import Operator
@@ -49,6 +50,7 @@ class App:
         self.schedules = Schedules(self.database, self.registry, emit=self.emit)
         self.operator = Operator(self.database, emit=self.emit)
         self.limits = LimitBook(self.database, emit=self.emit)
+        self.endpoints = Endpoints(self.database, emit=self.emit)
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
         self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)

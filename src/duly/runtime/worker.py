@@ -14,15 +14,13 @@ from duly.claim.pruner import Pruner
 from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
 from duly.claim.ticker import Ticker
-from duly.deliver.channel import Channel
-from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
-from duly.deliver.webhook import WebhookChannel
 from duly.execute.runner import Runner
 from duly.model.errors import DulyError, SessionEnded
 from duly.model.task import Claimed
 from duly.registry import LANES
 from duly.runtime.app import App
+from duly.runtime.channels import channels
 from duly.runtime.loops import Loop
 from duly.runtime.pulse import Pulse
 from duly.store import bulk, pauses
@@ -92,7 +90,7 @@ class Worker:
         self.reconciler = Reconciler(
             database, emit=emit, held=self.runner.held, claiming=lambda: self.claiming > 0
         )
-        self.outbox = Outbox(database, channels=_channels(app), session=lambda: self.session.id, emit=emit)
+        self.outbox = Outbox(database, channels=channels(app), session=lambda: self.session.id, emit=emit)
         self.pruner = Pruner(database, Reserve(database, settings.reserve), emit=emit)
         self.orphans = Orphans(database, emit=emit)
         self.limits = LimitKeeper(database, app.registry, emit=emit)
@@ -330,10 +328,3 @@ def _aside(one: Loop) -> Callable[[bool], None]:
             one.hint()
 
     return hint
-
-
-def _channels(app: App) -> dict[str, Channel]:
-    return {
-        "webhook": WebhookChannel(app.credentials.webhook_secret, private=app.settings.webhook_private),
-        "inbox": InboxChannel(app.database),
-    }

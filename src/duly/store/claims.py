@@ -15,6 +15,7 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.store import bodies, limits, sessions
 from duly.store.losses import lost
+from duly.store.owed import owe
 from duly.store.quick import Asked, Quickly
 from duly.store.rationing import Asking, Offer, bound, hand_out
 from duly.store.transaction import Moment, Row, Transaction
@@ -210,8 +211,9 @@ def _complete(tx: Transaction, items: Sequence[Finish]) -> set[tuple[str, int]]:
         return set()
     ended = tx.run("complete", limited=1, **_completed(tx.moment, plain))
     failpoint("store.half_written")
-    limits.give_back(tx, [holds for _, holds in ended])
-    done = {id_: first[id_] for id_, _ in ended}
+    limits.give_back(tx, [holds for _, holds, _ in ended])
+    owe(tx, [id_ for id_, _, has_endpoints in ended if has_endpoints])
+    done = {id_: first[id_] for id_, *_ in ended}
     bodies.keep(
         tx, [(id_, "result", one.result) for id_, one in done.items() if not bodies.small(one.result)]
     )

@@ -28,6 +28,7 @@ limits, queue, schedule, share = steering.limits, steering.queue, steering.sched
 api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_session
 ticket = tickets.ticket
 bucket, upload, upload_ref = surface.bucket, surface.upload, surface.upload_ref
+endpoint = steering.endpoint
 
 task = Table(
     "task",
@@ -312,12 +313,23 @@ delivery = Table(
     Column("last_error", LongText),
     Column("created_at", BigInteger, nullable=False),
     Column("delivered_at", BigInteger),
+    # Which endpoint it goes to; `subscribed`: because that asked for such ends, not the task for it.
+    Column("endpoint_id", key(36)),
+    Column("subscribed", SmallInteger, nullable=False, server_default="0"),
+    # How the last send ended (`model.delivery.Outcome`), and the last 20 of them as a JSON list.
+    Column("outcome", key(36)),
+    Column("log", LongText),
+    # Of a chain: all its targets as a JSON list, which of them it stands at, and the sends made before that.
+    Column("chain", LongText),
+    Column("step", SmallInteger, nullable=False, server_default="0"),
+    Column("began", Integer, nullable=False, server_default="0"),
     CheckConstraint(
         "status IN ('held', 'pending', 'sending', 'delivered', 'dead')", name="delivery_status_known"
     ),
     CheckConstraint("(status = 'sending') = (worker_id IS NOT NULL)", name="delivery_sending_has_worker"),
     Index("delivery_task", "task_id", "status"),
     Index("delivery_clock", "status", "due_at"),
+    *index("delivery_endpoint", "endpoint_id", "status", "id", where="endpoint_id IS NOT NULL"),
     **STORAGE,
 )
 
@@ -344,6 +356,7 @@ notification = Table(
     Column("created_at", BigInteger, nullable=False),
     Column("read_at", BigInteger),
     Index("notification_owner", "tenant", "owner", "id"),
+    Index("notification_unread", "tenant", "owner", "read_at", "id"),
     Index("notification_task", "task_id"),
     **STORAGE,
 )

@@ -1,8 +1,18 @@
-"""The tables that steer work, and that people write: queues, limits, schedules (the rest is in `schema`)."""
+"""The tables that steer work, and that people write: queues, limits, schedules, endpoints (see `schema`)."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Integer, Table, column
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Double,
+    Index,
+    Integer,
+    SmallInteger,
+    Table,
+    column,
+)
 
 from duly.store.columns import STORAGE, LongText, index, key, metadata
 
@@ -100,5 +110,37 @@ schedule = Table(
     CheckConstraint("(paused_at IS NULL) = (next_at IS NOT NULL)", name="schedule_pause_stops"),
     Index("schedule_clock", "next_at"),
     Index("schedule_source", "source"),
+    **STORAGE,
+)
+
+# Where an owner's ended tasks are told to: a receiver of his, with its secrets and what it wants to hear.
+endpoint = Table(
+    "endpoint",
+    metadata,
+    Column("id", key(36), primary_key=True),
+    Column("tenant", key(64), nullable=False),
+    Column("owner", key(64), nullable=False),
+    Column("url", LongText, nullable=False),
+    # standard-webhooks · cloudevents
+    Column("format", key(36), nullable=False),
+    # A JSON list, the newest first: {secret, until}; a secret that was rotated signs until then.
+    Column("secrets", LongText, nullable=False),
+    # JSON lists; empty: all. And headers of its own, as a JSON object.
+    Column("events", LongText, nullable=False),
+    Column("task_types", LongText, nullable=False),
+    Column("headers", LongText, nullable=False),
+    # Whether a delivery waits until the one before it has ended.
+    Column("ordered", SmallInteger, nullable=False),
+    Column("enabled", SmallInteger, nullable=False),
+    # Why it is disabled; when the first of the sends was that failed in a row.
+    Column("reason", LongText),
+    Column("failing_since", BigInteger),
+    Column("created_at", BigInteger, nullable=False),
+    Column("updated_at", BigInteger, nullable=False),
+    CheckConstraint("format IN ('standard-webhooks', 'cloudevents')", name="endpoint_format_known"),
+    # What is enabled has no reason not to be.
+    CheckConstraint("enabled = 0 OR reason IS NULL", name="endpoint_enabled_says_nothing"),
+    Index("endpoint_owner", "tenant", "owner", "enabled", "id"),
+    *index("endpoint_ordered", "ordered", "id", where="ordered = 1"),
     **STORAGE,
 )

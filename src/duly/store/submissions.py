@@ -14,7 +14,7 @@ import uuid_utils
 from duly.model import wire
 from duly.model.events import EventType
 from duly.model.state import Status
-from duly.model.task import Conditions, Submission
+from duly.model.task import Conditions, Submission, Target
 from duly.store import bodies, uploads
 from duly.store.quick import Asked, Quickly
 from duly.store.quotas import refused
@@ -157,11 +157,17 @@ def _keys(item: Submission) -> dict[str, Any]:
 
 def _adorned(item: Submission) -> dict[str, Any]:
     """What is written in tables of its own."""
-    deliver = [
-        {"id": str(uuid_utils.uuid7()), "channel": to.channel, "target": wire.dumps({"url": to.url})}
-        for to in item.conditions.deliver
-    ]
+    deliver = [{"id": str(uuid_utils.uuid7()), **_owed(to)} for to in item.conditions.deliver]
     return {"id": item.id, "tags": list(dict.fromkeys(item.conditions.tags)), "deliver": deliver}
+
+
+def _owed(to: Target) -> dict[str, Any]:
+    """What a target is in the delivery's row; a chain stands at its first."""
+    places = [
+        {"channel": one.channel, "target": wire.dumps(one.stored), "endpoint": one.id or None}
+        for one in to.places
+    ]
+    return {**places[0], "chain": wire.dumps(places) if to.first_of else None}
 
 
 def cancel(tx: Transaction, ids: Sequence[str]) -> list[Status | None]:

@@ -11,6 +11,7 @@ from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import Status, allowed
 from duly.store.limits import give_back
+from duly.store.owed import owe
 from duly.store.transaction import Transaction, compact
 
 
@@ -141,6 +142,7 @@ def _move(tx: Transaction, changes: Sequence[Change]) -> None:
         places = tx.heads.known(tx) if back else {}
         kept = {"retention": tx.terms.retention_ms}
         tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places, **kept)
+        owe(tx, ended)
 
 
 def _event(change: Change) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from duly.model.batch import BATCH
 from duly.model.errors import InvalidInput, TooLarge
 from duly.model.task import Conditions, Submission, Target
 from duly.registry import Registry, TaskType
-from duly.submit import batch
+from duly.submit import batch, targets
 
 INPUT_LIMIT = 1_048_576
 METADATA_LIMIT = 16_384
@@ -137,7 +137,7 @@ def _conditions(kind: TaskType, options: Options, now: int, text: str, key: str 
         unique=options.unique,
         tags=tuple(options.tags),
         metadata=dict(options.metadata),
-        deliver=tuple(target(one) for one in options.deliver),
+        deliver=targets.parsed(options.deliver, functools.partial(moment, now=now, what="valid_until")),
         limit_key=key,
     )
 
@@ -217,24 +217,3 @@ def _integer(value: Any, what: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput(f"{what} must be a whole number, not {value!r}")
     return value
-
-
-def target(value: Target | Mapping[str, Any] | str) -> Target:
-    """A target from `"inbox"`, a webhook's URL, or `{"channel": …, "url": …}`."""
-    match value:
-        case Target():
-            return value
-        case "inbox":
-            return Target(channel="inbox")
-        case str():
-            return Target(channel="webhook", url=value)
-        case Mapping():
-            unknown = set(value) - {"channel", "url"}
-            if (
-                unknown
-                or not isinstance(value.get("channel"), str)
-                or not isinstance(value.get("url", ""), str)
-            ):
-                raise InvalidInput("deliver: a target is {channel, url}")
-            return Target(channel=value["channel"], url=value.get("url", ""))
-    raise InvalidInput("deliver: a target is 'inbox', a URL, or {channel, url}")

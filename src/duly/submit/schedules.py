@@ -66,6 +66,8 @@ def make(
         raise InvalidInput("a schedule makes an idempotency key for each of its ticks; give it none")
     beats, catch_up = _check_beat(beat, now)
     submission = admit(registry, task_type, input_, told, 0)
+    if any(place.valid_until is not None for to in submission.conditions.deliver for place in to.places):
+        raise InvalidInput("valid_until of a target is a moment; a schedule's task has none yet")
     return Schedule(
         name=name,
         rhythm=beats,

@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from duly.deliver.channel import Channel
+from duly.deliver.endpoint import EndpointChannel
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
+from duly.deliver.post import Poster
 from duly.deliver.webhook import WebhookChannel
 from support.world import World
 
@@ -37,8 +39,10 @@ async def make_outbox(world: World) -> AsyncIterator[MakeOutbox]:
     made: list[tuple[Outbox, WebhookChannel]] = []
 
     def make(session: str | None = "w1", **channels: Channel) -> Outbox:
-        webhook = WebhookChannel(SECRET, private=True, clock=world.clock)
-        chosen: dict[str, Channel] = {"webhook": webhook, "inbox": InboxChannel(world.database), **channels}
+        poster = Poster(private=True, clock=world.clock)
+        webhook, endpoint = WebhookChannel(SECRET, poster), EndpointChannel(world.database, poster)
+        chosen: dict[str, Channel] = {"webhook": webhook, "endpoint": endpoint, **channels}
+        chosen.setdefault("inbox", InboxChannel(world.database))
         outbox = Outbox(world.database, channels=chosen, session=lambda: session, emit=world.emitted)
         made.append((outbox, webhook))
         return outbox

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from duly.deliver.channel import Reply
+from duly.deliver.channel import Capabilities, Reply
 from duly.deliver.outbox import IN_FLIGHT, Outbox
 from duly.deliver.render import webhook_body
 from duly.deliver.schedule import SCHEDULE
@@ -29,6 +29,8 @@ def hook(receiver: Receiver, path: str = "/hook") -> Target:
 
 class Scripted:
     """A channel that answers by script, then ok; `gate` holds every send."""
+
+    capabilities = Capabilities()
 
     def __init__(self, *script: Reply | Exception, gate: asyncio.Event | None = None) -> None:
         self._script = list(script)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from duly.config import Settings, SettingsError, load, load_with_sources
+from duly.deliver.addresses import allowed
 
 
 @pytest.fixture(autouse=True)
@@ -155,3 +156,13 @@ def test_a_broker_that_the_bridge_does_not_know() -> None:
     [problem] = problems({**elsewhere, "DULY_ENGINE": "celery"})
     assert problem.startswith("broker_url must begin with amqp://")
     assert "geheim" not in problem
+
+
+def test_a_place_that_is_none_cannot_be_allowed() -> None:
+    """Each is named; what webhooks will be able to read passes."""
+    places = "web:3000, http://web:3000, 10.0.0.0/33, 10.1.0.0/16, fd00::7, http://a/b"
+    with pytest.raises(SettingsError) as caught:
+        load({"webhook_allow": places}, {})
+    named = [problem.split("'")[1] for problem in caught.value.problems]
+    assert named == ["web:3000", "10.0.0.0/33", "http://a/b"]
+    assert len(allowed("http://web:3000, 10.1.0.0/16, fd00::7")) == 3

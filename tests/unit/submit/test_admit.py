@@ -16,7 +16,8 @@ from duly.model.errors import InvalidInput, TooLarge, UnknownTaskType
 from duly.model.policy import RetryPolicy
 from duly.model.task import Submission, Target
 from duly.registry import Registry, TaskType
-from duly.submit.admit import INPUT_LIMIT, METADATA_LIMIT, Options, admit, moment, target
+from duly.submit.admit import INPUT_LIMIT, METADATA_LIMIT, Options, admit, moment
+from duly.submit.targets import target
 
 NOW = 1_800_000_000_000
 EAST = dt.timezone(dt.timedelta(hours=8))
@@ -240,7 +241,7 @@ def test_no_moment_is_a_crash(value: Any) -> None:
 )
 def test_a_target_is_said_in_several_ways(value: Any, expected: Target) -> None:
     """A word, a URL, an object."""
-    assert target(value) == expected
+    assert target(value, lambda _: None) == expected
 
 
 def test_what_was_admitted_is_kept_as_it_was_said() -> None:

@@ -6,7 +6,7 @@ from alembic import op
 from duly.store.migrations.ddl import create_index, drop_index, key, table, text
 
 revision = "0014"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 

@@ -1,11 +1,11 @@
 -- Ends each task of the batch whose running attempt completed, and answers those; all others are as they were.
 -- What nearly every finish is, but of a task that may wake its parent. The fence is first and holds the locks, so all
 -- that follows finds the same; the inner LIMIT keeps the locks' order: without one that would be dropped as of no use.
-SELECT t.id, t.holds
-FROM (SELECT b.id, b.attempt FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
+SELECT t.id, t.holds, EXISTS (SELECT 1 FROM endpoint e FORCE INDEX (endpoint_owner)
+  WHERE e.tenant = t.tenant AND e.owner = t.owner AND e.enabled = 1) FROM (
+  SELECT b.id, b.attempt FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
     id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id', attempt INT PATH '$.attempt')) b
-  ORDER BY b.id LIMIT 1000000) o
-STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = o.id
+  ORDER BY b.id LIMIT 1000000) o STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = o.id
 WHERE t.attempt = o.attempt AND t.status = 'running' AND t.parent_id IS NULL AND (t.holds IS NULL OR :limited = 1) FOR UPDATE;
 INSERT INTO event (task_id, seq, at, type, data)
 SELECT t.id, t.seq + 1, greatest(t.touched_at, :now), 'completed', JSON_OBJECT('attempt', t.attempt)

@@ -13,7 +13,7 @@ UPDATE JSON_TABLE(@adrift, '$[*]' COLUMNS (
   session VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.session')) b
 STRAIGHT_JOIN delivery d FORCE INDEX (PRIMARY) ON d.id = b.id
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = d.task_id
-SET d.worker_id = NULL,
+SET d.worker_id = NULL, d.outcome = 'unknown',
   d.status = CASE WHEN d.body IS NULL AND t.completed_at IS NULL THEN 'dead' ELSE 'pending' END,
   d.due_at = CASE WHEN d.body IS NULL AND t.completed_at IS NULL THEN NULL ELSE :now END,
   d.last_error = CASE WHEN d.body IS NULL AND t.completed_at IS NULL

@@ -6,11 +6,12 @@ SELECT t.id, b.tag FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
   NESTED PATH '$.tags[*]' COLUMNS (tag VARCHAR(64) CHARSET utf8mb4 PATH '$'))) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id WHERE b.tag IS NOT NULL
 ON DUPLICATE KEY UPDATE task_id = task_tag.task_id;
-INSERT INTO delivery (id, task_id, channel, target, status, created_at)
-SELECT d.delivery, t.id, d.channel, d.target, 'held', :now FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
+INSERT INTO delivery (id, task_id, channel, target, status, created_at, endpoint_id, chain)
+SELECT d.delivery, t.id, d.channel, d.target, 'held', :now, d.endpoint, d.chain FROM JSON_TABLE(:batch, '$[*]' COLUMNS (
   id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id', NESTED PATH '$.deliver[*]' COLUMNS (
     delivery VARCHAR(36) CHARSET utf8mb4 PATH '$.id', channel VARCHAR(36) CHARSET utf8mb4 PATH '$.channel',
-    target LONGTEXT CHARSET utf8mb4 PATH '$.target'))) d
+    target LONGTEXT CHARSET utf8mb4 PATH '$.target', endpoint VARCHAR(36) CHARSET utf8mb4 PATH '$.endpoint',
+    chain LONGTEXT CHARSET utf8mb4 PATH '$.chain'))) d
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = d.id
 WHERE d.delivery IS NOT NULL AND NOT EXISTS (SELECT 1 FROM delivery o WHERE o.task_id = t.id)
 ON DUPLICATE KEY UPDATE id = delivery.id;

@@ -8,8 +8,9 @@ WITH moved AS (
     unique_key = NULL
   FROM jsonb_to_recordset(:batch::jsonb) AS r(id text, attempt int, result text)
   WHERE t.id = ANY(ARRAY[r.id]) AND t.attempt = r.attempt AND t.status || '' = 'running'
-    AND t.parent_id IS NULL AND (t.holds IS NULL OR :limited = 1)
-  RETURNING t.id, t.attempt, t.seq, t.touched_at, t.holds, r.result),
+    AND t.parent_id IS NULL AND (:limited = 1 OR (t.holds IS NULL AND NOT EXISTS (SELECT 1 FROM endpoint e
+      WHERE e.tenant = t.tenant AND e.owner = t.owner AND e.enabled = 1)))
+  RETURNING t.id, t.attempt, t.seq, t.touched_at, t.holds, t.tenant, t.owner, r.result),
 told AS (INSERT INTO event (task_id, seq, at, type, data)
   SELECT id, seq, touched_at, 'completed', json_build_object('attempt', attempt)::text FROM moved),
 kept AS (INSERT INTO task_data (task_id, kind, part, text)
@@ -20,4 +21,5 @@ closed AS (UPDATE attempt a SET ended_at = :now, outcome = 'completed', error_co
 silenced AS (DELETE FROM partial WHERE task_id = ANY(ARRAY(SELECT id FROM moved))),
 owed AS (UPDATE delivery SET status = 'pending', due_at = :now
   WHERE task_id = ANY(ARRAY(SELECT id FROM moved)) AND status || '' = 'held')
-SELECT id, holds FROM moved;
+SELECT id, holds, EXISTS (SELECT 1 FROM endpoint e WHERE e.tenant = moved.tenant AND e.owner = moved.owner
+  AND e.enabled = 1) FROM moved;

@@ -35,6 +35,6 @@ told AS (INSERT INTO event (task_id, seq, at, type, data)
 more AS MATERIALIZED (SELECT a.id, tags, deliver FROM jsonb_to_recordset(:adorned::jsonb)
   AS a(id text, tags jsonb, deliver jsonb) JOIN made ON made.id = a.id),
 tagged AS (INSERT INTO task_tag (task_id, tag) SELECT m.id, g.tag FROM more m, jsonb_array_elements_text(tags) AS g(tag) ON CONFLICT DO NOTHING),
-owed AS (INSERT INTO delivery (id, task_id, channel, target, status, created_at) SELECT d.id, m.id, d.channel,
-  d.target, 'held', :now FROM more m, jsonb_to_recordset(deliver) AS d(id text, channel text, target text))
+owed AS (INSERT INTO delivery (id, task_id, channel, target, status, created_at, endpoint_id, chain) SELECT d.id, m.id, d.channel,
+  d.target, 'held', :now, d.endpoint, d.chain FROM more m, jsonb_to_recordset(deliver) AS d(id text, channel text, target text, endpoint text, chain text))
 SELECT id FROM made;

@@ -32,4 +32,5 @@ UPDATE task SET status = 'completed', worker_id = NULL, wait_kind = NULL, due_at
   seq = seq + 1, deaths = 0, suspect = 0, touched_at = max(touched_at, :now), progress = 1.0, unique_key = NULL
 FROM b WHERE task.id = r->>'id' AND task.attempt = r->>'attempt' AND +task.status = 'running' AND task.parent_id IS NULL
   AND (task.holds IS NULL OR :limited = 1)
-RETURNING task.id, task.holds;
+RETURNING task.id, task.holds, EXISTS (SELECT 1 FROM endpoint e
+  WHERE e.tenant = task.tenant AND e.owner = task.owner AND e.enabled = 1);

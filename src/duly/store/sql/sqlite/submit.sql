@@ -33,8 +33,8 @@ FROM json_each(:ids) b CROSS JOIN task t ON t.id = b.value WHERE true ON CONFLIC
 INSERT INTO task_tag (task_id, tag)
 SELECT t.id, g.value FROM json_each(:adorned) b CROSS JOIN task t ON t.id = b.value->>'id'
 CROSS JOIN json_each(b.value, '$.tags') g WHERE true ON CONFLICT DO NOTHING;
-INSERT INTO delivery (id, task_id, channel, target, status, created_at)
-SELECT d.value->>'id', t.id, d.value->>'channel', d.value->>'target', 'held', :now
-FROM json_each(:adorned) b CROSS JOIN task t ON t.id = b.value->>'id'
+INSERT INTO delivery (id, task_id, channel, target, status, created_at, endpoint_id, chain)
+SELECT d.value->>'id', t.id, d.value->>'channel', d.value->>'target', 'held', :now, d.value->>'endpoint',
+  d.value->>'chain' FROM json_each(:adorned) b CROSS JOIN task t ON t.id = b.value->>'id'
 CROSS JOIN json_each(b.value, '$.deliver') d
 WHERE NOT EXISTS (SELECT 1 FROM delivery o WHERE o.task_id = t.id);

@@ -39,6 +39,7 @@ def headers(data: bytes) -> None:
 
     from duly.http import conditional, prefer, uploads
     from duly.http.prefer import BadHeader
+    from duly.http.timeline import place_of
 
     names = (
         b"prefer",
@@ -52,8 +53,9 @@ def headers(data: bytes) -> None:
     request = Request(
         {"type": "http", "method": "GET", "path": "/", "headers": [(name, data) for name in names]}
     )
-    if not 0 <= prefer.preference(request, 60).wait <= 60 or prefer.last_event_id(request) < 0:
+    if not 0 <= prefer.preference(request, 60).wait <= 60:
         raise AssertionError("out of range")
+    place_of(prefer.last_event_id(request))
     conditional.has(request, '"a"')
     uploads._given_name(request)  # noqa: SLF001 - a parser of its module's own
     for parse in (prefer.idempotency_key, uploads._digest):  # noqa: SLF001 - the same
@@ -119,7 +121,7 @@ def webhook(data: bytes) -> None:
     from duly.submit.targets import target
 
     try:
-        target(data.decode("utf-8", "replace"))
+        target(data.decode("utf-8", "replace"), lambda _: None)
     except InvalidInput:
         return
 

@@ -99,6 +99,7 @@ RULES: dict[str, Rule] = {
     "POST /api/tasks/{task_id}/retry": _writes("task.retry"),
     "POST /api/tasks/{task_id}/signals/{name}": _writes("task.signal"),
     "POST /api/tasks/retry": _writes("tasks.retry"),
+    "POST /api/tasks/cancel": _writes("tasks.cancel"),
     "POST /api/tasks/move": _operates("tasks.move"),
     "POST /api/batches": _writes("batch.submit", soon=True),
     "GET /api/batches/{batch_id}": _READ,

@@ -19,7 +19,7 @@ def at(request: pytest.FixtureRequest, shell: Shell, submit: Callable[..., Any])
         url = request.getfixturevalue("server")
         return lambda *arguments: shell(*arguments, "--url", url)
     submit("greet", "name=Ann")  # makes the database
-    return lambda *arguments: shell(*arguments)
+    return shell
 
 
 def test_a_key_is_printed_once_and_alone(at: Callable[..., Any]) -> None:

@@ -23,6 +23,7 @@ ASKED: dict[str, dict[str, Any]] = {
     "delivery": {"status": "pending", "worker_id": None},
     "queue": {"paused_at": 7},
     "limits": {"rate": None, "per_ms": None},
+    "api_key": {"role": "operator"},
     "share": {"weight": 3},
     "endpoint": {"format": "cloudevents", "enabled": 0},
     "worker": {"ended_at": 5},

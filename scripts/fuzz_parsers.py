@@ -40,15 +40,8 @@ def headers(data: bytes) -> None:
     from duly.http import conditional, prefer, uploads
     from duly.http.prefer import BadHeader
 
-    names = (
-        b"prefer",
-        b"idempotency-key",
-        b"if-none-match",
-        b"last-event-id",
-        b"content-digest",
-        b"repr-digest",
-    )
-    names += (b"content-disposition",)
+    names = [b"prefer", b"idempotency-key", b"if-none-match", b"last-event-id"]
+    names += [b"content-digest", b"repr-digest", b"content-disposition"]
     request = Request(
         {"type": "http", "method": "GET", "path": "/", "headers": [(name, data) for name in names]}
     )

@@ -188,7 +188,7 @@ async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
 
 
 async def test_no_operation_answers_without_credentials(site: Site) -> None:
-    """Every operation but health is 401 for a stranger, an app's routes too; some addresses are signed."""
+    """Every operation but health is 401 for a stranger, also an app's; callbacks and links have secrets."""
     open_ = {"/livez", "/readyz", "/health", "/apps/notes/", "/api/callbacks/{task_id}/{name}/{secret}"}
     open_ |= {"/problems", "/problems/{name}", "/api/links/{task_id}/{what}"}
     paths: dict[str, Any] = site.api.openapi()["paths"]

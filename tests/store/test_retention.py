@@ -166,7 +166,7 @@ def test_every_table_that_names_a_task_is_known() -> None:
     """By a column `task_id`; under another name it would be forgotten."""
     named = {table.name for table in schema.metadata.tables.values() if "task_id" in table.c}
     assert {table.name for table in retention.PARTS} == named
-    others = {"task", "blob", "inbox", "limits", "queue", "schedule", "share", "worker"}
+    others = {"task", "blob", "bucket", "inbox", "limits", "queue", "schedule", "share", "upload", "worker"}
     assert named | others == set(schema.metadata.tables)
 
 

@@ -50,7 +50,7 @@ async def test_a_provider_signs_with_three_kinds_of_keys(provided: Site, kid: st
         {"sub": ""},
         {"nbf": NOW + 600},
     ],
-    ids=repr,
+    ids=["issuer", "audience", "no audience", "expired", "no subject", "not yet"],
 )
 async def test_a_providers_token_for_others_is_refused(provided: Site, claims: dict[str, Any]) -> None:
     """Another issuer, another audience, another time: 401, however well it is signed."""

@@ -102,6 +102,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes kept free beside a SQLite file, so that a full disk can be cleaned; 0: none.",
     )
+    llm: dict[str, Any] = Field(
+        {}, description="Model providers: a table of the file, `[llm.providers.NAME]`; see llm.md."
+    )
     webhook_private: bool = Field(
         False, description="Whether webhooks may go to private and loopback addresses."
     )

@@ -10,6 +10,7 @@ from duly.cli import (
     demo,
     doctor,
     failed,
+    fake_llm,
     limit,
     prune,
     queue,
@@ -55,6 +56,7 @@ doctor.register(app)
 token.register(app)
 database.register(app)
 prune.register(app, "Installation")
+fake_llm.register(app, "Installation")
 
 
 def main() -> None:

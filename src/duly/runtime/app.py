@@ -8,6 +8,7 @@ from duly.execute.batch import BATCHES
 from duly.observe.logs import Log
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
+from duly.runtime.models import ModelDesk
 from duly.store import migrate
 from duly.store.database import Database
 from duly.store.transaction import Terms
@@ -46,6 +47,7 @@ class App:
         self.operator = Operator(self.database, emit=self.emit)
         self.limits = LimitBook(self.database, emit=self.emit)
         self.callbacks = Callbacks(self.database, emit=self.emit)
+        self.models = ModelDesk(settings.llm, emit=self.emit, clock=self.clock)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:
@@ -53,6 +55,7 @@ class App:
         migrate.ensure(self.database)
         self._credentials = credentials.ensure(self.settings)
         self.database.open()
+        self.models.warn()
 
     @property
     def credentials(self) -> credentials.Credentials:
@@ -64,4 +67,5 @@ class App:
     async def stop(self) -> None:
         """Finishes what is queued and closes."""
         await self.client.close()
+        await self.models.close()
         self.database.close()

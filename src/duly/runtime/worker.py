@@ -18,6 +18,7 @@ from duly.deliver.channel import Channel
 from duly.deliver.inbox import InboxChannel
 from duly.deliver.outbox import Outbox
 from duly.deliver.webhook import WebhookChannel
+from duly.execute.means import Means
 from duly.execute.runner import Runner
 from duly.model.errors import DulyError, SessionEnded
 from duly.model.task import Claimed
@@ -122,7 +123,7 @@ class Worker:
             stuck=settings.stuck,
             freed=self._freed,
             replace=replace,
-            admit=self._app.client.admit,
+            means=Means(admit=self._app.client.admit, models=self._app.models),
         )
 
     def _make_loops(self) -> list[Loop]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from duly.execute.steps import Place, StepBook, outside_steps
@@ -154,6 +154,7 @@ class Models:
         text = wire.dumps(words, what=f"the answer of step {place.name!r}")
         took = round(answer.duration_ms)
         await self._pen.record(place.step(self._claimed.attempt, value=text, duration_ms=took))
+        failpoint("chat.recorded")
         await self._count(place, answer)
         return words
 
@@ -188,11 +189,10 @@ class _Asked:
             {"role": "assistant", "content": text},
             {
                 "role": "user",
-                "content": f"This does not fit: {problem}. Answer with the corrected JSON only.",
+                "content": f"This does not fit: {problem}. Answer with correct JSON only.",
             },
         ]
-        words = {name: getattr(self.request, name) for name in ChatRequest.__slots__}
-        request = ChatRequest(**{**words, "messages": [*self.request.messages, *more]})
+        request = replace(self.request, messages=[*self.request.messages, *more])
         return _Asked(request, self.kind, self.prompt, self.offline)
 
     def words(self, answer: ChatAnswer) -> dict[str, Any]:

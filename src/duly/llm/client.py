@@ -1,7 +1,7 @@
 """One request to one provider over the official SDK, and what that gets wrong put right.
 
-The SDK retries nothing here. What it lets through is refused: HTML with status 200, broken JSON, a stream that
-ends without a finish_reason, a body that drips on for ever. Source: measurements of openai 3.54.
+The SDK retries nothing here. What it lets through is refused: HTML with status 200, broken JSON, a stream
+that ends without a finish_reason, a body that drips on for ever. Source: measurements of openai 3.54.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from duly.model.chat import ChatRequest, Told, Usage
 MOST_CHARACTERS = 4_000_000
 #: Seconds to reach a provider.
 CONNECT_SECONDS = 10.0
+_WITH_USAGE = {"include_usage": True}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,38 @@ class Raw:
     model: str
     usage: Usage | None
     request_id: str | None
+
+
+class _Growing:
+    """An answer that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._size = 0
+        self._finish: str | None = None
+        self._model: str | None = None
+        self._id: str | None = None
+        self._usage: Any = None
+
+    def take(self, piece: Any) -> str:
+        """One more piece; answers its text."""
+        self._model, self._id = piece.model or self._model, piece.id or self._id
+        self._usage = piece.usage or self._usage
+        if not piece.choices:
+            return ""
+        choice = piece.choices[0]
+        self._finish = choice.finish_reason or self._finish
+        part: str = choice.delta.content or ""
+        self._text.append(part)
+        self._size += len(part)
+        if self._size > MOST_CHARACTERS:
+            message = f"more than {MOST_CHARACTERS:,} characters"
+            raise RequestFailed(failures.bad_answer("too_long", message))
+        return part
+
+    def raw(self) -> Raw:
+        """The whole of it."""
+        return _raw("".join(self._text), self._finish, self._model, self._usage, self._id)
 
 
 class Client:
@@ -57,6 +90,7 @@ class Client:
             organization="",
             project="",
         )
+        self._create: Any = self._sdk.chat.completions.create  # its types are those of OpenAI's own models
 
     async def close(self) -> None:
         """Closes its connections."""
@@ -106,7 +140,7 @@ class Client:
         return body
 
     async def _whole(self, request: ChatRequest) -> Raw:
-        answer: Any = await self._sdk.chat.completions.create(**self._body(request), stream=False)
+        answer = await self._create(**self._body(request), stream=False)
         choices = getattr(answer, "choices", None)
         if not choices:
             raise RequestFailed(failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}"))
@@ -119,26 +153,14 @@ class Client:
         )
 
     async def _streamed(self, request: ChatRequest, told: Told) -> Raw:
-        options = {"include_usage": True}
-        stream: Any = await self._sdk.chat.completions.create(
-            **self._body(request), stream=True, stream_options=options
-        )
-        text: list[str] = []
-        finish = usage = model = id_ = None
-        size = 0
+        stream = await self._create(**self._body(request), stream=True, stream_options=_WITH_USAGE)
+        growing = _Growing()
         async with stream:
             async for piece in _in_time(stream, self._provider.idle):
-                model, id_, usage = piece.model or model, piece.id or id_, piece.usage or usage
-                for choice in (piece.choices or ())[:1]:
-                    finish = choice.finish_reason or finish
-                    part = choice.delta.content or ""
-                    text.append(part)
-                    size += len(part)
-                    if part and request.streams:
-                        await told(part)
-                if size > MOST_CHARACTERS:
-                    raise RequestFailed(failures.bad_answer("too_long", f"more than {size:,} characters"))
-        return _raw("".join(text), finish, model, usage, id_)
+                part = growing.take(piece)
+                if part and request.streams:
+                    await told(part)
+        return growing.raw()
 
     async def _app(self, request: ChatRequest) -> Raw:
         """Bailian's app completion: the app is the model, its instructions are its own."""

@@ -1,7 +1,7 @@
 """One model call with all its tries: which provider, how often, until when. Logs each request.
 
-The retry budget stands here and only here: `llm.tries` requests within the attempt's own time; beyond that the
-task's policy (2, 4, 8 s …) decides. At most tries x (max_retries + 1) requests are made for a call.
+The retry budget stands here and only here: `llm.tries` requests within the attempt's own time; beyond that
+the task's policy (2, 4, 8 s …) decides. At most tries x (max_retries + 1) requests are made for a call.
 """
 
 from __future__ import annotations
@@ -65,9 +65,7 @@ class Desk:
         retrying = AsyncRetrying(
             stop=stop_after_attempt(self._table.tries),
             wait=self._pause(call),
-            retry=retry_if_exception(
-                lambda error: isinstance(error, RequestFailed) and call.may_go_on(error)
-            ),
+            retry=retry_if_exception(call.may_go_on),
             reraise=True,
         )
         try:
@@ -180,20 +178,9 @@ class _Call:
 
     def _answer(self, lane: Lane, raw: Raw, took: float) -> ChatAnswer:
         provider = lane.provider
-        model = raw.model or provider.model_for(self._request.model)
-        used = raw.usage
-        counted = (
-            {
-                "prompt_tokens": used.prompt_tokens,
-                "completion_tokens": used.completion_tokens,
-                "cached_tokens": used.cached_tokens,
-            }
-            if used
-            else None
-        )
-        cost = provider.cost(model, counted) or provider.cost(
-            provider.model_for(self._request.model), counted
-        )
+        asked, used = provider.model_for(self._request.model), raw.usage
+        model = raw.model or asked
+        cost = provider.cost(model, used) or provider.cost(asked, used)
         return ChatAnswer(
             text=raw.text,
             finish_reason=raw.finish_reason,
@@ -213,10 +200,10 @@ class _Call:
         self._spoke = True
         await self._told(text)
 
-    def may_go_on(self, error: RequestFailed) -> bool:
+    def may_go_on(self, error: BaseException) -> bool:
         """Whether another request makes sense."""
         in_time = asyncio.get_running_loop().time() < self._ends_by
-        return error.failure.kind is not Kind.FATAL and in_time
+        return isinstance(error, RequestFailed) and error.failure.kind is not Kind.FATAL and in_time
 
     def none_is_fresh(self, _: RetryCallState) -> bool:
         """Whether all that could answer were tried: only then a pause makes sense."""

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from duly.config import SettingsError
+from duly.model.chat import Usage
 
 #: The longest that a call may take whose configuration says 0, for ever: a day.
 FOR_EVER = 86_400.0
@@ -80,14 +81,14 @@ class Provider(_Table):
         """The longest that one request of this task type may take."""
         return self.timeouts.get(task_type, self.timeout) or FOR_EVER
 
-    def cost(self, model: str, usage: Mapping[str, int] | None) -> dict[str, Any] | None:
+    def cost(self, model: str, usage: Usage | None) -> dict[str, Any] | None:
         """What a call cost, or None where the price or the usage is not known."""
         price = self.prices.get(model)
         if price is None or usage is None:
             return None
-        cached = usage.get("cached_tokens", 0) if price.cached is not None else 0
-        amount = (usage["prompt_tokens"] - cached) * price.prompt + cached * (price.cached or 0)
-        amount += usage["completion_tokens"] * price.completion
+        cached = usage.cached_tokens if price.cached is not None else 0
+        amount = (usage.prompt_tokens - cached) * price.prompt + cached * (price.cached or 0)
+        amount += usage.completion_tokens * price.completion
         return {"amount": round(amount / 1e6, 9), "currency": price.currency, "as_of": price.as_of}
 
 

@@ -66,8 +66,8 @@ class Script(_Part):
 
     seed: int = 1
     #: Seconds that an answer takes, and words in one that no `answer` fits.
-    latency: float = Field(0, ge=0)
-    words: int = Field(24, ge=1, le=10_000)
+    latency: float = Field(default=0, ge=0)
+    words: int = Field(default=24, ge=1, le=10_000)
     fault: tuple[Fault, ...] = ()
     answer: tuple[Answer, ...] = ()
 

@@ -148,12 +148,13 @@ class _Call:
         self._ends_by = asyncio.get_running_loop().time() + request.seconds
         self._tried: set[str] = set()
         self._tries = 0
+        self._reserved = tokens.reservation(request)
         self._spoke = self._broken = False
 
     async def once(self) -> ChatAnswer:
         """One request."""
         request, desk, loop = self._request, self._desk, asyncio.get_running_loop()
-        lane = await desk.pool.take(request.model, self._tried, self._ends_by)
+        lane = await desk.pool.take(request.model, self._tried, self._ends_by, self._reserved)
         if lane.provider.kind == "offline":
             desk.pool.give_back(lane)
             return ChatAnswer(text="", finish_reason="offline", provider=lane.name, model="offline")
@@ -173,6 +174,8 @@ class _Call:
         except BaseException:  # a stop: nobody's failure
             desk.pool.give_back(lane, answered=False)
             raise
+        if raw.usage is not None:
+            lane.settle(self._reserved - raw.usage.prompt_tokens - raw.usage.completion_tokens)
         desk.pool.give_back(lane)
         return self._answer(lane, raw, desk.answered(request, lane, started, raw))
 

@@ -10,8 +10,9 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from duly.llm.bucket import Bucket
 from duly.llm.failures import Failure, Kind
 from duly.llm.providers import LlmTable, Provider
 from duly.model.chat import ModelAway, ModelFailed, ModelPaused
@@ -35,6 +36,27 @@ class Lane:
     openings: int = 0
     closed_until: float = 0.0
     reason: Failure | None = None
+    #: What a minute may bring: {tokens or requests: how many are left}.
+    buckets: dict[str, Bucket] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        rates = {"requests": self.provider.rpm, "tokens": self.provider.tpm}
+        self.buckets = {what: Bucket(rate) for what, rate in rates.items() if rate is not None}
+
+    def opens_in(self, now: float, tokens: int) -> float:
+        """Seconds until a minute's rates let a request of so many tokens through."""
+        counts = {"requests": 1, "tokens": tokens}
+        return max([one.opens_in(now, counts[what]) for what, one in self.buckets.items()], default=0)
+
+    def reserve(self, now: float, tokens: int) -> None:
+        """One request of so many tokens, about."""
+        for what, one in self.buckets.items():
+            one.take(now, 1 if what == "requests" else tokens)
+
+    def settle(self, unused: int) -> None:
+        """The provider has counted: so many tokens fewer than were reserved."""
+        if "tokens" in self.buckets:
+            self.buckets["tokens"].settle(unused)
 
     @property
     def name(self) -> str:
@@ -72,7 +94,7 @@ class Pool:
         self._draw = draw or random.Random()  # noqa: S311 - who is asked is no secret
         self._changed = asyncio.Event()
 
-    async def take(self, model: str, tried: Collection[str], ends_by: float) -> Lane:
+    async def take(self, model: str, tried: Collection[str], ends_by: float, tokens: int = 0) -> Lane:
         """A provider for one more request, which `give_back` ends; those that were tried come last.
 
         Raises:
@@ -85,14 +107,16 @@ class Pool:
             raise ModelFailed(f"no provider has the model {model!r}", code="no_provider")
         loop = asyncio.get_running_loop()
         while True:
-            lane = self._choice(some, tried, loop.time())
+            now = loop.time()
+            open_ = [one for one in some if one.closed_until <= now and one.room]
+            lane = self._choice([one for one in open_ if one.opens_in(now, tokens) <= 0], tried)
             if lane is not None:
                 lane.busy += 1
+                lane.reserve(now, tokens)
                 return lane
-            await self._wait(some, ends_by)
+            await self._wait(some, ends_by, [now + one.opens_in(now, tokens) for one in open_])
 
-    def _choice(self, some: Collection[Lane], tried: Collection[str], now: float) -> Lane | None:
-        ready = [one for one in some if one.closed_until <= now and one.room]
+    def _choice(self, ready: list[Lane], tried: Collection[str]) -> Lane | None:
         if not ready:
             return None
         fresh = [one for one in ready if one.name not in tried] or ready
@@ -100,8 +124,8 @@ class Pool:
         fresh = [one for one in fresh if one.provider.order == first]
         return self._draw.choices(fresh, [one.provider.weight for one in fresh])[0]
 
-    async def _wait(self, some: Collection[Lane], ends_by: float) -> None:
-        """Until a request has ended or a provider opens, if that is soon enough."""
+    async def _wait(self, some: Collection[Lane], ends_by: float, rates: list[float]) -> None:
+        """Until a request has ended, a rate lets one through, or a provider opens, if that is soon enough."""
         now = asyncio.get_running_loop().time()
         opens = min(one.closed_until for one in some)
         if opens > now + PATIENCE:
@@ -109,7 +133,7 @@ class Pool:
         if now >= ends_by:
             raise ModelPaused("all providers are busy", after=1)
         self._changed.clear()
-        until = min(ends_by, opens if opens > now else ends_by)
+        until = min([ends_by, *rates, *(one.closed_until for one in some if one.closed_until > now)])
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout_at(until):
                 await self._changed.wait()
@@ -138,6 +162,9 @@ class Pool:
         """A failure closes the provider at once or as one of several; a fatal one is not its fault."""
         table, grown = self._table, 2.0 ** min(lane.openings, 10)
         lane.in_a_row += failure.kind is Kind.RETRY
+        now = asyncio.get_running_loop().time()
+        if lane.closed_until > now and failure.after is None:
+            return  # it was under way when another one closed it
         match failure.kind:
             case Kind.LIMITED:
                 seconds = failure.after if failure.after is not None else table.cooldown * grown
@@ -149,7 +176,7 @@ class Pool:
                 return
         seconds = min(seconds, max(table.longest_cooldown, failure.after or 0))
         seconds *= 1 + self._draw.random() / 10  # not all processes at the same moment
-        lane.close(asyncio.get_running_loop().time(), seconds, failure)
+        lane.close(now, seconds, failure)
         self._closed(lane, seconds)
 
     def opens_in(self, model: str) -> float | None:

@@ -9,10 +9,14 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from duly.model.chat import ChatRequest
+
 _WIDE = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]")
 _WIDE_MARKS = re.compile(r"[\u3000-\u303f\uff00-\uffef]")
 _WORDS = re.compile(r"[A-Za-z]+")
 _DIGITS = re.compile(r"[0-9]")
+#: An estimate may be too low by this; tokens of an answer that nothing is known of.
+SAFETY, ANSWER = 1.4, 256
 _OTHER = re.compile(r"[^\sA-Za-z0-9\u3000-\u303f\u3400-\u9fff\uf900-\uffef]")
 
 
@@ -32,3 +36,10 @@ def estimate(text: str) -> int:
 def of_messages(messages: Iterable[Mapping[str, Any]]) -> int:
     """Tokens of a prompt, about."""
     return sum(4 + estimate(str(one.get("content", ""))) for one in messages)
+
+
+def reservation(request: ChatRequest) -> int:
+    """What is set aside for a request, before its provider counts."""
+    most = request.options.get("max_tokens", request.options.get("max_completion_tokens"))
+    answer = most if isinstance(most, int) else ANSWER
+    return round(SAFETY * of_messages(request.messages)) + answer

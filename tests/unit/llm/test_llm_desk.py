@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from duly.config import SettingsError
+from duly.llm.bucket import Bucket
 from duly.llm.failures import Failure, Kind
 from duly.llm.pool import Pool
 from duly.llm.providers import LlmTable, Provider, read, warnings
@@ -194,3 +195,24 @@ def test_a_cost_needs_a_price_and_a_usage() -> None:
     assert one.cost("m", used) == {"amount": 0.0054, "currency": "CNY", "as_of": "2026-11-01"}
     assert one.cost("m", None) is None
     assert one.cost("other", used) is None
+
+
+async def test_a_rate_is_kept_by_all_calls_together() -> None:
+    """Four calls at 30 a minute: three are saved up, the fourth comes two seconds later."""
+    async with fake() as server, desk(table(server, rpm=30)) as one:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.gather(*[one(question(str(n)), quiet) for n in range(4)])
+        assert loop.time() - began > 1.9
+        assert server.book.billed == 4
+
+
+def test_tokens_are_settled_when_they_were_counted() -> None:
+    """What was reserved and not used is given back; a request larger than the bucket waits for a full one."""
+    bucket = Bucket(600)
+    bucket.take(0, 50)
+    assert bucket.opens_in(0, 20) == 1
+    bucket.settle(30)
+    assert bucket.opens_in(0, 20) == 0
+    assert bucket.opens_in(0, 10_000) == 2
+    assert bucket.opens_in(60, 10_000) == 0

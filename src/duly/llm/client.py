@@ -87,9 +87,9 @@ class Client:
             timeout=timeout,
             default_headers=dict(provider.headers) or None,
             http_client=self._http,
-            organization="",
-            project="",
         )
+        # The SDK takes these from variables that may be meant for another provider.
+        self._sdk.organization = self._sdk.project = None
         self._create: Any = self._sdk.chat.completions.create  # its types are those of OpenAI's own models
 
     async def close(self) -> None:

@@ -119,6 +119,7 @@ async def test_proxies_of_the_environment_are_not_read(monkeypatch: pytest.Monke
     """A provider's proxy stands in its table, or there is none."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
     raw, _, _ = await asked(None)
     assert raw.finish_reason == "stop"
 
@@ -136,3 +137,12 @@ def test_a_schema_is_stated_before_the_question() -> None:
     first, second = with_schema(question(schema={"type": "object"}))
     assert "JSON" in first["content"]
     assert second["role"] == "user"
+
+
+def test_what_the_environment_says_of_another_provider_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK would send OPENAI_ORG_ID and OPENAI_PROJECT_ID to any provider."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-1")
+    client = Client(providers.Provider(base_url="http://127.0.0.1:9/v1"), "key")
+    sent = {name.lower() for name, value in client._sdk.default_headers.items() if isinstance(value, str)}
+    assert not {"openai-organization", "openai-project"} & sent

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from duly.config import SettingsError
+from duly.config import SettingsError, load
 from duly.llm.bucket import Bucket
 from duly.llm.failures import Failure, Kind
 from duly.llm.pool import Pool
@@ -216,3 +216,11 @@ def test_tokens_are_settled_when_they_were_counted() -> None:
     assert bucket.opens_in(0, 20) == 0
     assert bucket.opens_in(0, 10_000) == 2
     assert bucket.opens_in(60, 10_000) == 0
+
+
+def test_a_variable_holds_the_table_as_json() -> None:
+    """Where there is no file; what is no JSON is a line like any other."""
+    found = load(environ={"DULY_LLM": '{"tries": 2}', "DULY_CONFIG": ""})
+    assert found.llm == {"tries": 2}
+    with pytest.raises(SettingsError, match="DULY_LLM"):
+        load(environ={"DULY_LLM": "tries = 2"})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import ipaddress
+import json
 import os
 import re
 import tomllib
@@ -15,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 #: Variables that begin with DULY_ and are not settings.
@@ -132,6 +133,9 @@ class Settings(BaseSettings):
         ge=0,
         description="Bytes kept free beside a SQLite file, so that a full disk can be cleaned; 0: none.",
     )
+    llm: dict[str, Any] = Field(
+        {}, description="Model providers: a table `[llm.providers.NAME]`, in a variable JSON; see llm.md."
+    )
     webhook_private: bool = Field(
         False, description="Whether webhooks may go to private and loopback addresses."
     )
@@ -143,6 +147,12 @@ class Settings(BaseSettings):
         "info", description="The least that is logged."
     )
     log_file: str = Field("", description="A file for the log, which rotation may move; empty: stderr.")
+
+    @field_validator("llm", mode="before")
+    @classmethod
+    def _table(cls, given: Any) -> Any:
+        """A variable holds it as JSON."""
+        return json.loads(given) if isinstance(given, str) else given
 
     @classmethod
     def settings_customise_sources(

@@ -46,6 +46,14 @@ async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
     return n
 
 
+@duly.task("asks", timeout=120)
+async def asks(ctx: Context, sections: int) -> int:
+    """Asks a model about each section."""
+    for number in range(sections):
+        await ctx.llm.chat("section", f"{ctx.task_id}: section {number}")
+    return sections
+
+
 @duly.task("flaky", timeout=120)
 async def flaky(ctx: Context) -> int:
     """Fails once."""

@@ -19,7 +19,7 @@ from duly.cli.shell import problems
 from duly.clock import SystemClock, iso
 from duly.config import Settings, SettingsError, load_with_sources
 from duly.model.schedule import GRACE_MS
-from duly.observe.masking import masked_text
+from duly.observe.masking import masked, masked_text
 from duly.runtime import credentials
 from duly.runtime.broker import Broker, queue_name
 from duly.runtime.declare import Duly
@@ -110,11 +110,30 @@ def _settings(report: Report, flags: Mapping[str, Any], environ: dict[str, str])
     else:
         report.add("settings", "ok", f"{len(sources)} settings, {_changed(sources)} of them not the default")
     for name, description in Settings.model_fields.items():
-        value = masked_text(str(getattr(settings, name)))
+        found = getattr(settings, name)
+        value = masked_text(str(masked(name, found) if isinstance(found, dict) else found))
         report.settings.append(
             {"name": name, "value": value, "source": sources[name], "about": description.description}
         )
+    _models(report, settings)
     return settings
+
+
+def _models(report: Report, settings: Settings) -> None:
+    """The table of model providers: whether it can be read, and whether their keys are there."""
+    from duly.llm.providers import read
+
+    try:
+        _, providers = read(settings.llm)
+    except SettingsError as error:
+        for line in error.problems:
+            report.problem("models", line)
+        return
+    lacking = [f"{one.name}: {one.key_env}" for one in providers if one.key_env not in ("", *os.environ)]
+    if lacking:
+        report.add("models", "note", f"no key in the environment for {', '.join(lacking)}")
+    elif providers:
+        report.add("models", "ok", ", ".join(one.name for one in providers))
 
 
 def _changed(sources: Mapping[str, str]) -> int:

@@ -12,6 +12,7 @@ from duly.cli import (
     doctor,
     endpoint,
     failed,
+    fake_llm,
     key,
     limit,
     prune,
@@ -61,6 +62,7 @@ token.register(app)
 key.register(app)
 database.register(app)
 prune.register(app, "Installation")
+fake_llm.register(app, "Installation")
 
 
 def main() -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from duly.execute.conclusion import conclude, seconds_left, timed_out, unrecordable
-from duly.execute.family import Admit
 from duly.execute.journal import Journal
+from duly.execute.means import Means
 from duly.execute.offload import Execution, Place
 from duly.execute.verdict import raised
 from duly.failpoints import failpoint
@@ -45,8 +45,8 @@ class Bench:
     handled: Callable[[Attempt], None]
     stuck: Callable[[Attempt], None]
     over: Callable[[Attempt, BaseException | None], None]
-    #: What a handler's children are made of; and who is told that a task may have become pending.
-    admit: Admit
+    #: What a handler may use; and who is told that a task may have become pending.
+    means: Means
     stirred: Callable[[], None]
 
 
@@ -74,7 +74,7 @@ class Attempt:
             emit=bench.emit,
             lost=self.lose,
             version=kind.version,
-            admit=bench.admit,
+            means=bench.means,
         )
         #: What others want of it; a value once they do.
         self._wishes: list[Outcome | None] = []

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from duly.execute.asking import Asking, AskPen, BlockingAsking
 from duly.execute.fanout import BlockingFanout, Fanout, FanPen
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
@@ -29,18 +30,12 @@ from duly.model.task import Claimed, Step
 T = TypeVar("T")
 
 
-class Pen(FanPen, Protocol):
+class Pen(FanPen, AskPen, Protocol):
     """Where a context writes: the worker's journal, or a pipe to it from an isolated process."""
-
-    async def record(self, step: Step) -> None: ...
 
     async def wait(self, step: Step, delay_ms: int | None) -> Step: ...
 
-    async def leaving(self) -> bool: ...
-
     async def job(self, name: str, n: int, wait: Step, word: Word | None) -> JobState: ...
-
-    async def line(self, type_: EventType, data: Mapping[str, Any]) -> None: ...
 
     async def progress(self, value: float, message: str | None) -> None: ...
 
@@ -64,7 +59,7 @@ class Threads:
         return future
 
 
-class Context(Fanout):
+class Context(Fanout, Asking):
     """The task that a handler works on, and what it can do beyond computing.
 
     Every write is fenced: once another attempt owns the task, each raises `LeaseLost`.
@@ -298,7 +293,7 @@ class Context(Fanout):
             return await self._pen.blob(sha256)
 
 
-class BlockingContext(BlockingFanout):
+class BlockingContext(BlockingFanout, BlockingAsking):
     """`Context` for plain handlers: the same methods, each returns when its work is done."""
 
     def __init__(self, context: Context, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:

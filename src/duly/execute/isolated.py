@@ -23,6 +23,7 @@ from duly.execute.context import BlockingContext, Context, Pen, Threads
 from duly.execute.family import Asked
 from duly.execute.steps import StepBook
 from duly.execute.verdict import raised, returned
+from duly.model.chat import ChatAnswer, ChatRequest
 from duly.model.errors import DulyError
 from duly.model.events import EventType, current_task
 from duly.model.job import JobState, Word
@@ -167,6 +168,10 @@ class _Pipe:
 
     async def text(self, text: str) -> None:
         await asyncio.to_thread(self._ask, "text", text)
+
+    async def chat(self, request: ChatRequest) -> ChatAnswer:
+        answer: ChatAnswer = await asyncio.to_thread(self._ask, "chat", request)
+        return answer
 
     async def blob(self, sha256: str) -> bytes:
         data: bytes = await asyncio.to_thread(self._ask, "blob", sha256)

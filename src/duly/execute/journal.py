@@ -6,12 +6,16 @@ All of it is fenced. The first refused write marks the journal as lost; from the
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from duly.execute.family import Admit, FamilyPen, no_children
+from duly.execute.conclusion import seconds_left
+from duly.execute.family import FamilyPen
+from duly.execute.means import NONE, Means
 from duly.failpoints import failpoint
+from duly.model.chat import ChatAnswer, ChatRequest
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
 from duly.model.job import JobState, Word
@@ -44,14 +48,15 @@ class Journal(FamilyPen):
         emit: Emit,
         lost: Callable[[], None],
         version: str = "",
-        admit: Admit = no_children,
+        means: Means = NONE,
     ) -> None:
         self._database = database
         self._claimed = claimed
         self._version = version
         self._emit = emit
         self._lost = lost
-        self._admit = admit
+        self._admit = means.admit
+        self._models = means.models
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
         self._text: list[str] = []
         self._flushing = asyncio.Lock()
@@ -133,6 +138,11 @@ class Journal(FamilyPen):
         """Streams output."""
         self._text.append(text)
         await self._soon(now=sum(map(len, self._text)) >= GATHER_CHARACTERS)
+
+    async def chat(self, request: ChatRequest) -> ChatAnswer:
+        """Asks a model, within the attempt's time; its text is streamed as partial output."""
+        seconds = seconds_left(self._claimed, self._database.clock)
+        return await self._models(dataclasses.replace(request, seconds=seconds), self.text)
 
     async def blob(self, sha256: str) -> bytes:
         """The bytes of an upload."""

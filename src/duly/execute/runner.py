@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 
 from duly.execute.attempt import Attempt, Bench
-from duly.execute.family import Admit, no_children
+from duly.execute.means import NONE, Means
 from duly.execute.offload import Place
 from duly.model.events import Emit
 from duly.model.task import Claimed
@@ -37,7 +37,7 @@ class Runner:
         stuck: float,
         freed: Callable[[], None],
         replace: Callable[[], None],
-        admit: Admit = no_children,
+        means: Means = NONE,
     ) -> None:
         self._database = database
         self._registry = registry
@@ -55,7 +55,7 @@ class Runner:
             handled=self._handled,
             stuck=self._stuck,
             over=self._over,
-            admit=admit,
+            means=means,
             stirred=freed,
         )
         self._attempts: set[Attempt] = set()

@@ -6,6 +6,7 @@ import traceback
 from typing import Any
 
 from duly.model import wire
+from duly.model.chat import ModelAway, ModelPaused
 from duly.model.errors import DulyError, InvalidInput
 from duly.model.outcome import (
     STOPS,
@@ -53,6 +54,11 @@ def _outcome(error: BaseException) -> Outcome:
             return Failed(code=_code(error), message=_clean(str(error)), after_ms=after)
         case Snooze():
             return Snoozed(round(error.seconds * 1000), _clean(str(error)))
+        case ModelPaused():
+            return Snoozed(round(error.after * 1000), _clean(str(error)))
+        case ModelAway():
+            after = None if error.after is None else round(error.after * 1000)
+            return Failed(code=_code(error), message=_clean(str(error)), after_ms=after)
         case Suspend():
             return Suspended(error.waits)
         case Leave():

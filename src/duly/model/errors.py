@@ -31,6 +31,7 @@
     ├── TrackTimeout                 an external job did not end in time; a WaitTimeout
     ├── ChildFailed                  a child that was gathered failed or was cancelled
     ├── ItemsFailed                  some items of a map failed for good
+    ├── ModelFailed, ModelAway, ModelPaused   a model gave no answer (`model.chat`)
     └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
 
 A wrong setting is `duly.config.SettingsError`: configuration lies below this package.

@@ -9,6 +9,7 @@ from duly.execute.batch import BATCHES
 from duly.observe.logs import Log
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
+from duly.runtime.models import ModelDesk
 from duly.store import migrate
 from duly.store.database import Database
 from duly.store.transaction import Terms
@@ -54,6 +55,7 @@ class App:
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
         self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)
+        self.models = ModelDesk(settings.llm, emit=self.emit, clock=self.clock)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:
@@ -61,6 +63,7 @@ class App:
         migrate.ensure(self.database)
         self._credentials = credentials.ensure(self.settings)
         self.database.open()
+        self.models.warn()
 
     @property
     def credentials(self) -> credentials.Credentials:
@@ -72,4 +75,5 @@ class App:
     async def stop(self) -> None:
         """Finishes what is queued and closes."""
         await self.client.close()
+        await self.models.close()
         self.database.close()

@@ -15,6 +15,7 @@ from duly.claim.rescue import Reconciler, Rescuer
 from duly.claim.session import WorkerSession
 from duly.claim.ticker import Ticker
 from duly.deliver.outbox import Outbox
+from duly.execute.means import Means
 from duly.execute.runner import Runner
 from duly.model.errors import DulyError, SessionEnded
 from duly.model.task import Claimed
@@ -120,7 +121,7 @@ class Worker:
             stuck=settings.stuck,
             freed=self._freed,
             replace=replace,
-            admit=self._app.client.admit,
+            means=Means(admit=self._app.client.admit, models=self._app.models),
         )
 
     def _make_loops(self) -> list[Loop]:

@@ -1,0 +1,249 @@
+"""One request to one provider over the official SDK, and what that gets wrong put right.
+
+The SDK retries nothing here. What it lets through is refused: HTML with status 200, broken JSON, a stream
+that ends without a finish_reason, a body that drips on for ever. Source: measurements of openai 3.54.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+from duly.llm import failures
+from duly.llm.failures import Failure, Kind, RequestFailed
+from duly.llm.providers import Provider
+from duly.model.chat import ChatRequest, Told, Usage
+
+#: Characters of one answer: a stream without an end must not fill the memory.
+MOST_CHARACTERS = 4_000_000
+#: Seconds to reach a provider.
+CONNECT_SECONDS = 10.0
+_WITH_USAGE = {"include_usage": True}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raw:
+    """What one request brought."""
+
+    text: str
+    finish_reason: str
+    model: str
+    usage: Usage | None
+    request_id: str | None
+
+
+class _Growing:
+    """An answer that comes in pieces."""
+
+    def __init__(self) -> None:
+        self._text: list[str] = []
+        self._size = 0
+        self._finish: str | None = None
+        self._model: str | None = None
+        self._id: str | None = None
+        self._usage: Any = None
+
+    def take(self, piece: Any) -> str:
+        """One more piece; answers its text."""
+        self._model, self._id = piece.model or self._model, piece.id or self._id
+        self._usage = piece.usage or self._usage
+        if not piece.choices:
+            return ""
+        choice = piece.choices[0]
+        self._finish = choice.finish_reason or self._finish
+        part: str = choice.delta.content or ""
+        self._text.append(part)
+        self._size += len(part)
+        if self._size > MOST_CHARACTERS:
+            message = f"more than {MOST_CHARACTERS:,} characters"
+            raise RequestFailed(failures.bad_answer("too_long", message))
+        return part
+
+    def raw(self) -> Raw:
+        """The whole of it."""
+        return _raw("".join(self._text), self._finish, self._model, self._usage, self._id)
+
+
+class Client:
+    """Asks one provider."""
+
+    def __init__(self, provider: Provider, key: str) -> None:
+        self._provider = provider
+        self._dashscope = "dashscope" in provider.base_url or provider.kind == "bailian_app"
+        timeout = openai.Timeout(provider.idle, connect=CONNECT_SECONDS)
+        self._http = DefaultAsyncHttpxClient(
+            trust_env=False, proxy=provider.proxy or None, timeout=timeout, follow_redirects=False
+        )
+        self._sdk = AsyncOpenAI(
+            api_key=key or "none",
+            base_url=provider.base_url,
+            max_retries=0,
+            timeout=timeout,
+            default_headers=dict(provider.headers) or None,
+            http_client=self._http,
+        )
+        # The SDK takes these from variables that may be meant for another provider.
+        self._sdk.organization = self._sdk.project = None
+        self._create: Any = self._sdk.chat.completions.create  # its types are those of OpenAI's own models
+
+    async def close(self) -> None:
+        """Closes its connections."""
+        await self._sdk.close()
+
+    async def ask(self, request: ChatRequest, seconds: float, told: Told) -> Raw:
+        """The answer, within so many seconds.
+
+        Raises:
+            RequestFailed: no usable answer came; it says what that means.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                if self._provider.kind == "bailian_app":
+                    return await self._app(request)
+                if self._provider.stream:
+                    return await self._streamed(request, told)
+                return await self._whole(request)
+        except TimeoutError:
+            message = f"Timeout after {seconds:g}s"
+            raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
+        except openai.APIStatusError as error:
+            raise RequestFailed(self._refusal(error)) from None
+        except openai.APITimeoutError:
+            raise RequestFailed(
+                Failure(kind=Kind.RETRY, code="timeout", message=f"nothing came for {self._provider.idle:g}s")
+            ) from None
+        except openai.APIError as error:
+            failure = Failure(kind=Kind.RETRY, code="connection", message=_why(error))
+            raise RequestFailed(failure) from None
+        except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
+            raise RequestFailed(failures.bad_answer("broken_json", f"not JSON: {error}")) from None
+        except OSError as error:
+            raise RequestFailed(Failure(kind=Kind.RETRY, code="connection", message=_why(error))) from None
+
+    def _body(self, request: ChatRequest) -> dict[str, Any]:
+        provider = self._provider
+        body: dict[str, Any] = {**request.options, "model": provider.model_for(request.model)}
+        body["messages"] = with_schema(request)
+        if request.schema is not None and provider.json_mode == "object":
+            body["response_format"] = {"type": "json_object"}
+        elif request.schema is not None and provider.json_mode == "schema":
+            form = {"name": "answer", "schema": dict(request.schema)}
+            body["response_format"] = {"type": "json_schema", "json_schema": form}
+        if provider.extra_body:
+            body["extra_body"] = dict(provider.extra_body)
+        return body
+
+    async def _whole(self, request: ChatRequest) -> Raw:
+        answer = await self._create(**self._body(request), stream=False)
+        choices = getattr(answer, "choices", None)
+        if not choices:
+            raise RequestFailed(failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}"))
+        return _raw(
+            choices[0].message.content or "",
+            choices[0].finish_reason,
+            answer.model,
+            answer.usage,
+            getattr(answer, "_request_id", None) or answer.id,
+        )
+
+    async def _streamed(self, request: ChatRequest, told: Told) -> Raw:
+        stream = await self._create(**self._body(request), stream=True, stream_options=_WITH_USAGE)
+        growing = _Growing()
+        async with stream:
+            async for piece in _in_time(stream, self._provider.idle):
+                part = growing.take(piece)
+                if part and request.streams:
+                    await told(part)
+        return growing.raw()
+
+    async def _app(self, request: ChatRequest) -> Raw:
+        """Bailian's app completion: the app is the model, its instructions are its own."""
+        app = self._provider.model_for(request.model)
+        prompt = str(with_schema(request)[-1].get("content", ""))
+        body = {"input": {"prompt": prompt}, "parameters": dict(self._provider.extra_body), "debug": {}}
+        answer: Any = await self._sdk.post(f"/apps/{app}/completion", body=body, cast_to=object)
+        output = answer.get("output") if isinstance(answer, Mapping) else None
+        if not isinstance(output, Mapping):
+            raise RequestFailed(failures.bad_answer("no_answer", f"no output: {str(answer)[:100]}"))
+        models = (answer.get("usage") or {}).get("models") or [{}]
+        used = models[0]
+        usage = None
+        if isinstance(used.get("input_tokens"), int) and isinstance(used.get("output_tokens"), int):
+            usage = Usage(prompt_tokens=used["input_tokens"], completion_tokens=used["output_tokens"])
+        finish = output.get("finish_reason")
+        model = used.get("model_id") or app
+        return _raw(output.get("text") or "", finish, model, usage, answer.get("request_id"))
+
+    def _refusal(self, error: openai.APIStatusError) -> Failure:
+        body = error.body if isinstance(error.body, Mapping) else {}
+        code = str(body.get("code") or body.get("type") or "")
+        message = str(body.get("message") or error.message)
+        after = retry_after(error.response.headers)
+        return failures.of_status(error.status_code, code, message, after=after, dashscope=self._dashscope)
+
+
+def with_schema(request: ChatRequest) -> list[dict[str, Any]]:
+    """The messages; with a schema, after a first one that states it (DashScope wants the word JSON there)."""
+    messages = [dict(one) for one in request.messages]
+    if request.schema is None:
+        return messages
+    text = json.dumps(request.schema, ensure_ascii=False, sort_keys=True)
+    asked = f"Answer with one JSON value and nothing else. It must fit this JSON schema: {text}"
+    return [{"role": "system", "content": asked}, *messages]
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that a provider asks for; dates and nonsense are not read."""
+    for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
+        try:
+            seconds = float(headers[name]) / unit
+        except (KeyError, ValueError):
+            continue
+        if 0 <= seconds <= 86_400:
+            return seconds
+    return None
+
+
+async def _in_time(stream: Any, idle: float) -> AsyncIterator[Any]:
+    """The pieces of a stream, each within `idle` seconds: the SDK counts each byte as a sign of life."""
+    pieces = aiter(stream)
+    while True:
+        try:
+            async with asyncio.timeout(idle):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            message = f"nothing came for {idle:g}s"
+            raise RequestFailed(Failure(kind=Kind.RETRY, code="idle", message=message)) from None
+        yield piece
+
+
+def _raw(text: str, finish: str | None, model: str | None, usage: Any, request_id: str | None) -> Raw:
+    if not finish or finish == "null":
+        raise RequestFailed(failures.bad_answer("truncated", "the answer ended without a finish_reason"))
+    if finish == "content_filter":
+        message = "the answer was held back by the provider's content filter"
+        raise RequestFailed(Failure(kind=Kind.FATAL, code="content_filter", message=message))
+    return Raw(text=text, finish_reason=finish, model=model or "", usage=_usage(usage), request_id=request_id)
+
+
+def _usage(given: Any) -> Usage | None:
+    if given is None or isinstance(given, Usage):
+        return given
+    details = getattr(given, "prompt_tokens_details", None)
+    cached = getattr(details, "cached_tokens", None) or 0
+    return Usage(
+        prompt_tokens=given.prompt_tokens, completion_tokens=given.completion_tokens, cached_tokens=cached
+    )
+
+
+def _why(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return f"{type(cause).__name__}: {cause}".rstrip(": ")[:300]

@@ -1,0 +1,82 @@
+"""What a failed request means: try again, leave this provider alone and say so, or give up.
+
+By status and code, with the oddities of DashScope: a 429 that reads like billing is its limit per minute, an
+unpaid account comes as 400. Source: the vendors' lists of error codes, and reports against them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Kind(StrEnum):
+    """Whose matter a failure is."""
+
+    RETRY = "retry"  #: this request's: another, here or elsewhere, may succeed
+    LIMITED = "limited"  #: too many requests or tokens: nobody shall ask here for a while
+    SWITCH = "switch"  #: this provider's account or address: others may succeed, somebody must look
+    FATAL = "fatal"  #: the question's: no provider will answer it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """One failed request. `after`: seconds that the provider asked to be left alone."""
+
+    kind: Kind
+    code: str
+    message: str
+    status: int | None = None
+    after: float | None = None
+
+
+class RequestFailed(Exception):
+    """A request failed; `failure` says what that means."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure
+
+
+#: Codes that decide whatever the status; compared without case and separators.
+_BY_CODE = {
+    "arrearage": Kind.SWITCH,
+    "accessdenied": Kind.SWITCH,
+    "invalidapikey": Kind.SWITCH,
+    "modelnotfound": Kind.SWITCH,
+    "billinghardlimitreached": Kind.SWITCH,
+    "datainspectionfailed": Kind.FATAL,
+    "contentfilter": Kind.FATAL,
+    "contentpolicyviolation": Kind.FATAL,
+    "contextlengthexceeded": Kind.FATAL,
+}
+_ACCOUNT = frozenset({401, 402, 403, 404})
+
+
+def of_status(status: int, code: str, message: str, *, after: float | None, dashscope: bool) -> Failure:
+    """What an answer with an error status means."""
+    return Failure(
+        kind=_kind(status, code, dashscope=dashscope),
+        code=code or f"http_{status}",
+        message=message[:500],
+        status=status,
+        after=after,
+    )
+
+
+def _kind(status: int, code: str, *, dashscope: bool) -> Kind:
+    word = "".join(letter for letter in code.rpartition(".")[2].lower() if letter.isalnum())
+    if status >= 500:
+        return Kind.RETRY
+    if status == 429:
+        return Kind.SWITCH if word == "insufficientquota" and not dashscope else Kind.LIMITED
+    if word in _BY_CODE:
+        return _BY_CODE[word]
+    if status in _ACCOUNT:
+        return Kind.SWITCH
+    return Kind.RETRY if status == 408 else Kind.FATAL
+
+
+def bad_answer(code: str, message: str) -> Failure:
+    """An answer that is none: it may have cost something, and another may be one."""
+    return Failure(kind=Kind.RETRY, code=code, message=message[:500])

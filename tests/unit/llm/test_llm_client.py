@@ -1,0 +1,148 @@
+"""One request to a provider that fails in each way that a script knows: what each failure means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from duly.llm import providers
+from duly.llm.client import Client, retry_after, with_schema
+from duly.llm.failures import Kind, RequestFailed
+from duly.model.chat import Usage
+from support.models import fake, question, table
+
+
+async def asked(fault: dict[str, Any] | None, *, seconds: float = 5, **provider: Any) -> Any:
+    faults = [fault] if fault else []
+    async with fake(*faults) as server:
+        _, (one,) = providers.read(table(server, **provider))
+        client = Client(one, "key")
+        heard: list[str] = []
+
+        async def told(text: str) -> None:
+            heard.append(text)
+
+        try:
+            return await client.ask(question(), seconds, told), heard, server.book
+        finally:
+            await client.close()
+
+
+async def failure(fault: dict[str, Any], *, seconds: float = 5, **provider: Any) -> Any:
+    with pytest.raises(RequestFailed) as caught:
+        await asked(fault, seconds=seconds, **provider)
+    return caught.value.failure
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_comes_with_its_usage(stream: bool) -> None:
+    """Text, finish_reason, model and tokens are the server's, streamed or not."""
+    raw, heard, book = await asked(None, stream=stream)
+    assert raw.finish_reason == "stop"
+    assert raw.model == "scripted-1"
+    assert raw.usage == Usage(prompt_tokens=book.prompt_tokens, completion_tokens=book.completion_tokens)
+    assert "".join(heard) == (raw.text if stream else "")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("kind", "meaning"),
+    [
+        ("error", Kind.RETRY),
+        ("rate_limit", Kind.LIMITED),
+        ("quota", Kind.SWITCH),
+        ("unauthorized", Kind.SWITCH),
+        ("arrearage", Kind.SWITCH),
+        ("filtered", Kind.FATAL),
+        ("html", Kind.RETRY),
+        ("broken_json", Kind.RETRY),
+        ("no_choices", Kind.RETRY),
+        ("truncated", Kind.RETRY),
+        ("reset", Kind.RETRY),
+    ],
+)
+async def test_each_fault_is_a_failure_with_a_meaning(kind: str, meaning: Kind, stream: bool) -> None:
+    """Nothing that is no answer passes for one, whatever the SDK makes of it."""
+    assert (await failure({"kind": kind}, stream=stream)).kind is meaning
+
+
+async def test_a_stream_without_a_finish_reason_is_no_answer() -> None:
+    """The SDK lets a cut-off stream pass as if it were whole."""
+    assert (await failure({"kind": "truncated"})).code == "truncated"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_dripping_body_ends_with_the_total_deadline(stream: bool) -> None:
+    """Each byte counts as a sign of life for the SDK; the deadline counts all."""
+    found = await failure({"kind": "drip", "seconds": 60}, seconds=0.5, stream=stream, idle=60)
+    assert (found.code, found.message) == ("timeout", "Timeout after 0.5s")
+
+
+async def test_a_stream_that_falls_silent_is_left() -> None:
+    """The idle limit is shorter than the deadline."""
+    found = await failure({"kind": "endless", "seconds": 60}, seconds=30, idle=0.3)
+    assert (found.kind, found.code) == (Kind.RETRY, "idle")
+
+
+async def test_a_server_that_hangs_is_left() -> None:
+    """Nothing at all comes: the SDK's own timeout, in our words."""
+    assert (await failure({"kind": "hang", "seconds": 60}, seconds=30, idle=0.3)).code == "timeout"
+
+
+async def test_usage_that_is_not_said_is_unknown() -> None:
+    """None, never 0."""
+    raw, _, _ = await asked({"kind": "no_usage"}, stream=False)
+    assert raw.usage is None
+
+
+async def test_a_429_tells_how_long() -> None:
+    """Retry-After, in seconds."""
+    assert (await failure({"kind": "rate_limit", "retry_after": 7})).after == 7
+
+
+async def test_dashscopes_quota_is_its_limit_per_minute() -> None:
+    """Worded like billing, over within a minute: only there."""
+    found = await failure({"kind": "quota"}, kind="bailian_app", stream=False)
+    assert found.kind is Kind.LIMITED
+
+
+async def test_an_app_of_bailian_answers() -> None:
+    """Its own shape: input and output, usage per model."""
+    raw, _, book = await asked(None, kind="bailian_app", model="app-1")
+    assert raw.text.startswith("Scripted answer")
+    assert book.requests[0]["path"].endswith("/apps/app-1/completion")
+    assert raw.usage.completion_tokens == book.completion_tokens
+
+
+async def test_proxies_of_the_environment_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A provider's proxy stands in its table, or there is none."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
+    raw, _, _ = await asked(None)
+    assert raw.finish_reason == "stop"
+
+
+def test_what_retry_after_may_be() -> None:
+    """Seconds or milliseconds; a date, a negative number and nonsense are none."""
+    assert retry_after({"retry-after": "3"}) == 3
+    assert retry_after({"retry-after-ms": "1500"}) == 1.5
+    for wrong in ("-1", "soon", "Wed, 21 Oct 2026 07:28:00 GMT", "1e9"):
+        assert retry_after({"retry-after": wrong}) is None
+
+
+def test_a_schema_is_stated_before_the_question() -> None:
+    """With the word JSON, which DashScope wants to read."""
+    first, second = with_schema(question(schema={"type": "object"}))
+    assert "JSON" in first["content"]
+    assert second["role"] == "user"
+
+
+def test_what_the_environment_says_of_another_provider_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK would send OPENAI_ORG_ID and OPENAI_PROJECT_ID to any provider."""
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-1")
+    monkeypatch.setenv("OPENAI_PROJECT_ID", "project-1")
+    client = Client(providers.Provider(base_url="http://127.0.0.1:9/v1"), "key")
+    sent = {name.lower() for name, value in client._sdk.default_headers.items() if isinstance(value, str)}
+    assert not {"openai-organization", "openai-project"} & sent

@@ -17,7 +17,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults power planted suspension limits copy scaling bridge fuzz idle bench bench-quick fix docs lock clean security live fuzz-parsers
+.PHONY: help install demo test services conformance check full chaos faults security power planted suspension limits copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"

@@ -9,13 +9,14 @@ from contextlib import asynccontextmanager
 from site_under_test import Site
 
 from duly.runtime.api import ApiServer
+from duly.runtime.receipt import Terms
 
 
 @asynccontextmanager
 async def served(site: Site) -> AsyncIterator[str]:
     """The address, while it is served."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = ApiServer(site.api, [listening])
+    server = ApiServer(site.api, [listening], Terms(seconds=15, connections=100))
     await server.start()
     try:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"

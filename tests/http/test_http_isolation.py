@@ -45,6 +45,8 @@ OTHERS = {
     ("POST", "/api/session"),
     ("GET", "/api/session"),
     ("DELETE", "/api/session"),
+    # What is there for all: test_http_pages.
+    ("GET", "/api/apps"),
     # Whose lines: test_http_streams; whose ticket: test_http_tickets.
     ("GET", "/api/events"),
     ("POST", "/api/tickets"),
@@ -190,7 +192,7 @@ async def test_an_id_that_is_none_is_not_found(site: Site, id_: str) -> None:
 async def test_no_operation_answers_without_credentials(site: Site) -> None:
     """Every operation but health is 401 for a stranger, also an app's; callbacks and links have secrets."""
     open_ = {"/livez", "/readyz", "/health", "/apps/notes/", "/api/callbacks/{task_id}/{name}/{secret}"}
-    open_ |= {"/problems", "/problems/{name}", "/api/links/{task_id}/{what}"}
+    open_ |= {"/api/session", "/problems", "/problems/{name}", "/api/links/{task_id}/{what}"}
     paths: dict[str, Any] = site.api.openapi()["paths"]
     asked = [(verb.upper(), path) for path, verbs in paths.items() for verb in verbs if path not in open_]
     async with site.client() as stranger:

@@ -54,7 +54,8 @@ async def test_every_cell_is_as_the_table_says(plain: Matrix) -> None:
 
 def test_the_table_and_the_permissions_name_the_same_operations() -> None:
     """A rule without a row would go unproved; a rule without a route would be a lie."""
-    assert RULES.keys() == TABLE["operations"].keys()
+    sockets = {name for name in RULES if name.startswith("WS ")}  # test_http_tickets
+    assert RULES.keys() - sockets == TABLE["operations"].keys()
     assert len(PRINCIPALS) == 9
 
 

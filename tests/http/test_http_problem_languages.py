@@ -64,6 +64,8 @@ async def test_every_route_errs_in_the_callers_language(shared: Site, who: str, 
     erred = 0
     async with shared.client(headers) as client:
         for verb, path in _operations(shared):
+            if path == "/api/events":  # a stream for who is known: test_http_streams
+                continue
             wrong: dict[str, Any] = {} if verb in ("GET", "DELETE") else {"json": {"strange": 1}}
             answer = await client.request(verb, f"{path}?limit=x", **wrong)
             if answer.status_code < 400:

@@ -22,7 +22,7 @@ TABLE = corpora.load("authorisation")
 PRINCIPALS: list[str] = TABLE["principals"]
 _NUMBERS = itertools.count(1)
 #: Runs after everything here is over, so that no worker ends it meanwhile.
-LATER = {"task_type": "echo", "due": 86_400, "tags": ["ann"]}
+LATER = {"task_type": "echo", "due": 86_400, "tags": ["ann"], "deliver": ["inbox"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Matrix:
         elif "body" in row:
             fresh = {"name": f"new{next(_NUMBERS)}"} if row["body"].get("name") == "NEW" else {}
             given["json"] = {**row["body"], **fresh}
-        return await self.client.request(method, place, **given)
+        return await self.client.request("HEAD" if row.get("head") else method, place, **given)
 
     async def _filled(self, path: str, *, ended: bool) -> str:
         """The path with objects of ann's, made for this one call."""
@@ -107,14 +107,31 @@ class Matrix:
             batch = {"tasks": [{"task_type": "echo"}]}
             made = await self.client.post("/api/batches", json=batch, headers=ann)
             path = path.replace("{batch_id}", made.json()["id"])
+        if "{sha256}" in path:
+            path = await self._with_file(path)
+        if "{endpoint_id}" in path:
+            words = {"url": "https://receiver.example/hook"}
+            made = await self.client.post("/api/endpoints", json=words, headers=ann)
+            path = path.replace("{endpoint_id}", made.json()["id"])
+        if "{delivery_id}" in path:
+            owed = await self.client.get(f"/api/tasks/{await self.task()}/deliveries", headers=ann)
+            path = path.replace("{delivery_id}", owed.json()["deliveries"][0]["id"])
         if "{task_id}" in path:
             path = path.replace("{task_id}", await self.task(ended=ended))
         if "{key_id}" in path:
             path = path.replace("{key_id}", (await self._key(owner="ann"))["id"])
         if path.startswith("/api/schedules/{name}"):
             path = path.replace("{name}", await self._schedule())
-        path = path.replace("/api/limits/{name}", "/api/limits/queue/side")
+        path = path.replace("/api/limits/{name}", "/api/limits/queue/side").replace("{what}", "result")
+        path = path.replace("/problems/{name}", "/problems/not-found")
         return path.replace("{name}", "default").replace("{secret}", "x" * 43)
+
+    async def _with_file(self, path: str) -> str:
+        """The path with a task of ann's and the file that its input names."""
+        ann, file = self.headers["ann"], {"file": ("a.txt", b"words")}
+        kept = (await self.client.post("/api/uploads", files=file, headers=ann)).json()
+        made = await self.client.post("/api/tasks", json={**LATER, "input": {"file": kept}}, headers=ann)
+        return path.replace("{task_id}", made.json()["id"]).replace("{sha256}", kept["blob"])
 
     async def task(self, *, ended: bool = False) -> str:
         """A new task of ann's; `ended`: cancelled."""

@@ -91,13 +91,14 @@ def create_api(
         watch=Watch(app.database),
     )
     operators = (bulk, queues, limits, shares, scale, keys, audited)
-    live = (streams, sockets, tickets, script)
+    live = (streams, sockets, tickets)
     callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
     delivered = (inbox, endpoints, deliveries)
     for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
-    api.include_router(pages.routes(app.declared.app_pages))
+    for router in (script.router, pages.routes(app.declared.app_pages)):
+        api.include_router(router)
     for spec in app.declared.route_specs:
         api.include_router(_load(spec), dependencies=[Depends(Closed())])
     openapi.install(api)

@@ -32,7 +32,14 @@ MEANINGS: dict[str, Meaning] = {
     ),
     "bad_request": Meaning(400, "The request cannot be read; correct it.", "请求无法解析，请修改后重试。"),
     "callback_not_found": Meaning(404, "There is no such callback.", "回调不存在。"),
+    "csrf": Meaning(
+        403,
+        "Send the header X-CSRF-Token as /api/session answers it, from a page of this server.",
+        "请从本站页面发送请求，并带上 /api/session 返回的 X-CSRF-Token 请求头。",
+    ),
+    "delivery_not_found": Meaning(404, "There is no such delivery.", "投递不存在。"),
     "empty_upload": Meaning(422, "The upload has no bytes; send the file.", "上传的文件为空，请重新上传。"),
+    "endpoint_not_found": Meaning(404, "There is no such endpoint.", "投递端点不存在。"),
     "forbidden": Meaning(403, "These credentials do not allow this.", "当前凭证无权执行此操作。"),
     "foreign_host": Meaning(
         400, "The server answers to loopback names only; call it as 127.0.0.1.", "服务器只接受本机主机名。"
@@ -58,6 +65,7 @@ MEANINGS: dict[str, Meaning] = {
     "invalid_input": Meaning(
         422, "The input cannot be accepted; correct it and send it again.", "输入无效，请修改后重新提交。"
     ),
+    "key_not_found": Meaning(404, "There is no such API key.", "API 密钥不存在。"),
     "limit_not_found": Meaning(404, "There is no such limit.", "限额不存在。"),
     "malformed_json": Meaning(
         400, "The body is not the JSON that Duly accepts.", "请求体不是可接受的 JSON。"

@@ -59,7 +59,6 @@ RULES: dict[str, Rule] = {
     "GET /livez": _OPEN,
     "GET /readyz": _OPEN,
     "GET /health": _OPEN,
-    "GET /client.js": _OPEN,
     "GET /problems": _OPEN,
     "GET /problems/{name}": _OPEN,
     # The signature in its address is the credential.

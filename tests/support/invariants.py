@@ -120,8 +120,9 @@ OFFENDERS = {
 }
 
 TIMELINES = """
-    SELECT e.task_id, t.status, t.attempt, e.type, e.data,
-      (SELECT count(*) FROM attempt a WHERE a.task_id = t.id) FROM event e JOIN task t ON t.id = e.task_id
+    SELECT e.task_id, t.status, t.attempt, e.type, e.data, coalesce(a.made, 0)
+    FROM event e JOIN task t ON t.id = e.task_id
+    LEFT JOIN (SELECT task_id, count(*) AS made FROM attempt GROUP BY task_id) a ON a.task_id = t.id
     ORDER BY e.task_id, e.seq"""
 
 #: What a task is after an event; events that are not here leave the state as it is.

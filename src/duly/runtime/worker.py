@@ -293,6 +293,7 @@ class Worker:
             ran = self.runner.busy  # what ends while we ask may be due again
             if (
                 not await self.claim()
+                and not self.poller.again  # it has not seen all that is due
                 and not ran
                 and not self.runner.busy
                 and not (await self.orphans.tick() or await self.outbox.tick())

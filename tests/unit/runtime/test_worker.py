@@ -217,6 +217,26 @@ async def test_a_start_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -
         await patiently(Start(NotReady("connection refused")))
 
 
+async def test_until_idle_goes_on_when_a_claim_has_not_seen_all(
+    one: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim looks at so many tasks that find no room, and starts none; behind them some would."""
+    claim, blind = one.worker.claim, []
+
+    async def short_sighted() -> int:
+        if len(blind) < 3:
+            blind.append(0)
+            one.worker.poller.again = True
+            return 0
+        return await claim()
+
+    monkeypatch.setattr(one.worker, "claim", short_sighted)
+    task = await one.submit("quick")
+    await one.run_until_idle()
+    assert len(blind) == 3
+    await one.assert_completed(task.id)
+
+
 async def test_until_idle_looks_again_for_what_has_become_due_while_it_asked(
     one: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:

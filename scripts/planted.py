@@ -34,7 +34,7 @@ from typing import Any, cast
 ROOT = Path(__file__).resolve().parents[1]
 BUGS = ROOT / "tests" / "planted"
 #: Seconds for one test and for all tests of a bug; without a bug, where a busy machine must not be a failure.
-LIMITS, CONTROL_LIMITS = (60, 120), (300, 600)
+LIMITS, CONTROL_LIMITS = (40, 120), (300, 600)
 #: pytest's exit code when tests ran and some failed; every other one but 0 is no verdict.
 FAILED = 1
 #: A planted text that cannot even run proves nothing.

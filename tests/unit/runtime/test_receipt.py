@@ -25,13 +25,13 @@ PATIENCE = 6
 class Server:
     """An application that answers with the size of the body, when `reads` is set."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.reads = asyncio.Event()
         self.reads.set()
         self.left = asyncio.Event()
         listener = socket.create_server(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
-        self._server = ApiServer(self, [listener], Terms(seconds=SECONDS, connections=2))
+        self._server = ApiServer(self, [listener], Terms(seconds=seconds, connections=2))
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -87,8 +87,8 @@ class Client:
 
 
 @pytest_asyncio.fixture
-async def server() -> AsyncIterator[Server]:
-    one = Server()
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[Server]:
+    one = Server(getattr(request, "param", SECONDS))
     await one.start()
     yield one
     await one.stop()
@@ -129,16 +129,17 @@ async def test_a_body_that_comes_may_take_its_time(client: Client) -> None:
     assert await client.answer() == (200, b"4096")
 
 
+@pytest.mark.parametrize("server", [4 * SECONDS], indirect=True)
 async def test_time_in_which_we_do_not_read_is_not_the_clients(
     server: Server, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A body that waits for the application is not late."""
     monkeypatch.setattr(receipt, "SLOWEST", 10**9)
     server.reads.clear()
-    size = 100_000
+    size = 400_000  # more than is read at once
     sending = asyncio.create_task(client.say(posting(size), b"x" * size))
     with pytest.raises(TimeoutError):
-        await client.answer(3 * SECONDS)
+        await client.answer(6 * SECONDS)
     server.reads.set()
     assert await client.answer() == (200, b"%d" % size)
     await sending

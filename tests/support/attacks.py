@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import re
 from collections.abc import Awaitable, Callable, Iterator
@@ -14,10 +13,9 @@ import httpx2
 
 from duly.clock import SystemClock
 from duly.deliver.addresses import Forbidden, checked
-from duly.deliver.webhook import WebhookChannel
+from duly.deliver.post import Poster
 from duly.http.identity import issue_jwt
 from duly.runtime.credentials import Credentials
-from duly.store.deliveries import Delivery
 from support import corpora
 
 MARK = "zzinjectedzz"
@@ -221,10 +219,8 @@ async def _stays(first: str, then: str) -> bool:
         connected.append(request.url.host)
         raise httpx2.ConnectError("not from here")
 
-    channel = WebhookChannel("whsec_" + "a" * 32, resolve=_answering([first], [then]))
-    channel._exchange = exchange  # type: ignore[method-assign]
-    target = {"url": "https://hooks.example/"}
-    delivery = Delivery(id="d", task_id="t", channel="webhook", target=target, attempt=1, body="{}")
-    await channel.send(delivery, "{}", None)  # type: ignore[arg-type]
-    await asyncio.gather(channel.close())
+    poster = Poster(resolve=_answering([first], [then]))
+    poster._exchange = exchange  # type: ignore[method-assign]
+    await poster.post("https://hooks.example/", b"{}", {})
+    await poster.close()
     return connected == [first]

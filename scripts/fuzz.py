@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from support.serving import serving  # type: ignore[import-not-found]
+
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
-START_SECONDS = 60
 #: Checks with the statuses that mean: the data are in shape, and refused for what they mean.
 CONFIG = """
 [checks.positive_data_acceptance]
@@ -45,43 +45,9 @@ async def echo(ctx, **anything):
 @contextmanager
 def server(folder: Path, task: str = "fuzz.echo") -> Iterator[tuple[str, str]]:
     """A server of its own on a free port, with one task type: its address and its administrator's token."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}
     (folder / "fuzz_app.py").write_text(APP.replace("fuzz.echo", task))
-    environment |= {"DULY_APP": "fuzz_app:duly", "PYTHONPATH": str(folder)}
-    environment |= {"DULY_PORT": "0", "DULY_WAIT_LIMIT": "0.2", "DULY_LOG_LEVEL": "info"}
-    with (folder / "log").open("w+") as log:
-        process = subprocess.Popen(
-            [BIN / "duly", "serve"], cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT
-        )
-        try:
-            yield _address(process, folder / "log"), _token(folder / "duly.token")
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-
-
-def _address(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Where it listens, as its log says, once it is ready."""
-    until = time.monotonic() + START_SECONDS
-    while time.monotonic() < until and process.poll() is None:
-        for word in log.read_text("utf-8", "replace").replace('"', " ").replace("=", " ").split():
-            if word.startswith("http://127.0.0.1:") and _is_ready(word.rstrip("/,")):
-                return word.rstrip("/,")
-        time.sleep(0.1)
-    raise SystemExit(f"the server did not start: {log.read_text('utf-8', 'replace')[-2000:]}")
-
-
-def _is_ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:  # noqa: S310 - loopback
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _token(path: Path) -> str:
-    lines = dict(line.split("=", 1) for line in path.read_text().splitlines() if "=" in line)
-    return lines["token"]
+    with serving(folder, "fuzz_app:duly", folder, DULY_WAIT_LIMIT="0.2") as place:
+        yield place
 
 
 def run(

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +11,8 @@ from typing import Any
 
 import httpx2
 import pytest
+
+from support.serving import serving
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_MS = 30_000
@@ -49,23 +48,8 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     needed()
     folder = tmp_path_factory.mktemp("shell")
-    given = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
-    given |= {"PYTHONPATH": f"{Path(__file__).parent}{os.pathsep}{given.get('PYTHONPATH', '')}"}
-    given |= {"NOTIFY_SOCKET": str(folder / "ready"), "LANG": "C.UTF-8"}
-    command = [sys.executable, "-m", "duly.cli", "serve", "--app", "stories:duly", "--port", "0"]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ready:
-        ready.bind(str(folder / "ready"))
-        ready.settimeout(60)
-        pipe, log = subprocess.PIPE, subprocess.DEVNULL
-        with subprocess.Popen(command, cwd=folder, env=given, stdout=pipe, stderr=log, text=True) as process:
-            try:
-                assert process.stdout is not None
-                url = process.stdout.readline().split()[1]
-                assert b"READY=1" in ready.recv(4096)
-                lines = (folder / "duly.token").read_text().splitlines()
-                yield Server(url, dict(line.split("=", 1) for line in lines if "=" in line)["token"])
-            finally:
-                process.terminate()
+    with serving(folder, "stories:duly", Path(__file__).parent, LANG="C.UTF-8") as (url, token):
+        yield Server(f"{url}/", token)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import random
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from typing import Any
 
@@ -20,7 +21,7 @@ OWNER = "ann"
 LONGEST = 0.4
 
 
-class Reader:
+class Reader(ABC):
     """What one reader got; he comes back to whichever server chance chooses."""
 
     def __init__(self, servers: list[Server], seed: int) -> None:
@@ -51,9 +52,9 @@ class Reader:
         elif said.get("seq"):
             self.got.append((said["task_id"], said["seq"]))
 
+    @abstractmethod
     async def connect(self, server: Server) -> None:
         """Reads until he is cut."""
-        raise NotImplementedError
 
 
 class SseReader(Reader):

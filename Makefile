@@ -11,6 +11,8 @@ MINUTES ?= 5
 # In how many processes tests run; `make test WORKERS=0` runs them in one, in their order.
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+# Both suites have a budget, so each run says what takes the most of it.
+SLOWEST := --durations=15 --durations-min=2
 
 # `make lock UPGRADE=1` takes newer versions; without it the pinned ones stay wherever they still fit.
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
@@ -42,10 +44,10 @@ demo: install ## Hand in a document and watch its task run: make demo FILE=tende
 	@$(BIN)/duly demo $(if $(FILE),--file "$$FILE")
 
 test: install ## Run the tests that need nothing but this machine and a minute
-	@$(BIN)/pytest $(SPREAD) -m "$(QUICK)"
+	@$(BIN)/pytest $(SPREAD) $(SLOWEST) -m "$(QUICK)"
 
 services: install ## Run the tests that need servers (DULY_TEST_POSTGRES, _MARIADB, _RABBITMQ, _REDIS)
-	@$(BIN)/pytest $(SPREAD) -m "services and not slow"
+	@$(BIN)/pytest $(SPREAD) $(SLOWEST) -m "services and not slow"
 
 conformance: install ## Run the store, flow and model suites on each database and engine: one JSON line
 	@$(BIN)/python scripts/conformance.py

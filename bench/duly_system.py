@@ -142,7 +142,7 @@ class OnPostgres(DulySystem):
 
 
 class OnMariadb(DulySystem):
-    """On a database of its own; the server's settings are what they are."""
+    """On a database of its own; of the server's settings the buffer pool is ours while we measure."""
 
     name = "duly-mariadb"
 
@@ -152,10 +152,14 @@ class OnMariadb(DulySystem):
 
         self._mariadb = mariadb
         self.url = mariadb.url_of(DATABASE)
-        self.settings = f"PyMySQL, results stored, supervised worker, concurrency {self.drain_concurrency}"
+        self._pool: int | None = None
+        pool = f"buffer pool of {mariadb.POOL_BYTES >> 20} MiB, given back afterwards"
+        self.settings = f"PyMySQL, {pool}, concurrency {self.drain_concurrency}"
 
     async def setup(self) -> None:
         await duly.close()
+        if self._pool is None:
+            self._pool = self._mariadb.pool()
         self._mariadb.create(DATABASE)
         await self.open()
 
@@ -168,6 +172,8 @@ class OnMariadb(DulySystem):
     async def close(self) -> None:
         await duly.close()
         self._mariadb.drop(DATABASE)
+        if self._pool is not None:
+            self._mariadb.pool(self._pool)
 
 
 def system(name: str) -> System:

@@ -13,6 +13,8 @@ from duly.store.driver import choose
 DEFAULT = "mysql://root@127.0.0.1:3306/mysql"
 #: How many transactions may wait to be purged when nothing is measured, and how long that is waited for.
 RESTING, PATIENCE_SECONDS = 500, 60.0
+#: A million tasks and their indexes; MariaDB's default, 128 MiB, is made for none.
+POOL_BYTES = 1 << 30
 
 
 def server_url() -> str:
@@ -48,13 +50,28 @@ def settle() -> None:
         time.sleep(0.2)
 
 
+def pool(size: int = POOL_BYTES) -> int:
+    """Gives the server a buffer pool of that many bytes; answers how many it had."""
+    before = int(_run(server_url(), "SELECT @@innodb_buffer_pool_size")[0][0])
+    if size != before:
+        _run(server_url(), f"SET GLOBAL innodb_buffer_pool_size = {size}")
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until and _status("buffer_pool_resize_status").startswith("Resizing"):
+        time.sleep(0.2)
+    return before
+
+
 def number(database: str, query: str) -> int:
     """The one number that a query answers."""
     return int(_run(url_of(database), query)[0][-1])
 
 
 def _history() -> int:
-    return int(_run(server_url(), "SHOW GLOBAL STATUS LIKE 'Innodb_history_list_length'")[0][-1])
+    return int(_status("history_list_length"))
+
+
+def _status(name: str) -> str:
+    return str(_run(server_url(), f"SHOW GLOBAL STATUS LIKE 'Innodb_{name}'")[0][-1])
 
 
 def _run(url: str, statement: str) -> list[tuple[Any, ...]]:

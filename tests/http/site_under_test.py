@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import httpx2
@@ -17,6 +17,7 @@ from duly.model.events import EventType
 from duly.model.state import Status
 from duly.runtime.app import App
 from duly.store import claims, lists, sessions
+from support.cluster import until
 
 SESSION = "session-by-hand"
 #: What everybody hears whose credentials are not exactly right.
@@ -85,6 +86,12 @@ class Site:
             await news.wait()
             news.clear()
         forget()
+
+    async def polling(self, request: Coroutine[Any, Any, httpx2.Response]) -> asyncio.Task[httpx2.Response]:
+        """The request under way, when it has looked once and waits to be told."""
+        task = asyncio.create_task(request)
+        await until(lambda: self.app.client._ends._waiting)
+        return task
 
     async def claim(self) -> list[Any]:
         """What a worker would run now, taken."""

@@ -58,15 +58,13 @@ async def test_a_poll_in_vain_ends_with_304(site: Site) -> None:
 
 async def test_a_change_ends_a_poll_though_the_task_goes_on(site: Site) -> None:
     """Not only the end: that an attempt starts, and each step of its progress, is news."""
-    async with site.user("ann") as ann, asyncio.timeout(30):
+    async with site.user("ann") as ann, asyncio.timeout(10):
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
         tag = (await ann.get(path)).headers["etag"]
-        polling = asyncio.create_task(looked(ann, f"{path}?wait=60", tag))
-        await asyncio.sleep(0)
+        polling = await site.polling(looked(ann, f"{path}?wait=60", tag))
         [one] = await site.claim()
         started = await polling
-        polling = asyncio.create_task(looked(ann, f"{path}?wait=60", started.headers["etag"]))
-        await asyncio.sleep(0)
+        polling = await site.polling(looked(ann, f"{path}?wait=60", started.headers["etag"]))
         await progress(site, one)
         moved = await polling
     assert (started.status_code, started.json()["status"]) == (200, "running")
@@ -92,8 +90,7 @@ async def test_prefer_shapes_a_look_as_it_shapes_a_submit(site: Site) -> None:
     """`Prefer: wait=N` waits; what was applied is told, capped."""
     async with site.user("ann") as ann:
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
-        polling = asyncio.create_task(looked(ann, path, Prefer="wait=900"))
-        await asyncio.sleep(0)
+        polling = await site.polling(looked(ann, path, Prefer="wait=900"))
         await site.finish(7)
         answer = await polling
     assert (answer.json()["result"], answer.headers["preference-applied"]) == (7, "wait=60")
@@ -116,12 +113,11 @@ async def test_a_living_task_says_when_to_ask_and_how_long_it_is_kept(make_site:
 
 async def test_a_batch_whose_members_move_is_news(site: Site) -> None:
     """Its counters are in its answer, so they end its polls."""
-    async with site.admin as admin, asyncio.timeout(30):
+    async with site.admin as admin, asyncio.timeout(10):
         body = {"tasks": [{"task_type": "echo"}]}
         path = (await admin.post("/api/batches", json=body)).headers["location"]
         tag = (await admin.get(path)).headers["etag"]
-        polling = asyncio.create_task(looked(admin, f"{path}?wait=60", tag))
-        await asyncio.sleep(0)
+        polling = await site.polling(looked(admin, f"{path}?wait=60", tag))
         await admin.delete(path)
         answer = await polling
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
@@ -132,7 +128,6 @@ async def test_a_server_that_stops_ends_polls(site: Site) -> None:
     async with site.user("ann") as ann, asyncio.timeout(10):
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
         tag = (await ann.get(path)).headers["etag"]
-        polling = asyncio.create_task(looked(ann, f"{path}?wait=60", tag))
-        await asyncio.sleep(0)
+        polling = await site.polling(looked(ann, f"{path}?wait=60", tag))
         site.api.state.stopping.set()
         assert (await polling).status_code == 304

@@ -37,8 +37,7 @@ async def test_a_look_can_wait_for_the_end(site: Site) -> None:
     """`?wait=N` answers when the task has ended."""
     async with site.user("ann") as ann:
         task = await site.submitted(ann)
-        looking = asyncio.create_task(ann.get(f"/api/tasks/{task['id']}?wait=30"))
-        await asyncio.sleep(0)
+        looking = await site.polling(ann.get(f"/api/tasks/{task['id']}?wait=30"))
         await site.finish(7)
         assert (await looking).json()["result"] == 7
 

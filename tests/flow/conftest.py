@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from duly import testing
-from duly.store.database import Database
 from support import invariants, servers
 
 DATABASES = ["sqlite", *(pytest.param(kind, marks=pytest.mark.services) for kind in servers.KINDS)]
@@ -25,4 +24,4 @@ def on(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monke
     servers.clear(url)
     monkeypatch.setattr(testing, "database_url", lambda _: url)
     yield
-    invariants.check(Database(url))
+    invariants.check_by(servers.standing(url))

@@ -71,7 +71,7 @@ def store(
     yield one if request.node.get_closest_marker("writer") is None else Store(one.database, one.clock)
     one.database.close()
     if request.param in servers.KINDS:
-        invariants.check(one.database)
+        invariants.check_by(servers.standing(one.database.url))
 
 
 @pytest.fixture(autouse=True)

@@ -263,10 +263,13 @@ def violations(connection: sa.Connection) -> list[str]:
 
 def check(database: Database) -> None:
     """Fails with all that is wrong in `database`, which may be open or closed."""
-    engine = database.engine(read_only=True)
+    check_by(database.engine(read_only=True))
+
+
+def check_by(engine: sa.Engine) -> None:
+    """The same, with a connection of this engine."""
     with engine.connect() as connection:
         found = violations(connection)
-    engine.dispose()
     assert not found, "\n".join(found)
 
 

@@ -10,9 +10,11 @@ import atexit
 import functools
 import os
 from contextlib import closing, suppress
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from duly.store import migrate, schema
 from duly.store.database import Database
@@ -54,9 +56,19 @@ def made_url(kind: str, name: str) -> str:
     return _made(kind, name)
 
 
+@functools.cache
+def standing(url: str) -> sa.Engine:
+    """An engine whose one connection stays: on a new one a server plans as if our tables were new to it."""
+    driver = choose(url)
+    kept: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
+    return sa.create_engine(
+        driver.core_url, module=driver.module, creator=driver.connect, isolation_level="AUTOCOMMIT", **kept
+    )
+
+
 def clear(url: str) -> None:
     """Removes every row, in one transaction: a commit waits for the disk."""
-    with Database(url).engine().connect() as connection:
+    with standing(url).connect() as connection:
         connection.exec_driver_sql("BEGIN")
         for table in schema.metadata.tables.values():
             connection.execute(table.delete())

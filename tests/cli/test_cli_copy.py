@@ -66,15 +66,15 @@ def test_what_it_says_in_both_languages(shell: Shell, submit: Submit, folder: Pa
     """Text for people; nothing of it is a traceback."""
     submit("greet", "name=Ann")
     said = shell("db", "copy", SOURCE, f"sqlite:///{folder}/new.db", "--yes")
-    assert "1 tasks" in said.out
-    assert "stays sealed" in said.out
+    assert "1 tasks, 3 rows" in " ".join(said.out.split())  # a long path makes it wrap anywhere
+    assert "stays sealed" in " ".join(said.out.split())
     assert shell("db", "unseal", SOURCE).code == 2
     assert "is open again" in shell("db", "unseal", SOURCE, "--yes").out
     assert "is not sealed" in shell("db", "unseal", SOURCE, "--yes").problems[0]
     assert submit("greet", "name=Bob")["status"] == "pending"
     said = shell("db", "copy", SOURCE, f"sqlite:///{folder}/newer.db", "--yes", "--lang", "zh")
-    assert "2 个任务" in said.out
-    assert "保持封存" in said.out
+    assert "2个任务" in "".join(said.out.split())
+    assert "保持封存" in "".join(said.out.split())
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults security power planted suspension limits copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos faults security power planted suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -87,6 +87,9 @@ suspension: install ## Suspend a task a thousand times on each database: rows, s
 
 limits: install ## Prove limits under kills, and what they cost: make limits DATABASE=postgres, or all: one JSON line
 	@$(BIN)/python scripts/limits.py --database $(DATABASE) $(ARGS)
+
+gates: install ## Prove the gates of model providers with four workers: rates, outages, a storm of 429: one JSON line
+	@$(BIN)/python scripts/gates.py $(ARGS)
 
 copy: install ## Move 200,000 tasks to PostgreSQL while others submit (ARGS="--to mariadb"): one JSON line
 	@$(BIN)/python scripts/move.py $(ARGS)

@@ -10,8 +10,12 @@ import pytest
 from pydantic import BaseModel
 
 from duly import BlockingContext, Context, Duly, Retry, Status, testing
+from duly.clock import iso
 from duly.failpoints import VARIABLE
+from duly.llm.fake.script import Script
 from duly.llm.fake.server import FakeServer
+from duly.observe.why import why
+from duly.store import gates
 from duly.testing import Harness
 from support.models import fake, table
 
@@ -38,6 +42,11 @@ async def findings(ctx: Context) -> dict[str, Any]:
     chat = await ctx.llm.chat("find", "Find it", schema=Finding)
     assert isinstance(chat.value, Finding)
     return {**chat.value.model_dump(), "repaired": chat.repaired}
+
+
+@duly.task("nothing.to.ask")
+async def nothing_to_ask(ctx: Context) -> str:
+    return "done"
 
 
 @duly.task("in.a.thread")
@@ -188,6 +197,45 @@ async def test_a_storm_of_429_charges_nobody(tmp_path: Path) -> None:
         for task in tasks:
             assert (await harness.assert_status(task.id, Status.WAITING)).retry_count == 0
         assert server.book.number <= len(tasks)
+
+
+async def test_why_names_the_gate(tmp_path: Path) -> None:
+    """The provider, what it said, and until when it is left alone; to whoever is paused after it, too."""
+    storm = {"kind": "rate_limit", "retry_after": 30}
+    async with fake(storm) as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
+        tasks = [await harness.submit("summary", {"sections": 1}) for _ in range(6)]
+        await harness.run_until_idle()
+        until = iso(harness.clock.now_ms() + 30_000)
+        for task in tasks:
+            said = await why(harness.app.database, task.id, now_ms=harness.clock.now_ms())
+            assert said.reasons[0].code == "gate_closed"
+            assert said.summary.startswith(f"The model provider main is closed until {until}, for 30 s more")
+            assert "模型服务 main 已暂停到" in said.reasons[0].text_zh
+
+
+async def test_a_gate_that_is_opened_by_hand_wakes_who_waits(tmp_path: Path) -> None:
+    """They need not sleep to the end of a pause that is over; nobody is charged."""
+    storm = {"kind": "rate_limit", "retry_after": 3000}
+    async with fake(storm) as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
+        tasks = [await harness.submit("summary", {"sections": 2}) for _ in range(5)]
+        await harness.run_until_idle()
+        for task in tasks:
+            assert (await harness.assert_status(task.id, Status.WAITING)).retry_count == 0
+        server.script = Script()
+        await harness.app.gates.open("main")
+        await harness.run_until_idle()
+        for task in tasks:
+            await harness.assert_completed(task.id)
+        assert server.book.billed == 10
+
+
+async def test_a_process_that_asks_no_model_has_no_gates(harness: Harness, server: FakeServer) -> None:
+    """It reads nothing and writes nothing, though providers are configured."""
+    task = await harness.submit("nothing.to.ask")
+    await harness.run_until_idle()
+    await harness.assert_completed(task.id)
+    assert await harness.app.database.read(gates.listed) == []
+    assert harness.app.models.idle
 
 
 async def test_plain_handlers_ask_too(harness: Harness) -> None:

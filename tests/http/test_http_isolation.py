@@ -52,6 +52,9 @@ OTHERS = {
     ("POST", "/api/tickets"),
     # The secret in its address is the credential: test_http_callbacks.
     ("POST", "/api/callbacks/{task_id}/{name}/{secret}"),
+    # How model providers stand is nobody's secret.
+    ("GET", "/api/gates"),
+    ("GET", "/api/gates/{name}"),
     # So is the signature in this one: test_http_files.
     ("GET", "/api/links/{task_id}/{what}"),
     ("GET", "/problems"),
@@ -99,6 +102,8 @@ ADMINS = {
     ("POST", "/api/keys/{key_id}/rotate"),
     ("DELETE", "/api/keys/{key_id}"),
     ("GET", "/api/audit"),
+    ("POST", "/api/gates/{name}/close"),
+    ("POST", "/api/gates/{name}/open"),
     ("GET", "/api/limits"),
     ("GET", "/api/limits/{name}"),
     ("PUT", "/api/limits/{name}"),

@@ -63,6 +63,7 @@ INTENDED = {
     "expired": {"task_expiry"},
     "facts": {"task"},
     "fence": {"task"},
+    "gates_make": set(),
     "held_by": {"task_held"},
     "hold": {"task"},
     "key_find": {"api_key"},

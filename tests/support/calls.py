@@ -75,6 +75,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "body": (None, {"id": "pending-000001", "kind": "input"}),
     "buckets_make": ([{"name": f"user/0//{n}", "tokens": 10} for n in range(BATCH)], {}),
     "cancel_request": (rows("running"), {}),
+    "gates_make": ([f"provider{n}" for n in range(BATCH)], {}),
     "candidates": (["type1", "type2"], {"free": 64, **FRONT}),
     "candidates#from their places": (["type1", "type2"], {"free": 64, **PLACES}),
     "candidates#of an unknown type": (["strange"], {"free": 64, **FRONT}),

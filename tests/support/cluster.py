@@ -257,6 +257,11 @@ class Cluster:
             connection.execute("ROLLBACK")
             connection.close()
 
+    @property
+    def processes(self) -> list[LoggedProcess]:
+        """All workers that were started."""
+        return list(self._workers)
+
     def close(self) -> None:
         """Ends all workers."""
         for worker in self._workers:

@@ -134,6 +134,26 @@ class LimitDesk(Protocol):
         ...
 
 
+class GateDesk(Protocol):
+    """What an operator does with the gates of model providers."""
+
+    async def page(self) -> list[Json]:
+        """All gates by name, as `observe.gates.gate_wire` writes them."""
+        ...
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        ...
+
+    async def close(self, name: str, words: Json) -> Json:
+        """Closes it by hand (seconds, by, reason) and answers it."""
+        ...
+
+    async def open(self, name: str) -> Json:
+        """Opens it, whatever closed it."""
+        ...
+
+
 class AccountDesk(Protocol):
     """What an administrator does with API keys, and the audit log."""
 
@@ -223,6 +243,11 @@ class Desk(Protocol):
     @property
     def limits(self) -> LimitDesk:
         """What an operator does with limits."""
+        ...
+
+    @property
+    def gates(self) -> GateDesk:
+        """What an operator does with the gates of model providers."""
         ...
 
     @property

@@ -24,6 +24,7 @@ from duly.model.schedule import Schedule, schedule_wire
 from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
+from duly.observe.gates import gate_wire
 from duly.observe.limits import limit_wire
 from duly.observe.queues import queue_wire
 from duly.observe.shares import share_wire
@@ -153,6 +154,11 @@ class LocalDesk:
         return LocalLimits(self._app)
 
     @property
+    def gates(self) -> LocalGates:
+        """What an operator does with gates."""
+        return LocalGates(self._app)
+
+    @property
     def accounts(self) -> LocalAccounts:
         """Keys, and the audit log."""
         return LocalAccounts(self._app)
@@ -255,6 +261,29 @@ class LocalLimits:
     async def clear(self, name: str) -> Json:
         """Ends the operator's word."""
         return limit_wire(await self._book.clear(name))
+
+
+class LocalGates:
+    """Closes and opens gates in the store."""
+
+    def __init__(self, app: App) -> None:
+        self._book = app.gates
+
+    async def page(self) -> list[Json]:
+        """All gates by name."""
+        return [gate_wire(one) for one in await self._book.page()]
+
+    async def get(self, name: str) -> Json:
+        """One of them."""
+        return gate_wire(await self._book.get(name))
+
+    async def close(self, name: str, words: Json) -> Json:
+        """Closes it by hand."""
+        return gate_wire(await self._book.close(name, **words))
+
+    async def open(self, name: str) -> Json:
+        """Opens it, and tasks that wait for a gate look again."""
+        return gate_wire(await self._book.open(name))
 
 
 class LocalSchedules:

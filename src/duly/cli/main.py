@@ -13,6 +13,7 @@ from duly.cli import (
     endpoint,
     failed,
     fake_llm,
+    gate,
     key,
     limit,
     prune,
@@ -55,6 +56,7 @@ failed.register(app)
 queue.register(app)
 share.register(app)
 limit.register(app)
+gate.register(app)
 endpoint.register(app)
 deliveries.register(app)
 doctor.register(app)

@@ -14,7 +14,7 @@ import httpx2
 
 from duly.cli.accounts import HttpAccounts
 from duly.cli.desk import Choice, Json, Key
-from duly.cli.limit_remote import HttpLimits
+from duly.cli.limit_remote import HttpGates, HttpLimits
 from duly.cli.options import Place
 from duly.cli.outlets import HttpOutlets
 from duly.cli.shell import Refusal
@@ -140,6 +140,11 @@ class HttpDesk:
     def limits(self) -> HttpLimits:
         """What an operator does with limits."""
         return HttpLimits(self._ask)
+
+    @property
+    def gates(self) -> HttpGates:
+        """What an operator does with gates."""
+        return HttpGates(self._ask)
 
     @property
     def accounts(self) -> HttpAccounts:

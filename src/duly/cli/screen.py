@@ -34,6 +34,11 @@ COLOURS = {
     "lost": "red",
     "paused": "bold yellow",
     "open": "green",
+    "closed": "bold red",
+    "stopped": "bold yellow",
+    "probing": "yellow",
+    "ramping": "yellow",
+    "half_open": "dark_orange",
     "handed_back": "blue",
 }
 

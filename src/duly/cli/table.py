@@ -75,6 +75,18 @@ def limit_table(limits: Sequence[Json], screen: Screen) -> Table:
     return table
 
 
+def gate_table(gates: Sequence[Json], screen: Screen) -> Table:
+    """One row per gate."""
+    table = plain_table()
+    for word in ("gate", "state", "until"):
+        table.add_column(screen.say(word), no_wrap=True)
+    table.add_column(screen.say("note"), no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in gates:
+        about = one_line(": ".join(one[word] for word in ("by", "code", "reason") if one[word]))
+        table.add_row(clean(one["name"]), screen.status(one["state"]), one["until"] or "", about)
+    return table
+
+
 def plain_table(*, header: bool = True, expand: bool = False) -> Table:
     """A table without lines, its columns two apart; `expand` takes the whole width."""
     from rich.table import Table

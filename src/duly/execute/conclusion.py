@@ -23,14 +23,15 @@ def conclude(claimed: Claimed, outcome: Outcome, policy: RetryPolicy) -> Finish:
         case Completed(result):
             awaited = claimed.limited or claimed.parent_id is not None
             return Finish.completed(claimed.id, claimed.attempt, result, awaited=awaited)
-        case Snoozed(delay_ms, reason):
+        case Snoozed(delay_ms, reason, gates):
             return _finish(
                 claimed,
                 Status.WAITING,
                 EventType.WAITING,
                 delay_ms=delay_ms,
-                wait_kind="snooze",
+                wait_kind="model" if gates else "snooze",
                 reason=reason,
+                gates=gates,
             )
         case Suspended(waits):
             kind = wait_kind(waits)

@@ -55,7 +55,7 @@ def _outcome(error: BaseException) -> Outcome:
         case Snooze():
             return Snoozed(round(error.seconds * 1000), _clean(str(error)))
         case ModelPaused():
-            return Snoozed(round(error.after * 1000), _clean(str(error)))
+            return Snoozed(round(error.after * 1000), _clean(str(error)), error.gates)
         case ModelAway():
             after = None if error.after is None else round(error.after * 1000)
             return Failed(code=_code(error), message=_clean(str(error)), after_ms=after)

@@ -22,6 +22,7 @@ from duly.http import (
     endpoints,
     explained,
     files,
+    gates,
     health,
     inbox,
     keys,
@@ -90,7 +91,7 @@ def create_api(
         feed=Feed(app.database),
         watch=Watch(app.database),
     )
-    operators = (bulk, queues, limits, shares, scale, keys, audited)
+    operators = (bulk, queues, limits, gates, shares, scale, keys, audited)
     live = (streams, sockets, tickets)
     callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
     delivered = (inbox, endpoints, deliveries)

@@ -41,6 +41,8 @@ _SENTENCES = {
     r"(\d+) of (\d+) tasks cannot be accepted: (.+)": r"\2 个任务中有 \1 个无法接受：\3",
     r"there is no (?:task|batch) (.+)": r"任务 \1 不存在",
     r"there is no schedule (.+)": r"计划 \1 不存在",
+    r"there is no gate (.+); duly gate ls shows those that there are": r"模型闸门 \1 不存在",
+    r"a gate is closed for up to a year, not (.+) seconds": r"模型闸门最多关闭一年，不能是 \1 秒",
     r"there is a schedule (.+) already": r"计划 \1 已存在",
     r"there is no upload (.+)": r"上传的文件 \1 不存在",
     r"the body must be a JSON object": "请求体必须是 JSON 对象",

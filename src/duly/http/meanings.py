@@ -47,6 +47,7 @@ MEANINGS: dict[str, Meaning] = {
     "foreign_origin": Meaning(
         403, "Pages of other sites may not call this API.", "不接受其他网站的页面发起的请求。"
     ),
+    "gate_not_found": Meaning(404, "There is no such gate.", "模型闸门不存在。"),
     "headers_too_large": Meaning(
         431,
         "Headers or query are larger than any client needs; send less.",

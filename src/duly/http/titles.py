@@ -25,6 +25,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "forbidden": {"en": "Not allowed", "zh": "无权执行此操作"},
     "foreign_host": {"en": "This host name is not served", "zh": "不接受此主机名"},
     "foreign_origin": {"en": "Pages of other sites may not call this API", "zh": "不接受其他网站发起的请求"},
+    "gate_not_found": {"en": "There is no such gate", "zh": "模型闸门不存在"},
     "headers_too_large": {"en": "Too many headers", "zh": "请求头过大"},
     "idempotency_conflict": {"en": "Idempotency key used with another body", "zh": "幂等键已用于不同的请求"},
     "internal_error": {"en": "Something broke on our side", "zh": "服务器内部错误"},

@@ -16,12 +16,16 @@ from tenacity.wait import wait_random_exponential
 
 from duly.clock import Clock, iso
 from duly.llm import tokens
+from duly.llm.alone import Alone
 from duly.llm.client import Client, Raw
 from duly.llm.failures import Kind, RequestFailed
-from duly.llm.pool import Lane, Pool
+from duly.llm.lanes import Lane, Turn
+from duly.llm.pool import Pool
 from duly.llm.providers import LlmTable, Provider
-from duly.model.chat import ChatAnswer, ChatRequest, ModelAway, ModelFailed, ModelPaused, Told
+from duly.llm.shared import Shared
+from duly.model.chat import ChatAnswer, ChatRequest, ModelAway, ModelFailed, Told
 from duly.model.events import Emit
+from duly.store.database import Database
 
 #: What is streamed between a broken answer and the next.
 AGAIN = "\n\n--- the answer begins again ---\n\n"
@@ -39,16 +43,22 @@ class Desk:
         *,
         emit: Emit,
         clock: Clock,
+        database: Database | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         keys = os.environ if environ is None else environ
         self._table, self._emit, self._clock = table, emit, clock
-        self.pool = Pool(table, providers, closed=self._closed, opened=self._opened)
+        told: dict[str, Any] = {"closed": self._closed, "opened": self._opened}
+        gates = Alone(table, providers, **told)
+        if database is not None:
+            gates = Shared(table, providers, database=database, emit=emit, **told)
+        self.pool = Pool(gates)
         self._keys = {one.name: keys.get(one.key_env, "") if one.key_env else "" for one in providers}
         self._clients: dict[str, Client] = {}
 
     async def close(self) -> None:
-        """Closes all connections."""
+        """Closes all connections, and tells other processes what is to be told."""
+        await self.pool.close()
         for one in self._clients.values():
             await one.close()
         self._clients.clear()
@@ -82,9 +92,9 @@ class Desk:
         failure = error.failure
         if failure.kind is Kind.FATAL:
             return ModelFailed(str(error), code=failure.code)
-        wait = self.pool.opens_in(request.model)
-        if wait is not None and failure.kind is not Kind.SWITCH:
-            return ModelPaused(f"paused for {wait:.0f} s: {error}", after=wait)
+        paused, wait = self.pool.paused(request.model, str(error))
+        if paused is not None and failure.kind is not Kind.SWITCH:
+            return paused
         return ModelAway(str(error), code=failure.code, after=wait)
 
     def client(self, provider: Provider) -> Client:
@@ -94,7 +104,7 @@ class Desk:
             found = self._clients[provider.name] = Client(provider, self._keys[provider.name])
         return found
 
-    def asked(self, request: ChatRequest, lane: Lane) -> None:
+    def asked(self, request: ChatRequest, lane: Turn) -> None:
         """Logs a request: what is asked is not told."""
         self._emit(
             "llm_request",
@@ -105,7 +115,7 @@ class Desk:
             timestamp=iso(self._clock.now_ms()),
         )
 
-    def answered(self, request: ChatRequest, lane: Lane, started: float, end: Raw | RequestFailed) -> float:
+    def answered(self, request: ChatRequest, lane: Turn, started: float, end: Raw | RequestFailed) -> float:
         """Logs how it ended; answers how long it took, in milliseconds."""
         took = round((asyncio.get_running_loop().time() - started) * 1000, 2)
         good = isinstance(end, Raw)
@@ -174,12 +184,11 @@ class _Call:
         except BaseException:  # a stop: nobody's failure
             desk.pool.give_back(lane, answered=False)
             raise
-        if raw.usage is not None:
-            lane.settle(self._reserved - raw.usage.prompt_tokens - raw.usage.completion_tokens)
-        desk.pool.give_back(lane)
+        used = raw.usage
+        desk.pool.give_back(lane, used=used.prompt_tokens + used.completion_tokens if used else None)
         return self._answer(lane, raw, desk.answered(request, lane, started, raw))
 
-    def _answer(self, lane: Lane, raw: Raw, took: float) -> ChatAnswer:
+    def _answer(self, lane: Turn, raw: Raw, took: float) -> ChatAnswer:
         provider = lane.provider
         asked, used = provider.model_for(self._request.model), raw.usage
         model = raw.model or asked

@@ -15,6 +15,8 @@ from duly.model.chat import Usage
 
 #: The longest that a call may take whose configuration says 0, for ever: a day.
 FOR_EVER = 86_400.0
+#: The longest name of a provider.
+NAME_LIMIT = 100
 
 
 class _Table(BaseModel):
@@ -122,6 +124,11 @@ def read(table: Mapping[str, Any]) -> tuple[LlmTable, list[Provider]]:
         f"llm.providers.{one.name}: base_url must be http(s)://…, not {one.base_url!r}"
         for one in providers
         if one.kind != "offline" and not one.base_url.startswith(("http://", "https://"))
+    ]
+    problems += [
+        f"llm.providers: the name {one.name[:20]!r}… has more than {NAME_LIMIT} characters"
+        for one in providers
+        if len(one.name) > NAME_LIMIT
     ]
     if problems:
         raise SettingsError(problems)

@@ -90,10 +90,10 @@ class ModelPaused(DulyError):
 
     code = "model_paused"
 
-    def __init__(self, message: str = "", *, after: float = 1) -> None:
+    def __init__(self, message: str = "", *, after: float = 1, gates: Sequence[str] = ()) -> None:
         super().__init__(message)
-        #: Seconds until the first of them may be asked again.
-        self.after = after
+        #: Seconds until the first of them may be asked again; which gates are closed.
+        self.after, self.gates = after, tuple(gates)
 
 
 async def no_models(request: ChatRequest, told: Told) -> ChatAnswer:

@@ -11,6 +11,7 @@
     ├── ScheduleNotFound             no such schedule, or not yours (404)
     ├── QueueNotFound                no worker served it, nothing waits in it, nobody paused it (404)
     ├── LimitNotFound                nobody declared or set it (404)
+    ├── GateNotFound                 no such model provider was asked or is configured (404)
     ├── KeyNotFound                  no such API key (404)
     ├── EndpointNotFound             no such endpoint, or not yours (404)
     ├── DeliveryNotFound             no such delivery, or not yours (404)
@@ -130,6 +131,13 @@ class LimitNotFound(DulyError):
     """There is no such limit."""
 
     code = "limit_not_found"
+    http_status = 404
+
+
+class GateNotFound(DulyError):
+    """There is no such gate."""
+
+    code = "gate_not_found"
     http_status = 404
 
 

@@ -29,10 +29,11 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Snoozed:
-    """The handler asked to be called again later; not charged."""
+    """The handler asked to be called again later; not charged. `gates`: which model providers are closed."""
 
     delay_ms: int
     reason: str | None = None
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

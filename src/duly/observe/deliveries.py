@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from duly.clock import iso
 from duly.model.delivery import Endpoint
@@ -57,3 +58,12 @@ def notification_wire(row: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: row[name] for name in ("id", "task_id", "type")}
     times = {"created_at": iso(row["created_at"]), "read_at": iso(row["read_at"])}
     return {**json.loads(row["body"]), **kept, **times}
+
+
+def target_of(row: Mapping[str, Any], owner: str) -> dict[str, str]:
+    """Channel and host; the rest of a URL may be a secret."""
+    try:
+        host = urlsplit(json.loads(row["target"]).get("url", "")).hostname
+    except ValueError:
+        host = "?"
+    return {"channel": row["channel"], "target": host or row["endpoint_id"] or owner or row["channel"]}

@@ -94,6 +94,26 @@ PHRASES = {
         "Tasks before it that wait for {limit}: {ahead}{plus}.",
         "等待 {limit} 的任务中，还有 {ahead}{plus} 个排在它前面。",
     ),
+    "gate_closed": (
+        "The model provider {gate} is closed until {at}, for {span} more ({code}).",
+        "模型服务 {gate} 已暂停到 {at}，还有 {span}（{code}）。",
+    ),
+    "gate_probed": (
+        "One request finds out whether the model provider {gate} answers again ({code}).",
+        "正由一个请求试探模型服务 {gate} 是否恢复（{code}）。",
+    ),
+    "gate_held": (
+        "The model provider {gate} was closed by {by} (to open it: duly gate open {gate}).",
+        "模型服务 {gate} 已由 {by} 关闭（恢复：duly gate open {gate}）。",
+    ),
+    "gate_held_until": (
+        "The model provider {gate} was closed by {by} until {at}, for {span} more.",
+        "模型服务 {gate} 已由 {by} 关闭到 {at}，还有 {span}。",
+    ),
+    "gate_open": (
+        "The model provider {gate} may be asked again.",
+        "模型服务 {gate} 已可再次调用。",
+    ),
     "scheduled": ("It is scheduled for {at}, in {span}.", "计划于 {at} 开始，还有 {span}。"),
     "retry": (
         "Attempt {attempt} failed; retry {retry} of {max_retries} is due in {span}.",

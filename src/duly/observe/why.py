@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from duly.clock import iso
 from duly.model.errors import TaskNotFound
@@ -16,9 +14,11 @@ from duly.model.policy import MOST_LOSSES
 from duly.model.render import error_text
 from duly.model.state import Status
 from duly.model.task import Task, code_word
+from duly.observe.deliveries import target_of
+from duly.observe.gates import say_gates
 from duly.observe.masking import masked_text
 from duly.observe.phrases import phrase
-from duly.store import family, items, jobs, limit_desk, lists, queues, weights
+from duly.store import family, gates, items, jobs, limit_desk, lists, queues, weights
 from duly.store.database import Database
 from duly.store.queues import QueueState
 from duly.store.transaction import Transaction
@@ -64,6 +64,7 @@ class _Facts:
     jobs: list[dict[str, Any]] = field(default_factory=list)
     children: dict[str, int] = field(default_factory=dict)
     gathers: list[dict[str, Any]] = field(default_factory=list)
+    gates: list[dict[str, Any]] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
 
@@ -141,6 +142,7 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         children=family.counts(tx, id_),
         items=items.counts(tx, id_),
         gathers=family.open_gathers(tx, id_) if waits else [],
+        gates=gates.listed(tx, events[-1].data.get("gates", [])) if waits and events else [],
     )
 
 
@@ -252,6 +254,7 @@ def _waiting(facts: _Facts) -> None:
     told = facts.last.data if facts.last is not None else {}
     kind = facts.task.wait_kind
     _jobs(facts)
+    say_gates(facts.gates, facts.say)
     if kind == "children":
         for gather in facts.gathers:
             facts.say("children", id=facts.task.id, **gather)
@@ -352,7 +355,7 @@ def _deliveries(facts: _Facts) -> None:
         wait = {"span_ms": row["due_at"] - facts.now} if row["due_at"] is not None else {}
         detail = masked_text(row["last_error"] or "")
         sends = {"sends": row["attempt"], "delivery_id": row["id"], "last_code": row["last_code"]}
-        facts.say(code, **_target(row, facts.task), **sends, **wait, detail=detail)
+        facts.say(code, **target_of(row, facts.task.owner), **sends, **wait, detail=detail)
 
 
 def _kept(facts: _Facts) -> None:
@@ -360,15 +363,6 @@ def _kept(facts: _Facts) -> None:
     if until is not None:
         code = "kept" if until > facts.now else "kept_over"
         facts.say(code, at=iso(until), span_ms=until - facts.now)
-
-
-def _target(row: dict[str, Any], task: Task) -> dict[str, str]:
-    """Channel and host; the rest of a URL may be a secret."""
-    try:
-        host = urlsplit(json.loads(row["target"]).get("url", "")).hostname
-    except ValueError:
-        host = "?"
-    return {"channel": row["channel"], "target": host or row["endpoint_id"] or task.owner or row["channel"]}
 
 
 def _until(facts: _Facts) -> dict[str, Any]:

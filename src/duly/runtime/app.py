@@ -16,6 +16,7 @@ from duly.store.transaction import Terms
 from duly.submit.callbacks import Callbacks
 from duly.submit.client import Client
 from duly.submit.endpoints import Endpoints
+from duly.submit.gates import GateBook
 from duly.submit.keys import KeyBook
 from duly.submit.limits import LimitBook
 from duly.submit.operator import Operator
@@ -55,7 +56,8 @@ class App:
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
         self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)
-        self.models = ModelDesk(settings.llm, emit=self.emit, clock=self.clock)
+        self.models = ModelDesk(settings.llm, database=self.database, emit=self.emit, clock=self.clock)
+        self.gates = GateBook(self.database, self.models.names, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

@@ -11,6 +11,7 @@ from duly.clock import Clock
 from duly.llm import providers
 from duly.model.chat import ChatAnswer, ChatRequest, ModelFailed, Told, no_models
 from duly.model.events import Emit
+from duly.store.database import Database
 
 if TYPE_CHECKING:
     from duly.llm.desk import Desk
@@ -23,10 +24,20 @@ class ModelDesk:
         SettingsError: what is wrong with the table, all at once.
     """
 
-    def __init__(self, table: dict[str, Any], *, emit: Emit, clock: Clock) -> None:
+    def __init__(self, table: dict[str, Any], *, database: Database, emit: Emit, clock: Clock) -> None:
         self._table, self._providers = providers.read(table)
-        self._emit, self._clock = emit, clock
+        self._database, self._emit, self._clock = database, emit, clock
         self._desk: Desk | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The providers that are configured and asked over a network."""
+        return [one.name for one in self._providers if one.kind != "offline"]
+
+    @property
+    def idle(self) -> bool:
+        """Whether this process has asked no model yet."""
+        return self._desk is None
 
     def warn(self) -> None:
         """Logs what is allowed and not advised."""
@@ -46,7 +57,8 @@ class ModelDesk:
             from duly.llm.desk import Desk
         except ImportError as error:
             raise ModelFailed(f"pip install 'duly[llm]' ({error})", code="no_provider") from None
-        return Desk(self._table, self._providers, emit=self._emit, clock=self._clock)
+        told: dict[str, Any] = {"emit": self._emit, "clock": self._clock}
+        return Desk(self._table, self._providers, database=self._database, **told)
 
     async def close(self) -> None:
         """Closes its connections."""

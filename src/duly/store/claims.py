@@ -170,6 +170,8 @@ class Finish(NamedTuple):
     result: str | None = None
     traceback: str | None = None
     waits: tuple[Step, ...] = ()
+    #: Which model providers it waits for; `why` tells how they stand.
+    gates: tuple[str, ...] = ()
     #: Whether others may wait for this end: its parent, or who wants the room that it holds in a limit.
     awaited: bool = False
 
@@ -288,6 +290,7 @@ def _change(tx: Transaction, item: Finish, one: Facts, signal: str | None) -> Ch
         return _too_late(item, one)
     data: dict[str, Any] = {"attempt": one.attempt, "due_at": due_at, "kind": item.wait_kind}
     data |= {"error_code": item.error_code, "error": item.error, "reason": item.reason}
+    data |= {"gates": item.gates or None}
     return Change(
         facts=one,
         target=item.target,

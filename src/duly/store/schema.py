@@ -28,7 +28,7 @@ limits, queue, schedule, share = steering.limits, steering.queue, steering.sched
 api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_session
 ticket = tickets.ticket
 bucket, upload, upload_ref = surface.bucket, surface.upload, surface.upload_ref
-endpoint = steering.endpoint
+endpoint, gate = steering.endpoint, steering.gate
 
 task = Table(
     "task",

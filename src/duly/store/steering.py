@@ -1,4 +1,5 @@
-"""The tables that steer work, and that people write: queues, limits, schedules, endpoints (see `schema`)."""
+"""The tables that steer work, and that people write: queues, limits, gates, schedules, endpoints (see
+`schema`)."""
 
 from __future__ import annotations
 
@@ -59,6 +60,49 @@ limits = Table(
     CheckConstraint("taken >= 0", name="limits_taken_counts"),
     *index("limits_clock", "wake_at", where="wake_at IS NOT NULL"),
     *index("limits_quota", "name", "most", where="most IS NOT NULL"),
+    **STORAGE,
+)
+
+# What all processes know of one model provider together: whether it may be asked, and how much (store.gates).
+gate = Table(
+    "gate",
+    metadata,
+    Column("name", key(100), primary_key=True),
+    # Nobody asks before then, and then one does; NULL: it is open.
+    Column("closed_until", BigInteger),
+    Column("closed_at", BigInteger),
+    # What closed it (retry · limited · switch), with the provider's code and words.
+    Column("kind", key(36)),
+    Column("code", key(100)),
+    Column("message", LongText),
+    # How often in a row it was closed, and how many requests in a row failed since it is open.
+    Column("closings", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    # Which process makes the one request behind a pause; it says so again before this is over.
+    Column("probe_by", key(36)),
+    Column("probe_until", BigInteger),
+    # When it last opened; NULL: it has never answered. Since `ramp_at` so many were let through.
+    Column("opened_at", BigInteger),
+    Column("ramp_at", BigInteger, nullable=False),
+    Column("ramp_used", Integer, nullable=False, server_default="0"),
+    # An operator's word that nobody shall ask; without an end: until he says otherwise.
+    Column("held_at", BigInteger),
+    Column("held_until", BigInteger),
+    Column("held_by", key(64)),
+    Column("held_reason", LongText),
+    # What is saved up of the rates per minute, as of `refilled_at`; what each second took, as JSON.
+    Column("requests", Double, nullable=False, server_default="0"),
+    Column("tokens", Double, nullable=False, server_default="0"),
+    Column("refilled_at", BigInteger, nullable=False, server_default="0"),
+    Column("seconds", LongText, nullable=False),
+    # Counts every change: what was read before is not believed after.
+    Column("version", Integer, nullable=False),
+    # A closed one says why.
+    CheckConstraint("(closed_until IS NULL) = (kind IS NULL)", name="gate_closed_says_why"),
+    CheckConstraint(
+        "held_at IS NOT NULL OR (held_until IS NULL AND held_by IS NULL AND held_reason IS NULL)",
+        name="gate_free_says_nothing",
+    ),
     **STORAGE,
 )
 

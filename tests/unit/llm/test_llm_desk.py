@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from duly.config import SettingsError, load
+from duly.llm.alone import Alone
 from duly.llm.bucket import Bucket
 from duly.llm.failures import Failure, Kind
 from duly.llm.pool import Pool
@@ -66,7 +67,8 @@ async def test_a_rate_limit_pauses_the_task() -> None:
         for _ in range(3):
             with pytest.raises(ModelPaused) as caught:
                 await one(question(), quiet)
-        assert 25 < caught.value.after <= 34
+        assert 25 < caught.value.after <= 37
+        assert caught.value.gates == ("main",)
         assert server.book.number == 1
 
 
@@ -137,7 +139,7 @@ def said(name: str, fields: dict[str, Any]) -> dict[str, Any]:
 async def test_weights_share_the_calls() -> None:
     """Three to one, as they say."""
     many = [Provider(name=name, base_url="http://x", weight=weight) for name, weight in (("a", 3), ("b", 1))]
-    pool = Pool(LlmTable(), many)
+    pool = Pool(Alone(LlmTable(), many))
     found = []
     for _ in range(2000):
         lane = await pool.take("", (), 0)
@@ -148,7 +150,7 @@ async def test_weights_share_the_calls() -> None:
 
 async def test_after_a_pause_one_probe_then_a_ramp() -> None:
     """A provider that opens gets one request; each success lets one more follow."""
-    pool = Pool(LlmTable(cooldown=0.001), [Provider(name="a", base_url="http://x")])
+    pool = Pool(Alone(LlmTable(cooldown=0.001), [Provider(name="a", base_url="http://x")]))
     lane = await pool.take("", (), 0)
     pool.give_back(lane, Failure(kind=Kind.LIMITED, code="429", message=""))
     loop = asyncio.get_running_loop()
@@ -176,6 +178,8 @@ def test_a_wrong_table_tells_all_at_once() -> None:
     assert [line.split(":")[0] for line in caught.value.problems] == ["llm.tries", "llm.providers.a.wieght"]
     with pytest.raises(SettingsError, match="base_url"):
         read({"providers": {"a": {}}})
+    with pytest.raises(SettingsError, match="more than 100 characters"):
+        read({"providers": {"a" * 101: {"base_url": "http://x"}}})
 
 
 def test_for_ever_is_warned_of() -> None:

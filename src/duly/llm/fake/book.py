@@ -24,17 +24,19 @@ class Book:
     at_once: int = 0
     most_at_once: int = 0
 
-    def came(self, path: str, model: str, prompt: str, *, stream: bool) -> dict[str, Any]:
-        """A request came; answers its line in the log."""
+    def came(self, path: str, model: str, prompt: str, *, stream: bool, at: float) -> dict[str, Any]:
+        """A request came, at this second since the server began; answers its line in the log."""
         self.number += 1
         line = {
             "n": self.number,
+            "at": round(at, 3),
             "path": path,
             "model": model,
             "prompt": hashlib.sha256(prompt.encode()).hexdigest()[:16],
             "stream": stream,
             "fault": None,
             "billed": False,
+            "tokens": 0,
         }
         self.requests.append(line)
         del self.requests[:-MOST]
@@ -42,7 +44,7 @@ class Book:
 
     def bill(self, line: dict[str, Any], prompt_tokens: int, completion_tokens: int) -> None:
         """The work of a request was done."""
-        line["billed"] = True
+        line["billed"], line["tokens"] = True, prompt_tokens + completion_tokens
         self.billed += 1
         self.prompt_tokens += prompt_tokens
         self.completion_tokens += completion_tokens

@@ -93,6 +93,7 @@ class FakeServer:
         self.script = script or Script()
         self.book = Book()
         self.port = 0
+        self.began = 0.0
         self._met: dict[int, int] = {}
         self._said: dict[int, int] = {}
         self._server: asyncio.Server | None = None
@@ -105,6 +106,7 @@ class FakeServer:
 
     async def start(self, port: int = 0) -> None:
         """Listens on loopback; port 0 takes a free one."""
+        self.began = asyncio.get_running_loop().time()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -153,7 +155,8 @@ class FakeServer:
             str(asked.get("model", "")),
             bool(asked.get("stream")),
         )
-        line = self.book.came(path, model, prompt, stream=stream)
+        at = asyncio.get_running_loop().time() - self.began
+        line = self.book.came(path, model, prompt, stream=stream, at=at)
         fault = self.script.fault_of(line["n"], prompt, model, self._met)
         line["fault"] = fault.kind if fault else None
         if fault is not None and await _refused(fault, writer, app=app):

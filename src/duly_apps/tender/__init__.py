@@ -9,6 +9,7 @@ from duly import Duly
 duly = Duly("tender")
 duly.routes("duly_apps.tender.routes:router")
 
-from . import tasks as tasks  # noqa: E402 - registers the handler on `duly`
+from . import split as split  # noqa: E402 - registers its handler on `duly`
+from . import tasks as tasks  # noqa: E402 - as well
 
 __all__ = ["duly"]

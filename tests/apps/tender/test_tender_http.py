@@ -150,7 +150,11 @@ async def test_a_file_is_accepted(desk: Desk) -> None:
     """001-20: the same for a file; zero retries are retries too, and three are the default."""
     client, data = desk.user("alice"), sample("smart-campus-zh.pdf").read_bytes()
     task = accepted(await upload(client, "tender.pdf", data, max_retries="0"))
-    assert (task["status"], task["max_retries"], task["metadata"]) == ("pending", 0, {"source": "file"})
+    assert (task["status"], task["max_retries"], task["metadata"]) == (
+        "pending",
+        0,
+        {"source": "file", "name": "tender.pdf"},
+    )
     assert accepted(await upload(client, "tender.pdf", data))["max_retries"] == 3
 
 
@@ -388,12 +392,3 @@ async def test_a_form_that_does_not_fit_is_refused(
     problem = refused(await client.post(f"/api/tasks/bidding/{path}", **parts), status, code)
     assert status == 422 or re.search(r"1048576 bytes|1024KB", problem["detail"])
     assert not any((await client.get("/api/tasks/stats")).json()["stats"].values())
-
-
-async def test_the_error_is_told_in_the_readers_language(desk: Desk) -> None:
-    """A Chinese reader hears in Chinese why his document could not be read."""
-    id_ = accepted(await upload(desk.user("alice"), "a.pdf", scan()))["id"]
-    await desk.inside.run_until_idle()
-    english, chinese = [await look(desk.user("alice", one), id_) for one in ("en", "zh-CN,zh;q=0.9")]
-    assert chinese["error"] == "该文件是扫描件，页面只有图像没有文字，请先做文字识别（OCR）。"
-    assert english["error"].startswith("The document is a scan")

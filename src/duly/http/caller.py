@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import unicodedata
@@ -144,6 +145,11 @@ class Caller:
         if task is None or not self.principal.sees(task):
             raise TaskNotFound(f"there is no task {task_id}")
         return task
+
+    async def recorded(self, task: Task, step: str) -> Any:
+        """What the task's first step of this name has answered; None: nothing yet."""
+        text = await self._app.database.read(lists.recorded, task.id, step)
+        return None if text is None else await asyncio.to_thread(json.loads, text)
 
     async def ended(self, task: Task, seconds: float) -> Task:
         """The task when it has ended, or as it stands after `seconds`, or at once when the server stops."""

@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter
 
-from . import exports, legacy, submit
+from . import exports, legacy, sources, submit
 
 router = APIRouter()
-for part in (submit, legacy, exports):
+for part in (submit, legacy, exports, sources):
     router.include_router(part.router)
 
 __all__ = ["router"]

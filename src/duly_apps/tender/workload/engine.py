@@ -20,7 +20,7 @@ VERSION = "1"
 _LIMITS = (
     (
         "未使用语言模型：由规则从原文的列表、表格和“应/须/支持”句中提取；没有写成需求的内容不会出现。",
-        "No language model: found by rules in lists, tables and sentences that say must; nothing else is there.",
+        "No language model: found by rules in lists, tables and sentences with must; nothing else.",
     ),
     (
         "人天区间是按工作类型给出的经验值，不是贵公司的历史数据；用于讨论的起点，不是报价。",

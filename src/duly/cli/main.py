@@ -15,6 +15,7 @@ from duly.cli import (
     fake_llm,
     key,
     limit,
+    monitor,
     prune,
     queue,
     schedule,
@@ -61,6 +62,7 @@ doctor.register(app)
 token.register(app)
 key.register(app)
 database.register(app)
+monitor.register(app, "Installation")
 prune.register(app, "Installation")
 fake_llm.register(app, "Installation")
 

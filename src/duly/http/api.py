@@ -26,6 +26,7 @@ from duly.http import (
     inbox,
     keys,
     limits,
+    monitoring,
     openapi,
     pages,
     queues,
@@ -90,7 +91,7 @@ def create_api(
         feed=Feed(app.database),
         watch=Watch(app.database),
     )
-    operators = (bulk, queues, limits, shares, scale, keys, audited)
+    operators = (bulk, queues, limits, shares, scale, monitoring, keys, audited)
     live = (streams, sockets, tickets)
     callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
     delivered = (inbox, endpoints, deliveries)

@@ -8,21 +8,14 @@ import io
 import re
 import zipfile
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from PIL import Image
+from desks import Desk, accepted, look, refused, scan, text, upload
 from pypdf import PdfWriter
-from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import Canvas
 
 from duly import Retry
-from duly.http import create_api
-from duly.http.identity import issue_jwt
-from duly.testing import Harness, harness
-from duly_apps.tender import duly, tasks
+from duly_apps.tender import tasks
 from duly_apps.tender.offline.engine import OfflineAnalyser
 from duly_apps.tender.samples import sample
 
@@ -38,60 +31,6 @@ FIELDS = {
 }  # fmt: skip
 
 Json = dict[str, Any]
-
-
-class Desk:
-    """The tender desk behind its API, with a worker on demand."""
-
-    def __init__(self, inside: Harness) -> None:
-        self.inside = inside
-        self._api = create_api(inside.app)
-
-    def user(self, name: str, language: str = "en") -> httpx2.AsyncClient:
-        """One user with his token; crashes come back as the answers that they are."""
-        token = issue_jwt(self.inside.app.credentials, name, now_ms=self.inside.clock.now_ms())
-        transport = httpx2.ASGITransport(app=self._api, raise_app_exceptions=False)
-        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
-        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    """A desk on a fresh database."""
-    async with harness(duly, tmp_path) as inside:
-        yield Desk(inside)
-
-
-async def text(client: httpx2.AsyncClient, **form: Any) -> httpx2.Response:
-    """A tender as text."""
-    return await client.post("/api/tasks/bidding/text", data={"text": TEXT, **form})
-
-
-async def upload(client: httpx2.AsyncClient, name: str, data: bytes, **form: Any) -> httpx2.Response:
-    """A tender as a file."""
-    return await client.post("/api/tasks/bidding/file", files={"file": (name, data)}, data=form)
-
-
-async def look(client: httpx2.AsyncClient, id_: str) -> Json:
-    """The task as the API shows it."""
-    answer = await client.get(f"/api/tasks/{id_}")
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def accepted(answer: httpx2.Response) -> Json:
-    """The task of a 202."""
-    assert answer.status_code == 202, answer.text
-    return dict(answer.json())
-
-
-def refused(answer: httpx2.Response, status: int, code: str) -> Json:
-    """The problem of a refusal: a title, a detail and a code, and nothing of our insides."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    problem = dict(answer.json())
-    assert problem["code"] == code, problem
-    assert all(problem[name] for name in ("title", "detail", "instance"))
-    return problem
 
 
 class SlowModel(OfflineAnalyser):
@@ -282,17 +221,6 @@ def encrypted() -> bytes:
     writer.encrypt("secret", "owner", algorithm="AES-256")
     out = io.BytesIO()
     writer.write(out)
-    return out.getvalue()
-
-
-def scan() -> bytes:
-    """A PDF whose only page is a picture."""
-    out = io.BytesIO()
-    canvas = Canvas(out, invariant=1)
-    picture = Image.frombytes("L", (40, 60), bytes(n * 89 % 251 for n in range(2400)))
-    canvas.drawImage(ImageReader(picture), 50, 50, 400, 600)
-    canvas.showPage()
-    canvas.save()
     return out.getvalue()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,6 +86,7 @@ def _all(document: Document) -> Iterator[Requirement]:
     module: str | None = None
     head: list[str] = []
     scope = False
+    modules = _modules(document.passages)
     for passage in document.passages:
         cells = passage.text.split("\t")
         if len(cells) > 1:
@@ -95,9 +96,8 @@ def _all(document: Document) -> Iterator[Requirement]:
                 yield row
             continue
         head = []
-        named = _module(passage.text)
-        if named:
-            module, scope = named, _SCOPE.search(passage.text) is not None
+        if passage.start in modules:
+            module, scope = modules[passage.start], _SCOPE.search(passage.text) is not None
         elif one := _line(passage, module, scope=scope):
             yield one
 
@@ -128,6 +128,24 @@ def _row(passage: Passage, cells: list[str], head: list[str], module: str | None
 def _unit(head: list[str]) -> str:
     """The unit of a column of efforts that gives it in its head: 工作量（人天）."""
     return next((one for one in head if _EFFORT_HEAD.search(one)), "")
+
+
+def _modules(passages: Sequence[Passage]) -> dict[int, str]:
+    """The headings that begin a part, by their offsets: not one of a list, whose neighbour looks like it."""
+    named = [(_module(one.text), _shape(one.text)) for one in passages]
+    found: dict[int, str] = {}
+    for at, (name, shape) in enumerate(named):
+        beside = [named[n] for n in (at - 1, at + 1) if 0 <= n < len(named)]
+        listed = shape != "" and any(other and shape == its for other, its in beside)
+        if name and not listed and (at + 1 < len(named) or shape == ""):
+            found[passages[at].start] = name
+    return found
+
+
+def _shape(text: str) -> str:
+    """What the number of a line looks like, whatever the number: `1.` of `3.`; empty without one."""
+    lead = _NUMBER.match(text)
+    return re.sub(r"\d+|[一二三四五六七八九十]+", "1", lead.group().strip()) if lead else ""
 
 
 def _module(text: str) -> str | None:

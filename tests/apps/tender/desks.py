@@ -12,7 +12,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from duly.http import create_api
 from duly.http.identity import issue_jwt
-from duly.http.permissions import names
+from duly.http.permissions import RULES
 from duly.testing import Harness
 
 TEXT = "项目名称：智慧校园建设项目\n预算金额：人民币380万元\n"
@@ -41,8 +41,10 @@ class Desk:
         return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers)
 
     def routes(self) -> set[str]:
-        """What is routed, as `GET /api/tasks`."""
-        return {name for route in self._api.routes if hasattr(route, "path_format") for name in names(route)}
+        """What is routed, as `GET /api/tasks`; of WebSockets what the permissions know."""
+        paths = self._api.openapi()["paths"]
+        asked = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+        return asked | {name for name in RULES if name.startswith("WS ")}
 
 
 async def text(client: httpx2.AsyncClient, **form: Any) -> httpx2.Response:

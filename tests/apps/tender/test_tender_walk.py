@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -145,22 +144,3 @@ def test_a_task_is_cancelled_by_its_button(page: Any, server: Server) -> None:
     page.wait_for_selector(".head .badge.cancelled")
     page.click(".head button")
     page.wait_for_selector(".head .badge.completed")
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
-def test_the_modules_parse() -> None:
-    """A typing error would be found by a user otherwise; what they import is there."""
-    import re
-    import subprocess
-
-    import duly_apps.tender as app
-    from duly.dashboard import STATIC
-
-    folder = Path(app.__file__).with_name("pages")
-    for path in sorted(folder.glob("*.js")):
-        command = ["node", "--input-type=module", "--check"]
-        done = subprocess.run(command, input=path.read_bytes(), capture_output=True, timeout=30, check=False)
-        assert done.returncode == 0, done.stderr.decode()
-        for name in re.findall(r"""(?:from|import) ["']([^"']+)["']""", path.read_text("utf-8")):
-            place = STATIC / name.removeprefix("../../") if name.startswith("../../") else folder / name
-            assert place.is_file(), name

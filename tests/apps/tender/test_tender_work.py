@@ -131,7 +131,7 @@ async def test_nothing_is_invented() -> None:
     """A text without a requirement has no item, and says so."""
     result = await workload_split(Stand({}), text="你好，今天天气不错。")
     assert (result["items"], result["totals"]["high"]) == ([], 0)
-    assert result["summary"] == "未识别到需求。"
+    assert result["summary"].startswith("未识别到需求")
     assert (result["engine"], len(result["limits"])) == ("offline", 3)
 
 

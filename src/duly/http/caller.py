@@ -79,6 +79,7 @@ class Caller:
     async def accept(self, task_type: str, input: Any = None, **options: Any) -> Task:  # noqa: A002
         """Accepts a task for the caller, as `submit`, and leaves the answer to the route."""
         tenant, owner = self.principal.acting(options.pop("tenant", None), options.pop("owner", None))
+        options.setdefault("idempotency_key", idempotency_key(self.request))
         terms = Options(tenant=tenant, owner=owner, **options)
         task = await self._app.client.submit(task_type, {} if input is None else input, terms)
         if not self.principal.sees(task):

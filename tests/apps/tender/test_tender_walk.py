@@ -24,7 +24,7 @@ TEXT = "项目名称：智慧校园建设项目\n预算金额：人民币380万�
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     needed()
     folder = tmp_path_factory.mktemp("desk")
-    with serving(folder, "duly_apps.tender:duly", Path(__file__).parent, LANG="C.UTF-8") as (url, token):
+    with serving(folder, "desk_under_test:duly", Path(__file__).parent, LANG="C.UTF-8") as (url, token):
         yield Server(f"{url}/", token)
 
 
@@ -93,6 +93,26 @@ def test_from_upload_to_export(page: Any) -> None:
     assert len(openpyxl.load_workbook(io.BytesIO(data)).worksheets) == 8
     name, data = exported(page, "JSON")
     assert len(json.loads(data)["tabs"]) == 7
+
+
+def test_tabs_come_as_they_are_done(page: Any) -> None:
+    """While it runs there are some, and a reload shows them again; cancelled, there is a button to go on."""
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.click("form details summary")
+    page.fill("textarea[name=text]", f"{TEXT}慢慢来\n")
+    page.click("form button.main")
+    page.wait_for_selector(".head .badge.running")
+    page.wait_for_selector(".tabs button:nth-child(2)")
+    picture(page, f"{page.look}-running")
+    page.reload()
+    page.wait_for_selector(".tabs button:nth-child(3)")
+    assert page.locator(".head .badge.running").count() == 1
+    assert page.locator(".exports").count() == 0
+    page.click(".head button.danger")
+    page.wait_for_selector(".head .badge.cancelled")
+    page.click(".head button")
+    page.wait_for_selector(".head .badge.completed")
+    assert page.locator(".tabs button").count() == 7
 
 
 def test_several_files_and_a_text_become_a_list(page: Any) -> None:

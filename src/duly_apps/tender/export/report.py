@@ -92,7 +92,11 @@ def _tab(tab: dict[str, Any], at: int) -> Table:
 
 
 def place(item: dict[str, Any], at: int) -> str:
-    """Where an item stands: the page of a PDF, the paragraph of anything else."""
+    """Where an item stands: the page of a PDF, sheet and row of an XLSX, the paragraph of anything else."""
+    if item["page"] is not None and item["paragraph"] is not None:
+        return (f"表{item['page']}第{item['paragraph']}行", f"sheet {item['page']}, row {item['paragraph']}")[
+            at
+        ]
     if item["page"] is not None:
         return (f"第{item['page']}页", f"p. {item['page']}")[at]
     return "" if item["paragraph"] is None else (f"第{item['paragraph']}段", f"¶ {item['paragraph']}")[at]

@@ -3,8 +3,9 @@
 import { html, useSignal } from "../../html.js";
 import { t } from "../../words.js";
 
-/** "p. 4" or "第4页"; a paragraph where there are no pages. */
+/** "p. 4" or "第 4 页"; sheet and row of a spreadsheet; a paragraph where there are no pages. */
 export function where(item) {
+  if (item.page != null && item.paragraph != null) return `${t("sheet_of")} ${item.page} · ${item.paragraph}`;
   if (item.page != null) return `${t("page_of")} ${item.page} ${t("page_end")}`.trim();
   return item.paragraph == null ? "" : `${t("paragraph_of")} ${item.paragraph} ${t("paragraph_end")}`.trim();
 }
@@ -15,7 +16,8 @@ export function Findings({ tabs, jump, shown }) {
   const count = (one) => one.items.filter((item) => item.value !== null).length;
   return html`<div class="tabs" role="tablist" aria-label=${t("sections")}>${tabs.map((one) => html`<button type="button" class="chip" role="tab"
       aria-selected=${one === tab} aria-current=${one === tab ? "true" : null} onClick=${() => (chosen.value = one.key)}>${one.title} <small>${count(one)}</small></button>`)}</div>
-    <table class="findings" role="tabpanel"><tbody>${tab.items.map((item) => html`<${Finding} item=${item} jump=${jump} on=${item === shown} />`)}</tbody></table>`;
+    <div role="tabpanel" aria-label=${tab.title}><table class="findings"><tbody>
+      ${tab.items.map((item) => html`<${Finding} item=${item} jump=${jump} on=${item === shown} />`)}</tbody></table></div>`;
 }
 
 function Finding({ item, jump, on }) {

@@ -20,7 +20,7 @@ export const TEXTS = {
   empty_desk: ["Nothing has been handed in yet.", "还没有提交过文件。"],
   name: ["Document", "文件"], pasted: ["pasted text", "粘贴的文本"],
   export: ["Export", "导出"], source: ["Source", "原文"], show_source: ["Show in the source", "查看原文"],
-  page_of: ["p.", "第"], page_end: ["", "页"], paragraph_of: ["¶", "第"], paragraph_end: ["", "段"],
+  page_of: ["p.", "第"], page_end: ["", "页"], sheet_of: ["sheet", "工作表"], paragraph_of: ["¶", "第"], paragraph_end: ["", "段"],
   not_found: ["not found", "未识别"], limits: ["How this was made, and its limits", "来源与局限"],
   reading: ["Reading the document …", "正在读取文件……"], sections: ["Sections", "分类"],
   items: ["Work items", "工作项"], item: ["Work item", "工作项"], days: ["Person-days", "人天"], roles: ["Roles", "角色"],

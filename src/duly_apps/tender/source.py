@@ -47,8 +47,11 @@ def about(document: Document, name: str) -> JsonObject:
 
 
 def line(**said: Any) -> str:
-    """One line of the partial output: JSON, so that a page can show what is there already."""
-    return json.dumps(said, ensure_ascii=False) + "\n"
+    """A line of the partial output: JSON, so that a page can show what is there already.
+
+    It begins a line of its own, for a model's text may stream before it.
+    """
+    return f"\n{json.dumps(said, ensure_ascii=False)}\n"
 
 
 async def _read_file(ctx: Context, file: JsonObject) -> Document:

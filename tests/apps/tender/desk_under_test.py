@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from duly_apps.tender import duly, tasks
+from duly_apps.tender import duly
 from duly_apps.tender.offline.engine import OfflineAnalyser
 
 __all__ = ["duly"]
 
 
-class Thoughtful(OfflineAnalyser):
+quickly = OfflineAnalyser.section
+
+
+async def section(self: OfflineAnalyser, key: str, document: Any) -> dict[str, Any]:
     """Thinks before each section, so that a page can be seen between two of them."""
-
-    async def section(self, key: str, document: Any) -> dict[str, Any]:
-        if "慢" in document.text:
-            await asyncio.sleep(0.6)
-        return await super().section(key, document)
+    if "慢" in document.text:
+        await asyncio.sleep(0.6)
+    return await quickly(self, key, document)
 
 
-tasks.OfflineAnalyser = Thoughtful  # type: ignore[misc]
+OfflineAnalyser.section = section  # type: ignore[method-assign]

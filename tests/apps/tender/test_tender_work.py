@@ -21,6 +21,7 @@ from duly.documents import Document, from_text
 from duly.store.submissions import submit
 from duly_apps.tender.export import FORMATS, written
 from duly_apps.tender.split import split, workload_split
+from duly_apps.tender.tasks import bidding_analysis
 from duly_apps.tender.workload.engine import OfflineSplitter
 from duly_apps.tender.workload.schema import checked, ordered, totals
 
@@ -133,6 +134,32 @@ async def test_nothing_is_invented() -> None:
     assert (result["items"], result["totals"]["high"]) == ([], 0)
     assert result["summary"].startswith("未识别到需求")
     assert (result["engine"], len(result["limits"])) == ("offline", 3)
+
+
+class Heard(Stand):
+    """Keeps what is streamed."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.streamed = ""
+
+    async def emit(self, text: str) -> None:
+        self.streamed += text
+
+    @property
+    def lines(self) -> list[Json]:
+        return [json.loads(line) for line in self.streamed.splitlines() if line]
+
+
+async def test_what_is_done_streams_as_lines() -> None:
+    """Each tab when it is done, then the summary; of a split the items."""
+    stand = Heard()
+    result = await bidding_analysis(stand, text="项目名称：智慧校园\n预算金额：380万元")
+    assert [line["tab"] for line in stand.lines if "tab" in line] == result["tabs"]
+    assert stand.lines[-1] == {"summary": result["summary"]}
+    stand = Heard()
+    result = await workload_split(stand, text=REQUIREMENTS)
+    assert stand.lines == [{"items": result["items"]}, {"summary": result["summary"]}]
 
 
 class Wrong(OfflineSplitter):

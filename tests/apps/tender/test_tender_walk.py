@@ -93,8 +93,12 @@ def test_from_upload_to_export(page: Any) -> None:
     assert len(openpyxl.load_workbook(io.BytesIO(data)).worksheets) == 8
     name, data = exported(page, "JSON")
     assert len(json.loads(data)["tabs"]) == 7
+    with page.expect_download() as coming:
+        page.click(".provenance a")
+    assert Path(coming.value.path()).read_bytes() == sample("smart-campus-zh.pdf").read_bytes()
 
 
+@pytest.mark.slow
 def test_tabs_come_as_they_are_done(page: Any) -> None:
     """While it runs there are some, and a reload shows them again; cancelled, there is a button to go on."""
     page.on("dialog", lambda dialog: dialog.accept())

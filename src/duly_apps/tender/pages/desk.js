@@ -62,7 +62,7 @@ function Files({ files }) {
   return html`<label class="drop ${over.value ? "over" : ""}" onDragOver=${drag(true)} onDragLeave=${drag(false)} onDrop=${drop}>
       <input type="file" name="files" multiple accept=${ACCEPT} onChange=${pick} />
       <b>${t("drop_many")}</b><br /><small>${t("kinds_of_file")}</small></label>
-    <p class="row"><button type="button" class="quiet" onClick=${() => folder.current.click()}>${t("folder")}</button>
+    <p class="row"><button type="button" onClick=${() => folder.current.click()}>${t("folder")}</button>
       <input ref=${folder} class="outside" type="file" name="folder" webkitdirectory multiple tabindex="-1" aria-hidden="true" onChange=${pick} /></p>
     ${files.value.length > 0 && html`<ul class="plain chosen">${files.value.map((one) => html`<li><span>${one.name} <small>${size(one.size)}</small></span>
       <button type="button" class="quiet" aria-label="${t("remove")} ${one.name}" onClick=${without(one)}>✕</button></li>`)}</ul>`}`;

@@ -44,7 +44,7 @@ export function Result({ id }) {
     ${result.tabs?.length > 0 && html`<${Findings} tabs=${result.tabs} jump=${jump} shown=${shown.value} />`}
     ${result.items?.length > 0 && html`<${Work} items=${result.items} totals=${result.totals} jump=${jump} shown=${shown.value} />`}
     ${shown.value && html`<${Source} id=${id} item=${shown.value} close=${() => (shown.value = null)} />`}
-    ${one.result && html`<${Provenance} result=${one.result} />`}
+    ${one.result && html`<${Provenance} task=${one} />`}
     <p><small><a href=${address(`#/tasks/${id}`).href}>${t("details_of")}</a> · ${id}</small></p>
   </article>`;
 }
@@ -54,9 +54,10 @@ function Exports({ id }) {
     href=${address(`/api/tender/tasks/${id}/export/${format}`).href}>${format.toUpperCase()}</a>`)}</span>`;
 }
 
-function Provenance({ result }) {
-  const about = result.document;
+function Provenance({ task }) {
+  const result = task.result, about = result.document;
+  const file = task.metadata.source === "file" && address(`/api/tasks/${task.id}/files/${about.sha256}`).href;
   return html`<section class="provenance"><h2>${t("limits")}</h2>
-    <p>${result.engine} · ${result.method} ${result.version}</p>
+    <p>${result.engine} · ${result.method} ${result.version}${file && html` · <a download href=${file}>${t("original")}</a>`}</p>
     <ul>${[...result.limits, ...about.warnings].map((limit) => html`<li>${limit}</li>`)}</ul></section>`;
 }

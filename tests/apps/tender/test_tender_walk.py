@@ -11,7 +11,7 @@ from typing import Any
 
 import openpyxl
 import pytest
-from walking import REQUIREMENTS, picture
+from tender_walks import REQUIREMENTS, picture
 
 from duly_apps.tender.samples import sample
 from support.browsing import FLAGS, PATIENCE_MS, WALKS, WATCH, Server, fits, needed

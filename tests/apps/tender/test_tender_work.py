@@ -13,8 +13,8 @@ import docx
 import openpyxl
 import pytest
 from desks import Desk, accepted, look, refused, scan, text, upload
+from tender_walks import REQUIREMENTS
 from test_tender_handler import Desk as Stand
-from walking import REQUIREMENTS
 
 from duly import Fail
 from duly.documents import Document, from_text

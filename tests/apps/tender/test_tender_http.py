@@ -15,7 +15,6 @@ from desks import Desk, accepted, look, refused, scan, text, upload
 from pypdf import PdfWriter
 
 from duly import Retry
-from duly_apps.tender import tasks
 from duly_apps.tender.offline.engine import OfflineAnalyser
 from duly_apps.tender.samples import sample
 
@@ -33,23 +32,22 @@ FIELDS = {
 Json = dict[str, Any]
 
 
-class SlowModel(OfflineAnalyser):
-    """An engine whose model does not answer, `failures` times."""
-
-    failures = 0
-
-    async def section(self, key: str, document: Any) -> Json:
-        if SlowModel.failures:
-            SlowModel.failures -= 1
-            raise Retry(SLOW_MODEL, code="llm_timeout")
-        return await super().section(key, document)
+QUICKLY = OfflineAnalyser.section
 
 
 @pytest.fixture
 def slow_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """From now on the model fails so many times."""
-    monkeypatch.setattr(tasks, "OfflineAnalyser", SlowModel)
-    return lambda times: monkeypatch.setattr(SlowModel, "failures", times)
+    """From now on the model does not answer so many times."""
+    left = [0]
+
+    async def section(self: OfflineAnalyser, key: str, document: Any) -> Json:
+        if left[0]:
+            left[0] -= 1
+            raise Retry(SLOW_MODEL, code="llm_timeout")
+        return await QUICKLY(self, key, document)
+
+    monkeypatch.setattr(OfflineAnalyser, "section", section)
+    return lambda times: left.__setitem__(0, times)
 
 
 @contextlib.asynccontextmanager
@@ -57,13 +55,12 @@ async def held(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Non
     """While this is open a worker stands in the middle of an analysis."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    class Thoughtful(OfflineAnalyser):
-        async def section(self, key: str, document: Any) -> Json:
-            begun.set()
-            await go_on.wait()
-            return await super().section(key, document)
+    async def section(self: OfflineAnalyser, key: str, document: Any) -> Json:
+        begun.set()
+        await go_on.wait()
+        return await QUICKLY(self, key, document)
 
-    monkeypatch.setattr(tasks, "OfflineAnalyser", Thoughtful)
+    monkeypatch.setattr(OfflineAnalyser, "section", section)
     working = asyncio.create_task(desk.inside.run_until_idle())
     async with asyncio.timeout(30):
         await begun.wait()

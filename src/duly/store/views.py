@@ -44,5 +44,9 @@ SELECT task.id, task.task_type, task.status, task.owner AS user_id,
   LEFT JOIN task_data AS input ON input.task_id = task.id AND input.kind = 'input' AND input.part = 0
   LEFT JOIN task_data AS result ON result.task_id = task.id AND result.kind = 'result' AND result.part = 0
 """
+COLUMNS = (
+    *("id", "task_type", "status", "user_id", "payload", "retry_count", "max_retries"),
+    *("created_at", "started_at", "completed_at", "result", "error", "metadata"),
+)
 #: The statement that makes it, by the name of the dialect.
 TASKS = {"sqlite": _SQLITE, "postgresql": _POSTGRES, "mysql": _MARIADB, "mariadb": _MARIADB}

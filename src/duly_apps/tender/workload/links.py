@@ -19,50 +19,59 @@ _SAYS = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST_NAME = 4
+#: In the whole plan: one with more says nothing to anybody.
+MOST_LINKS = 5_000
 
 
 def linked(items: list[Item], language: Language) -> list[Item]:
     """The items, each with what it waits for."""
     zh = language == "zh"
-    waits: dict[str, list[Item]] = {item["id"]: [] for item in items}
+    plan = _Plan(items)
     for item in items:
-        for other in items:
-            if other is not item and _is_named(other, item):
-                _add(waits, item, other["id"], "stated", _said(other, zh=zh))
+        named = _named(items, item)
+        plan.add(item["id"], [(other["id"], "stated", _said(other, zh=zh)) for other in named])
     for item in items:
-        for other in items:
-            if why := _rule(item, other, zh=zh):
-                _add(waits, item, other["id"], "rule", why)
-    return [{**item, "depends_on": waits[item["id"]]} for item in items]
+        rules = ((other["id"], "rule", _rule(item, other, zh=zh)) for other in items if other is not item)
+        plan.add(item["id"], [rule for rule in rules if rule[2]])
+    return [{**item, "depends_on": plan.waits[item["id"]]} for item in items]
 
 
-def _add(waits: dict[str, list[Item]], item: Item, to: str, source: str, why: str) -> None:
-    """A link, unless there is one or it would close a circle."""
-    mine = waits[item["id"]]
-    if all(link["id"] != to for link in mine) and not _leads(waits, to, item["id"]):
-        mine.append({"id": to, "source": source, "why": why})
+class _Plan:
+    """Who waits for whom, both ways round."""
+
+    def __init__(self, items: list[Item]) -> None:
+        self.waits: dict[str, list[Item]] = {item["id"]: [] for item in items}
+        self._waited_for: dict[str, list[str]] = {item["id"]: [] for item in items}
+        self._links = 0
+
+    def add(self, id_: str, links: list[tuple[str, str, str]]) -> None:
+        """Links of one item, without those that it has, or that would close a circle."""
+        closed = self._after(id_) if links else set()
+        closed |= {link["id"] for link in self.waits[id_]}
+        for to, source, why in links:
+            if to not in closed and self._links < MOST_LINKS:
+                self.waits[id_].append({"id": to, "source": source, "why": why})
+                self._waited_for[to].append(id_)
+                self._links += 1
+
+    def _after(self, id_: str) -> set[str]:
+        """The item, and all that wait for it, however far around."""
+        found, todo = {id_}, [id_]
+        while todo:
+            new = [one for one in self._waited_for[todo.pop()] if one not in found]
+            found.update(new)
+            todo += new
+        return found
 
 
-def _leads(waits: dict[str, list[Item]], begin: str, end: str) -> bool:
-    todo, seen = [begin], set()
-    while todo:
-        one = todo.pop()
-        if one == end:
-            return True
-        if one not in seen:
-            seen.add(one)
-            todo += [link["id"] for link in waits[one]]
-    return False
-
-
-def _is_named(other: Item, item: Item) -> bool:
-    """Whether the item's text says that it needs the other one, by its title."""
-    text = item["quote"]
-    found = _SAYS.search(text)
-    title = other["title"].rstrip("…")
-    return (
-        found is not None and len(title) >= _SHORTEST_NAME and title.lower() in text[found.start() :].lower()
-    )
+def _named(items: list[Item], item: Item) -> list[Item]:
+    """The others whose titles stand in what the item's text says it needs."""
+    found = _SAYS.search(item["quote"])
+    if found is None:
+        return []
+    text = item["quote"][found.start() :].lower()
+    titles = ((other, other["title"].rstrip("…").lower()) for other in items if other is not item)
+    return [other for other, title in titles if len(title) >= _SHORTEST_NAME and title in text]
 
 
 def _said(other: Item, *, zh: bool) -> str:

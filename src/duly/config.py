@@ -23,6 +23,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 NOT_SETTINGS = frozenset(
     {"DULY_CONFIG", "DULY_FAILPOINTS", "DULY_HANDOVER", "DULY_REQUIRE_SERVICES", "DULY_TOKEN", "DULY_URL"}
 )
+#: Other names of settings, as some know them from elsewhere.
+OTHER_NAMES = {"poll_interval": "poll", "batch_size": "concurrency"}
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _KEY_ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]))[^?#\s@]+")
 _RATE = re.compile(r"([1-9][0-9]{0,5}/([1-9][0-9]{0,4})?[smhd])?")
@@ -98,13 +100,20 @@ class Settings(BaseSettings):
         1000, ge=1, le=100_000, description="Most messages of a queue that wait in the broker."
     )
     queues: str = Field("default", description="Queues that the worker serves, with commas.")
-    concurrency: int = Field(64, ge=1, le=10_000, description="Async handlers at once per worker.")
+    concurrency: int = Field(
+        64, ge=1, le=10_000, description="Async handlers at once per worker; also `batch_size`."
+    )
     threads: int = Field(8, ge=1, le=1000, description="Plain handlers (threads) at once per worker.")
     processes: int = Field(2, ge=1, le=256, description="Isolated handlers (processes) at once per worker.")
     lease: float = Field(30, gt=0, description="How long a worker session lives without renewal.")
     renew: float = Field(10, gt=0, description="How often the supervisor renews the session.")
+    max_consecutive_errors: int = Field(
+        4, ge=1, le=1000, description="Errors in a row after which a worker is unready; it goes on trying."
+    )
     sweep: float = Field(5, gt=0, description="How often lost work is looked for.")
-    poll: float = Field(1, gt=0, description="How often a worker asks for work when no hint arrives.")
+    poll: float = Field(
+        1, gt=0, description="How often a worker asks for work when no hint arrives; also `poll_interval`."
+    )
     drain: float = Field(25, ge=0, description="How long handlers may take to their next step after SIGTERM.")
     stuck: float = Field(
         5, gt=0, description="How long a handler may ignore a stop before its worker is replaced."
@@ -194,7 +203,7 @@ def load_with_sources(
     environ = os.environ if environ is None else environ
     values: dict[str, Any] = {}
     sources = dict.fromkeys(Settings.model_fields, "default")
-    problems: list[str] = []
+    problems = _twice(environ)
     for source, given in (
         *_file(environ, problems),
         *_variables(environ),
@@ -204,7 +213,8 @@ def load_with_sources(
             if value is not None
         ),
     ):
-        for name, value in given.items():
+        for said, value in given.items():
+            name = OTHER_NAMES.get(said, said)
             if name not in Settings.model_fields:
                 problems.append(f"{source}: unknown setting {name!r}{_nearest(name)}")
             else:
@@ -220,6 +230,16 @@ def load_with_sources(
     if settings is None or problems:
         raise SettingsError(problems)
     return settings, sources
+
+
+def _twice(environ: Mapping[str, str]) -> list[str]:
+    """Settings that the environment gives under both of their names."""
+    pairs = ((f"DULY_{other.upper()}", f"DULY_{name.upper()}") for other, name in OTHER_NAMES.items())
+    return [
+        f"{one} and {two} are two names of one setting; give one of them"
+        for one, two in pairs
+        if one in environ and two in environ
+    ]
 
 
 def _contradictions(settings: Settings) -> list[str]:

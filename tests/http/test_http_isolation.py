@@ -97,6 +97,7 @@ ADMINS = {
     ("PUT", "/api/shares"),
     ("DELETE", "/api/shares"),
     ("GET", "/metrics/scale"),
+    ("GET", "/api/monitoring"),
     ("GET", "/api/keys"),
     ("POST", "/api/keys"),
     ("POST", "/api/keys/{key_id}/rotate"),

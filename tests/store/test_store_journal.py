@@ -154,3 +154,12 @@ def test_the_order_of_steps_is_that_of_their_recording(store: Store) -> None:
         store.write(journal.record_steps, step(claimed, name))
         store.clock.advance(1)
     assert [one.name for one in store.read(lists.steps, claimed.id)] == ["zeta", "alpha"]
+
+
+def test_a_recorded_step_can_be_read(store: Store) -> None:
+    """Its value as JSON, while the task runs too; nothing of one that is not there."""
+    claimed = store.running()
+    assert store.read(lists.recorded, claimed.id, "facts") is None
+    store.write(journal.record_steps, step(claimed, value='{"a": [1]}'))
+    assert store.read(lists.recorded, claimed.id, "facts") == '{"a": [1]}'
+    assert store.read(lists.recorded, claimed.id, "others") is None

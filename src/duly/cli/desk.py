@@ -201,6 +201,10 @@ class Desk(Protocol):
         """How many tasks stand in each status."""
         ...
 
+    async def monitoring(self, hours: float) -> Json:
+        """What is watched, of the tasks accepted in the last hours, as `observe.figures` writes it."""
+        ...
+
     async def timeline(self, id_: str) -> list[Json]:
         """The task's events: seq, type, at, data."""
         ...

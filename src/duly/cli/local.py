@@ -25,6 +25,7 @@ from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
 from duly.observe.gates import gate_wire
+from duly.observe.figures import figures_wire
 from duly.observe.limits import limit_wire
 from duly.observe.queues import queue_wire
 from duly.observe.shares import share_wire
@@ -33,6 +34,7 @@ from duly.runtime.app import App
 from duly.runtime.declare import Duly
 from duly.runtime.load import load_declared
 from duly.store import blobs, lists
+from duly.store.figures import figures
 from duly.submit.admit import Options, moment
 
 if TYPE_CHECKING:
@@ -95,6 +97,10 @@ class LocalDesk:
     async def stats(self, wanted: Mapping[str, str]) -> Json:
         """How many tasks stand in each status."""
         return {"stats": await self._database.read(lists.stats, _filter(wanted))}
+
+    async def monitoring(self, hours: float) -> Json:
+        """What is watched."""
+        return figures_wire(await self._database.read(figures, round(hours * 3_600_000)), hours)
 
     async def timeline(self, id_: str) -> list[Json]:
         """The task's events, all of them."""

@@ -16,6 +16,7 @@ from duly.cli import (
     gate,
     key,
     limit,
+    monitor,
     prune,
     queue,
     schedule,
@@ -63,6 +64,7 @@ doctor.register(app)
 token.register(app)
 key.register(app)
 database.register(app)
+monitor.register(app, "Installation")
 prune.register(app, "Installation")
 fake_llm.register(app, "Installation")
 

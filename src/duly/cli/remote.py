@@ -88,6 +88,10 @@ class HttpDesk:
         """How many tasks stand in each status."""
         return await self._ask("GET", "/api/tasks/stats", query=wanted)
 
+    async def monitoring(self, hours: float) -> Json:
+        """What is watched."""
+        return await self._ask("GET", "/api/monitoring", query={"hours": str(hours)})
+
     async def timeline(self, id_: str) -> list[Json]:
         """The task's events, all of them."""
         found: list[Json] = []

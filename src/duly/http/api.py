@@ -27,6 +27,7 @@ from duly.http import (
     inbox,
     keys,
     limits,
+    monitoring,
     openapi,
     pages,
     queues,
@@ -91,7 +92,7 @@ def create_api(
         feed=Feed(app.database),
         watch=Watch(app.database),
     )
-    operators = (bulk, queues, limits, gates, shares, scale, keys, audited)
+    operators = (bulk, queues, limits, gates, shares, scale, monitoring, keys, audited)
     live = (streams, sockets, tickets)
     callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
     delivered = (inbox, endpoints, deliveries)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 import re
 import unicodedata
@@ -68,18 +69,24 @@ class Caller:
             Forbidden: a user names another owner or tenant.
             StateConflict: another owner's task holds the unique key.
         """
-        tenant, owner = self.principal.acting(options.pop("tenant", None), options.pop("owner", None))
         options.setdefault("idempotency_key", idempotency_key(self.request))
         given = {"max_retries": max_retries, "metadata": metadata or {}, "deliver": deliver, **options}
         wanted = preference(self.request, self._app.settings.wait_limit)
-        accepted = Options(tenant=tenant, owner=owner, **given)
-        task = await self._app.client.submit(task_type, {} if input is None else input, accepted)
+        accepted = await self.accept(task_type, input, **given)
+        task = replace(await self.ended(accepted, wanted.wait), deduplicated=accepted.deduplicated)
+        return self._acknowledge(task, wanted, replayed=task.deduplicated and bool(given["idempotency_key"]))
+
+    async def accept(self, task_type: str, input: Any = None, **options: Any) -> Task:  # noqa: A002
+        """Accepts a task for the caller, as `submit`, and leaves the answer to the route."""
+        tenant, owner = self.principal.acting(options.pop("tenant", None), options.pop("owner", None))
+        options.setdefault("idempotency_key", idempotency_key(self.request))
+        terms = Options(tenant=tenant, owner=owner, **options)
+        task = await self._app.client.submit(task_type, {} if input is None else input, terms)
         if not self.principal.sees(task):
             raise StateConflict(
                 "another owner's task of this type holds this unique key", code="unique_taken"
             )
-        task = replace(await self.ended(task, wanted.wait), deduplicated=task.deduplicated)
-        return self._acknowledge(task, wanted, replayed=task.deduplicated and bool(accepted.idempotency_key))
+        return task
 
     def _acknowledge(self, task: Task, wanted: Preference, *, replayed: bool) -> Response:
         """A new task is answered with 200 only if a wait was asked for, however quickly it has ended."""
@@ -93,7 +100,7 @@ class Caller:
 
     def answer(self, task: Task, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
         """The task in its wire shape, its error in the caller's language; an entity tag names this answer."""
-        answer = JSONResponse(self._wire(task), status, {"Vary": "Accept-Language", **(headers or {})})
+        answer = JSONResponse(self.wire(task), status, {"Vary": "Accept-Language", **(headers or {})})
         answer.headers["ETag"] = etag(bytes(answer.body))
         answer.headers["Duly-Retention"] = str(self._retention(task))
         if not task.status.terminal:
@@ -116,11 +123,12 @@ class Caller:
         kept = ("etag", "vary", "retry-after", "duly-retention", "preference-applied")
         return Response(status_code=304, headers={k: v for k, v in answer.headers.items() if k in kept})
 
-    def _wire(self, task: Task) -> dict[str, Any]:
+    def wire(self, task: Task) -> dict[str, Any]:
+        """The task in its wire shape, its error in the caller's language."""
         return task_wire(task, language=language(self.request))
 
     def _is_news(self, task: Task) -> bool:
-        return not has(self.request, etag(bytes(JSONResponse(self._wire(task)).body)))
+        return not has(self.request, etag(bytes(JSONResponse(self.wire(task)).body)))
 
     def _retention(self, task: Task) -> int:
         """Seconds that the task is kept once it has ended."""
@@ -138,6 +146,11 @@ class Caller:
         if task is None or not self.principal.sees(task):
             raise TaskNotFound(f"there is no task {task_id}")
         return task
+
+    async def recorded(self, task: Task, step: str) -> Any:
+        """What the task's first step of this name has answered; None: nothing yet."""
+        text = await self._app.database.read(lists.recorded, task.id, step)
+        return None if text is None else await asyncio.to_thread(json.loads, text)
 
     async def ended(self, task: Task, seconds: float) -> Task:
         """The task when it has ended, or as it stands after `seconds`, or at once when the server stops."""

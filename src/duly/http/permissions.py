@@ -74,6 +74,7 @@ RULES: dict[str, Rule] = {
     "WS /ws/tasks": _READ,
     "WS /ws/notifications": _READ,
     "GET /metrics/scale": _OPERATE,
+    "GET /api/monitoring": _OPERATE,
     # The secret in its address is the credential.
     "POST /api/callbacks/{task_id}/{name}/{secret}": Rule(scope=None, action="callback.keep", soon=True),
     "POST /api/session": Rule(scope=None, action="session.begin"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from duly.model.events import Emit
 
-#: Errors in a row after which a worker calls itself unready.
+#: Errors in a row after which a worker calls itself unready, unless the settings say otherwise.
 UNREADY_AFTER = 4
 #: The rest after a first error, in intervals, doubled after each further one up to a cap in seconds: most
 #: errors are a short absence of the database, after which work waits.
@@ -50,6 +50,8 @@ class Loop:
         self._over = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._found = True
+        #: Errors in a row after which it calls its worker unready.
+        self.unready_after = UNREADY_AFTER
         #: Errors in a row; 0 means that the last tick was good.
         self.errors = 0
 
@@ -76,7 +78,7 @@ class Loop:
     @property
     def unready(self) -> bool:
         """Whether it has met error after error."""
-        return self.errors >= UNREADY_AFTER
+        return self.errors >= self.unready_after
 
     async def _run(self) -> None:
         while not self._over.is_set():

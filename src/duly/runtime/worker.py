@@ -102,6 +102,8 @@ class Worker:
         self._supervised, self._role = supervised is not None, role
         self._tell_suspects = suspects
         self._loops = self._make_loops()
+        for one in self._loops:
+            one.unready_after = settings.max_consecutive_errors
         self._forget = contextlib.ExitStack()
         self._stirred = asyncio.Event()
         self._begun_at = 0.0

@@ -13,7 +13,7 @@ from duly.model.events import Event
 from duly.model.state import Status
 from duly.model.task import Step, Task
 from duly.store import batches, bodies, schema
-from duly.store.journal import step_kind
+from duly.store.journal import step_kind, value_kind
 from duly.store.transaction import Transaction
 
 #: Written out, not a parameter: only then the index of pending tasks serves.
@@ -199,6 +199,11 @@ def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
         return step
     nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
     return step._replace(value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
+
+
+def recorded(tx: Transaction, id_: str, name: str) -> str | None:
+    """The value of a task's first step of this name, as JSON; None: there is none yet."""
+    return bodies.join(tx.run("body", id=id_, kind=value_kind(name, 1)))
 
 
 def rows_of(tx: Transaction, table: str, id_: str) -> list[dict[str, Any]]:

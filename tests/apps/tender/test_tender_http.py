@@ -8,21 +8,13 @@ import io
 import re
 import zipfile
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Any
 
-import httpx2
 import pytest
-from PIL import Image
+from desks import Desk, accepted, look, refused, scan, text, upload
 from pypdf import PdfWriter
-from reportlab.lib.utils import ImageReader
-from reportlab.pdfgen.canvas import Canvas
 
 from duly import Retry
-from duly.http import create_api
-from duly.http.identity import issue_jwt
-from duly.testing import Harness, harness
-from duly_apps.tender import duly, tasks
 from duly_apps.tender.offline.engine import OfflineAnalyser
 from duly_apps.tender.samples import sample
 
@@ -40,77 +32,22 @@ FIELDS = {
 Json = dict[str, Any]
 
 
-class Desk:
-    """The tender desk behind its API, with a worker on demand."""
-
-    def __init__(self, inside: Harness) -> None:
-        self.inside = inside
-        self._api = create_api(inside.app)
-
-    def user(self, name: str, language: str = "en") -> httpx2.AsyncClient:
-        """One user with his token; crashes come back as the answers that they are."""
-        token = issue_jwt(self.inside.app.credentials, name, now_ms=self.inside.clock.now_ms())
-        transport = httpx2.ASGITransport(app=self._api, raise_app_exceptions=False)
-        headers = {"Authorization": f"Bearer {token}", "Accept-Language": language}
-        return httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1:8000", headers=headers)
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    """A desk on a fresh database."""
-    async with harness(duly, tmp_path) as inside:
-        yield Desk(inside)
-
-
-async def text(client: httpx2.AsyncClient, **form: Any) -> httpx2.Response:
-    """A tender as text."""
-    return await client.post("/api/tasks/bidding/text", data={"text": TEXT, **form})
-
-
-async def upload(client: httpx2.AsyncClient, name: str, data: bytes, **form: Any) -> httpx2.Response:
-    """A tender as a file."""
-    return await client.post("/api/tasks/bidding/file", files={"file": (name, data)}, data=form)
-
-
-async def look(client: httpx2.AsyncClient, id_: str) -> Json:
-    """The task as the API shows it."""
-    answer = await client.get(f"/api/tasks/{id_}")
-    assert answer.status_code == 200, answer.text
-    return dict(answer.json())
-
-
-def accepted(answer: httpx2.Response) -> Json:
-    """The task of a 202."""
-    assert answer.status_code == 202, answer.text
-    return dict(answer.json())
-
-
-def refused(answer: httpx2.Response, status: int, code: str) -> Json:
-    """The problem of a refusal: a title, a detail and a code, and nothing of our insides."""
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    problem = dict(answer.json())
-    assert problem["code"] == code, problem
-    assert all(problem[name] for name in ("title", "detail", "instance"))
-    return problem
-
-
-class SlowModel(OfflineAnalyser):
-    """An engine whose model does not answer, `failures` times."""
-
-    failures = 0
-
-    async def section(self, key: str, document: Any) -> Json:
-        if SlowModel.failures:
-            SlowModel.failures -= 1
-            raise Retry(SLOW_MODEL, code="llm_timeout")
-        return await super().section(key, document)
+QUICKLY = OfflineAnalyser.section
 
 
 @pytest.fixture
 def slow_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """From now on the model fails so many times."""
-    monkeypatch.setattr(tasks, "OfflineAnalyser", SlowModel)
-    return lambda times: monkeypatch.setattr(SlowModel, "failures", times)
+    """From now on the model does not answer so many times."""
+    left = [0]
+
+    async def section(self: OfflineAnalyser, key: str, document: Any) -> Json:
+        if left[0]:
+            left[0] -= 1
+            raise Retry(SLOW_MODEL, code="llm_timeout")
+        return await QUICKLY(self, key, document)
+
+    monkeypatch.setattr(OfflineAnalyser, "section", section)
+    return lambda times: left.__setitem__(0, times)
 
 
 @contextlib.asynccontextmanager
@@ -118,13 +55,12 @@ async def held(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Non
     """While this is open a worker stands in the middle of an analysis."""
     begun, go_on = asyncio.Event(), asyncio.Event()
 
-    class Thoughtful(OfflineAnalyser):
-        async def section(self, key: str, document: Any) -> Json:
-            begun.set()
-            await go_on.wait()
-            return await super().section(key, document)
+    async def section(self: OfflineAnalyser, key: str, document: Any) -> Json:
+        begun.set()
+        await go_on.wait()
+        return await QUICKLY(self, key, document)
 
-    monkeypatch.setattr(tasks, "OfflineAnalyser", Thoughtful)
+    monkeypatch.setattr(OfflineAnalyser, "section", section)
     working = asyncio.create_task(desk.inside.run_until_idle())
     async with asyncio.timeout(30):
         await begun.wait()
@@ -150,7 +86,11 @@ async def test_a_file_is_accepted(desk: Desk) -> None:
     """001-20: the same for a file; zero retries are retries too, and three are the default."""
     client, data = desk.user("alice"), sample("smart-campus-zh.pdf").read_bytes()
     task = accepted(await upload(client, "tender.pdf", data, max_retries="0"))
-    assert (task["status"], task["max_retries"], task["metadata"]) == ("pending", 0, {"source": "file"})
+    assert (task["status"], task["max_retries"], task["metadata"]) == (
+        "pending",
+        0,
+        {"source": "file", "name": "tender.pdf"},
+    )
     assert accepted(await upload(client, "tender.pdf", data))["max_retries"] == 3
 
 
@@ -281,17 +221,6 @@ def encrypted() -> bytes:
     return out.getvalue()
 
 
-def scan() -> bytes:
-    """A PDF whose only page is a picture."""
-    out = io.BytesIO()
-    canvas = Canvas(out, invariant=1)
-    picture = Image.frombytes("L", (40, 60), bytes(n * 89 % 251 for n in range(2400)))
-    canvas.drawImage(ImageReader(picture), 50, 50, 400, 600)
-    canvas.showPage()
-    canvas.save()
-    return out.getvalue()
-
-
 def bomb() -> bytes:
     """A DOCX of a few hundred kilobytes that unpacks to 300 MB."""
     out = io.BytesIO()
@@ -388,12 +317,3 @@ async def test_a_form_that_does_not_fit_is_refused(
     problem = refused(await client.post(f"/api/tasks/bidding/{path}", **parts), status, code)
     assert status == 422 or re.search(r"1048576 bytes|1024KB", problem["detail"])
     assert not any((await client.get("/api/tasks/stats")).json()["stats"].values())
-
-
-async def test_the_error_is_told_in_the_readers_language(desk: Desk) -> None:
-    """A Chinese reader hears in Chinese why his document could not be read."""
-    id_ = accepted(await upload(desk.user("alice"), "a.pdf", scan()))["id"]
-    await desk.inside.run_until_idle()
-    english, chinese = [await look(desk.user("alice", one), id_) for one in ("en", "zh-CN,zh;q=0.9")]
-    assert chinese["error"] == "该文件是扫描件，页面只有图像没有文字，请先做文字识别（OCR）。"
-    assert english["error"].startswith("The document is a scan")

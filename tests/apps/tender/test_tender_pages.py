@@ -1,0 +1,56 @@
+"""The desk's pages without a browser: modules parse, imports are there, texts are in both languages."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import duly_apps.tender as app
+from duly.dashboard import STATIC
+
+HERE = Path(__file__).parent
+FOLDER = Path(app.__file__).with_name("pages")
+NODE = shutil.which("node")
+needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
+MODULES = sorted(FOLDER.glob("*.js"))
+
+
+@needs_node
+def test_the_modules_tests_pass() -> None:
+    """`node --test`, over the files beside this one."""
+    command = [str(NODE), "--test", *map(str, sorted(HERE.glob("*.test.mjs")))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert re.search(r"^# pass [1-9]", done.stdout, re.MULTILINE)
+
+
+@needs_node
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_a_module_parses(path: Path) -> None:
+    """A typing error would be found by a user otherwise."""
+    command = [str(NODE), "--input-type=module", "--check"]
+    done = subprocess.run(command, input=path.read_bytes(), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
+def test_imports_are_served(path: Path) -> None:
+    """From beside it, or from the shell two folders up."""
+    for name in re.findall(r"""(?:from|import) ["']([^"']+)["']""", path.read_text("utf-8")):
+        place = STATIC / name.removeprefix("../../") if name.startswith("../../") else FOLDER / name
+        assert place.is_file(), name
+
+
+def test_every_text_is_said_in_both_languages() -> None:
+    """And every text that a module asks for is there, or the shell's."""
+    pattern = r"(\w+): \[\s*\"[^\"]*\",\s*\"[^\"]*\",?\s*\]"
+    known = set(re.findall(pattern, (FOLDER / "texts.js").read_text("utf-8")))
+    shell = set(re.findall(r"(\w+): \[", (STATIC / "words.js").read_text("utf-8")))
+    assert len(known) > 30
+    for path in MODULES:
+        asked = set(re.findall(r"\bt\(\"(\w+)\"\)", path.read_text("utf-8")))
+        assert asked <= known | shell, path.name

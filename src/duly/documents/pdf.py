@@ -15,15 +15,13 @@ from .errors import (
     TextUnreadable,
 )
 from .layout import Piece, passages
-from .model import Document, Limits
+from .model import Document, Limits, Part
 from .readable import is_garbled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pypdf import PageObject, PdfReader
-
-_Part = tuple[str, int | None, int | None]
 
 
 def read_pdf(data: bytes, limits: Limits) -> Document:
@@ -58,7 +56,7 @@ def _read(reader: PdfReader, limits: Limits) -> Document:
         raise CorruptDocument("no pages")
     if pages > limits.max_pages:
         raise DocumentTooLarge(f"{pages} pages, at most {limits.max_pages}")
-    parts: list[_Part] = []
+    parts: list[Part] = []
     textless: list[int] = []
     garbled: list[int] = []
     pictures, size = 0, 0

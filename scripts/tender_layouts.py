@@ -1,6 +1,6 @@
 """From a layout and a seed to the parts of a tender, and to what is true of it.
 
-A layout is a text file: `% zh docx` names language and file format, `#` a chapter, `##` a heading, `| … |` a row,
+A layout is a text file: `% zh docx` names language and file format (and `opening=bid_deadline` equal facts), `#` a chapter, `##` a heading, `| … |` a row,
 `@criteria …` a line for each criterion (requirement, item), `[rejection] …` a line that an analyser must find as
 such. `{budget.wan}` is a fact in one of its wordings (tender_facts); facts that a layout does not use are not true.
 """
@@ -60,8 +60,11 @@ def layouts(group: str) -> list[Path]:
 def tender(layout: Path, seed: int) -> Tender:
     """The tender of this layout and seed; the same each time."""
     first, *lines = layout.read_text("utf-8").splitlines()
-    _, language, form = first.split()
+    _, language, form, *equal = first.split()
     facts, words = draw(language, seed), _Words()
+    for key, other in (pair.split("=") for pair in equal):  # a layout that says the two are one
+        facts[key] = facts[other]
+        words.used.append(key)
     if ".gbp}" in "".join(lines):
         facts |= {key: type(facts[key])(facts[key].amount, "GBP") for key in ("budget", "ceiling", "bid_bond")}
     filled, truth = list[str](), list[Fact]()

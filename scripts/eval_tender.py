@@ -1,8 +1,8 @@
 """How good is the offline engine? Generates tenders, reads them as the app does, and scores each field.
 
-`eval_tender.py [--development] [--seeds N] [--misses]` prints a line per field and one JSON line at the end, of all
-findings together. It exits 1 below the floor. The held-out layouts were written before the rules were improved on
-the development layouts, and no rule was changed by what it missed there.
+`eval_tender.py [--development] [--seeds N] [--misses]` prints a line per field and at the end one JSON line
+of all findings together. It exits 1 below the floor. The held-out layouts were written before the rules were
+improved on the development layouts, and no rule was changed by what it missed there.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from tender_files import file_of
-from tender_layouts import Fact, Tender, layouts, tender
-
 from duly.documents import DocumentError, read
 from duly_apps.tender.offline.engine import OfflineAnalyser
+from tender_files import file_of
+from tender_layouts import Fact, Tender, layouts, tender
 
 FLOOR = 0.60  # F1 over all fields
 FIRST_SEED = 20_260_101
@@ -64,7 +63,7 @@ def same(item: dict[str, Any], fact: Fact) -> bool:
         return _plain(item["label"]) == _plain(fact.label) and bool(number and int(number[0]) == fact.normal)
     if fact.normal is None:
         return _plain(item["value"]) == _plain(fact.words)
-    return _comparable(item["normal"]) == _comparable(fact.normal)
+    return bool(_comparable(item["normal"]) == _comparable(fact.normal))
 
 
 def _plain(text: str) -> str:
@@ -111,7 +110,9 @@ def score(made: Tender, scores: defaultdict[str, Score]) -> None:
         else:
             scores[item["key"]].wrong += 1
             told = item["normal"] if item["normal"] is not None else item["value"]
-            scores[item["key"]].notes.append(f"wrong in {made.name}: {item['label']} {told} <- {item['quote'][:90]!r}")
+            scores[item["key"]].notes.append(
+                f"wrong in {made.name}: {item['label']} {told} <- {item['quote'][:90]!r}"
+            )
     for fact in left:
         scores[fact.key].missed += 1
         scores[fact.key].notes.append(f"missed in {made.name}: {fact.label} {fact.normal or fact.words}")
@@ -134,7 +135,9 @@ def report(scores: dict[str, Score], documents: int, *, misses: bool) -> float:
 def main() -> None:
     """Scores one group of layouts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--development", action="store_true", help="the layouts on which the rules were improved")
+    parser.add_argument(
+        "--development", action="store_true", help="the layouts on which the rules were improved"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="tenders of each layout")
     parser.add_argument("--misses", action="store_true", help="print each wrong and each missed finding")
     options = parser.parse_args()

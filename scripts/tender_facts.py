@@ -1,6 +1,6 @@
 """The facts of a generated tender, drawn by a seed, each able to say itself in the ways that tenders do.
 
-`{budget.wan}` in a layout is 380万元, `{budget.usd}` USD 3,800,000: the value is one, the wording the layout's.
+`{budget.wan}` in a layout is 380万元, `{budget.usd}` USD 3,800,000: one value, in the wording of the layout.
 `truth()` of a fact is what an analyser must find.
 """
 
@@ -160,7 +160,10 @@ def draw(language: str, seed: int) -> dict[str, Any]:
     }
     currency = pool["currency"]
     return {
-        **{key: dice.choice(pool[key]) for key in ("name", "purchaser", "agency", "procedure", "method", "place")},
+        **{
+            key: dice.choice(pool[key])
+            for key in ("name", "purchaser", "agency", "procedure", "method", "place")
+        },
         **{key: Money(amount, currency) for key, amount in money.items()},
         "payment": dice.choice(pool["payment"]),
         "number": dice.choice(pool["number"]).format(dice.randrange(100, 999)),
@@ -175,7 +178,8 @@ def draw(language: str, seed: int) -> dict[str, Any]:
         "consortium": Allowed(dice.random() < 0.4),
         "requirements": dice.sample(pool["requirements"], dice.randrange(4, 7)),
         "items": [
-            {**item, "number": str(dice.randrange(2, 90))} for item in dice.sample(pool["items"], dice.randrange(4, 8))
+            {**item, "number": str(dice.randrange(2, 90))}
+            for item in dice.sample(pool["items"], dice.randrange(4, 8))
         ],
         "criteria": _criteria(pool["criteria"], dice),
     }

@@ -1,4 +1,4 @@
-"""From the parts of a tender to a file: a PDF in one or two columns, a DOCX, an XLSX with a sheet per chapter.
+"""From the parts of a tender to a file: a PDF of one or two columns, a DOCX, an XLSX.
 
 Chinese is set in a font of the reader's (STSong-Light, not embedded), so no font file is needed.
 """
@@ -18,6 +18,7 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.cidfonts import UnicodeCIDFont
 from reportlab.platypus import BaseDocTemplate, Flowable, Frame, PageTemplate, Paragraph, Spacer, Table
+
 from tender_layouts import Block, Tender
 
 WIDTH, HEIGHT = A4

@@ -1,8 +1,9 @@
 """From a layout and a seed to the parts of a tender, and to what is true of it.
 
-A layout is a text file: `% zh docx` names language and file format (and `opening=bid_deadline` equal facts), `#` a chapter, `##` a heading, `| … |` a row,
-`@criteria …` a line for each criterion (requirement, item), `[rejection] …` a line that an analyser must find as
-such. `{budget.wan}` is a fact in one of its wordings (tender_facts); facts that a layout does not use are not true.
+A layout is a text file: `% zh docx` names language and file format (and `opening=bid_deadline` equal facts),
+`#` a chapter, `##` a heading, `| … |` a row, `@criteria …` a line for each criterion (requirement, item),
+`[rejection] …` a line that an analyser must find as such. `{budget.wan}` is a fact in one of its wordings
+(tender_facts); facts that a layout does not use are not true.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class _Words(string.Formatter):
         self.used: list[str] = []
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Any) -> Any:
-        self.used.append(field_name.split(".")[0])
+        self.used.append(field_name.split(".", maxsplit=1)[0])
         return super().get_field(field_name, args, kwargs)
 
 
@@ -66,25 +67,27 @@ def tender(layout: Path, seed: int) -> Tender:
         facts[key] = facts[other]
         words.used.append(key)
     if ".gbp}" in "".join(lines):
-        facts |= {key: type(facts[key])(facts[key].amount, "GBP") for key in ("budget", "ceiling", "bid_bond")}
+        facts |= {
+            key: type(facts[key])(facts[key].amount, "GBP") for key in ("budget", "ceiling", "bid_bond")
+        }
     filled, truth = list[str](), list[Fact]()
     for line in lines:
-        marked, keys, line = _marks(line)
-        for text, more in _lines(line, facts, words):
+        keys, plain = _marks(line)
+        for text, more in _lines(plain, facts, words):
             filled.append(text)
-            truth += more
-            truth += [Fact(key=key, words=text) for key in keys if marked]
-    truth += [_fact(key, facts[key]) for key in dict.fromkeys(words.used) if key in facts and key not in LISTS]
+            truth += [*more, *(Fact(key=key, words=text) for key in keys)]
+    used = [key for key in dict.fromkeys(words.used) if key in facts and key not in LISTS]
+    truth += [_fact(key, facts[key]) for key in used]
     return Tender(
         name=f"{layout.stem}-{seed}.{form}", form=form, blocks=tuple(_blocks(filled)), truth=tuple(truth)
     )
 
 
-def _marks(line: str) -> tuple[bool, list[str], str]:
+def _marks(line: str) -> tuple[list[str], str]:
     if not line.startswith("["):
-        return False, [], line
+        return [], line
     keys, text = line[1:].split("] ", 1)
-    return True, keys.split(","), text
+    return keys.split(","), text
 
 
 def _lines(line: str, facts: dict[str, Any], words: _Words) -> Iterator[tuple[str, list[Fact]]]:

@@ -1,6 +1,6 @@
-"""Files that mean harm, or are broken, or lie: made on the spot, the same bytes each time, none of them large.
+"""Files that mean harm, or are broken, or lie: made on the spot, the same each time, none large.
 
-`FILES` gives each a name, a file name, and how `duly.documents.read` must end: with one of these codes, or `read`.
+`FILES` gives each a name, a file name, and how `duly.documents.read` must end: one of these codes, or `read`.
 """
 
 from __future__ import annotations
@@ -81,6 +81,17 @@ def laughs() -> str:
     """Ten to the ninth laughs."""
     levels = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 10))
     return '<!ENTITY l0 "ha">' + levels
+
+
+def swollen(part: bytes) -> bytes:
+    """A part that packs to nothing and unpacks to 150 MB."""
+    return part + b" " * 150_000_000
+
+
+def circular() -> bytes:
+    """A PDF whose cross-reference table names itself as the one before."""
+    pdf = page()
+    return pdf.replace(b"trailer\n<<", b"trailer\n<< /Prev %d" % pdf.rindex(b"xref\n0"))
 
 
 def lying(office: bytes, name: str) -> bytes:
@@ -209,8 +220,8 @@ FILES: dict[str, File] = {
         "a.xlsm", lambda: with_part(sheet(), "xl/vbaProject.bin", lambda _: bytes(99)), ("macros_refused",),
     ),
     "pdf with a password": ("a.pdf", locked, ("encrypted_document",)),
-    "docx bomb": ("a.docx", lambda: with_part(word(), DOCUMENT, lambda x: x + b" " * 150_000_000), (TOO_LARGE,)),
-    "xlsx bomb": ("a.xlsx", lambda: with_part(sheet(), SHEET, lambda x: x + b" " * 150_000_000), (TOO_LARGE,)),
+    "docx bomb": ("a.docx", lambda: with_part(word(), DOCUMENT, swollen), (TOO_LARGE,)),
+    "xlsx bomb": ("a.xlsx", lambda: with_part(sheet(), SHEET, swollen), (TOO_LARGE,)),
     "a directory that lies": ("a.docx", lambda: lying(word(), DOCUMENT), (CORRUPT, TOO_LARGE)),
     "twenty thousand members": (
         "a.docx",
@@ -225,6 +236,11 @@ FILES: dict[str, File] = {
     ),
     "laughs in docx": (
         "a.docx", lambda: with_part(word(), DOCUMENT, lambda x: entities(x, laughs(), "&l9;")), (CORRUPT,),
+    ),
+    "one harmless entity": (
+        "a.docx",
+        lambda: with_part(word(), DOCUMENT, lambda x: entities(x, '<!ENTITY a "b">', "A tender")),
+        (CORRUPT,),
     ),
     "laughs in xlsx": (
         "a.xlsx",
@@ -252,7 +268,9 @@ FILES: dict[str, File] = {
     "an address": (
         "a.xlsx",
         lambda: with_part(
-            sheet(), "xl/sharedStrings.xml", lambda x: entities(x, '<!ENTITY f SYSTEM "http://127.0.0.1:9/">', "&f;")
+            sheet(),
+            "xl/sharedStrings.xml",
+            lambda x: entities(x, '<!ENTITY f SYSTEM "http://127.0.0.1:9/">', "&f;"),
         ),
         (CORRUPT,),
     ),
@@ -305,21 +323,23 @@ FILES: dict[str, File] = {
     ),
     "no page tree": ("a.pdf", lambda: pdf_of("<< /Type /Catalog >>"), (CORRUPT,)),
     "a broken cross-reference": (
-        "a.pdf", lambda: page().replace(b"xref\n0", b"xref\n7", 1).replace(b"00000 n", b"99999 n"), ("read", CORRUPT),
-    ),
-    "a cross-reference to itself": (
         "a.pdf",
-        lambda: (lambda pdf: pdf.replace(b"trailer\n<<", b"trailer\n<< /Prev %d" % pdf.rindex(b"xref\n0")))(page()),
+        lambda: page().replace(b"xref\n0", b"xref\n7", 1).replace(b"00000 n", b"99999 n"),
         ("read", CORRUPT),
     ),
+    "a cross-reference to itself": ("a.pdf", circular, ("read", CORRUPT)),
     "three million drawings": ("a.pdf", lambda: pdf_stream(b"BT (a) Tj ET\n" * 3_000_000), (TOO_LARGE,)),
     "three hundred million blanks": ("a.pdf", lambda: pdf_stream(b" " * 300_000_000), (TOO_LARGE,)),
     "one endless word": (
-        "a.pdf", lambda: pdf_stream(b"BT /F 9 Tf (" + b"a" * 20_000_000 + b") Tj ET"), (TOO_LARGE, "text_unreadable"),
+        "a.pdf",
+        lambda: pdf_stream(b"BT /F 9 Tf (" + b"a" * 20_000_000 + b") Tj ET"),
+        (TOO_LARGE, "text_unreadable"),
     ),
     "a picture of 3.6 billion points": ("a.pdf", scan_bomb, ("needs_ocr",)),
     "a hundred thousand divisions": (
-        "a.html", lambda: b"<html><body>" + b"<div>" * 100_000 + b"tender", ("read", TOO_LARGE, CORRUPT, "empty_document"),
+        "a.html",
+        lambda: b"<html><body>" + b"<div>" * 100_000 + b"tender",
+        ("read", TOO_LARGE, CORRUPT, "empty_document"),
     ),
     "a million attributes": (
         "a.html",
@@ -329,7 +349,7 @@ FILES: dict[str, File] = {
     "a cell a billion wide": (
         "a.html", lambda: b"<html><table><tr><td colspan=999999999>a<td>b</table>", ("read",),
     ),
-    "script only": ("a.html", lambda: b"<html><script>" + b"x" * 9_000 + b"</script></html>", ("empty_document",)),
+    "script only": ("a.html", lambda: b"<html><script>" + b"x" * 9_000 + b"</script>", ("empty_document",)),
     "six million letters": ("a.txt", lambda: b"tender. " * 750_000, (TOO_LARGE,)),
     "a field without end": ("a.csv", lambda: b'a,"' + b"b" * 900_000, (CORRUPT, "text_unreadable")),
 }  # fmt: skip

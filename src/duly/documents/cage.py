@@ -1,4 +1,4 @@
-"""What the parsing process may not do: use more than its share, write a file, start a program, reach a network.
+"""What the parsing process may not do: use more than its share, write files, start programs, reach a network.
 
 It locks itself in before it looks at the file. The system holds the limits and, on Linux, refuses the calls
 that make a socket or start a program (seccomp); an audit hook refuses the same things everywhere else, and

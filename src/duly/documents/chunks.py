@@ -30,7 +30,7 @@ _IN_CONTENTS = re.compile(r"[.．…·\s\t]\d{1,4}$|[。；;，,]$")
 class Chunk:
     """A run of the document's text: `document.text[start:end]`. Place and chapter are its first character's.
 
-    `context` is the end of what comes before it in the same chapter: to show to a model, not to analyse again.
+    `context` is the end of what comes before it in the chapter: to show to a model, not to analyse again.
     """
 
     text: str
@@ -45,9 +45,10 @@ class Chunk:
 def split(document: Document, max_chars: int = 2000, *, context: int = 0) -> list[Chunk]:
     """Chunks of at most `max_chars` characters that, joined, are exactly `document.text`.
 
-    No chunk crosses the heading of a chapter. The rest of a chapter is divided into even parts, and each cut moves
-    back from the even place to the nearest passage end in the later half of the chunk, else sentence end, clause end
-    or space. The same document and `max_chars` give the same cuts: (`document.sha256`, `start`, `end`) is a key.
+    No chunk crosses the heading of a chapter. The rest of a chapter is divided into even parts, and each cut
+    moves back from the even place to the nearest passage end in the later half of the chunk, else sentence
+    end, clause end or space. The same document and `max_chars` give the same cuts: (`sha256`, `start`, `end`)
+    is a key.
     """
     if max_chars < 1 or context < 0:
         raise ValueError("max_chars must be at least 1, context at least 0")

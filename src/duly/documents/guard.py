@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 import zlib
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from .errors import CorruptDocument, DocumentTooLarge, EncryptedDocument, MacrosRefused
 
@@ -76,7 +76,7 @@ def _check_parts(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], limit
                 left = _check_part(part, member.filename, left)
 
 
-def _check_part(part: zipfile.ZipExtFile, name: str, left: int) -> int:
+def _check_part(part: IO[bytes], name: str, left: int) -> int:
     """Counts what comes out, and refuses a DTD: by their standard office files have none, so no entities."""
     tail = b""
     while piece := part.read(_PIECE):

@@ -15,7 +15,7 @@ from itertools import pairwise
 _NEW_PARAGRAPH = re.compile(
     r"[★▲■●•◆※☆]|第[一二三四五六七八九十百\d]+[章节条部]|[（(]?[一二三四五六七八九十]{1,3}[、）)．.]"
     r"|[（(]\d{1,3}[）)]|\d{1,2}(?:\.\d{1,2}){1,3}(?![\d%])|\d{1,3}[、．)）.](?!\d)"
-    r"|[①-⑳]|[-–—] |[a-zA-Z][.)] "
+    r"|[①-⑳•●▪]|[-–—] |[(（]?[a-zA-Z][.)）] |[A-Z][A-Za-z]*(?: [A-Za-z]+){0,4}: ?\S"
 )
 # The gap that typesetting leaves between ideographs and Latin letters; the number of a paragraph keeps its.
 _LOOSE = re.compile(
@@ -210,7 +210,8 @@ def _paragraphs(lines: list[Piece], edges: tuple[float, float], leading: float) 
 
 def _continues(last: Piece, line: Piece, edges: tuple[float, float]) -> bool:
     left, right = edges
-    if _NEW_PARAGRAPH.match(line.text) or line.x - last.x > 0.9 * line.size:
+    other_type = abs(last.size - line.size) > 0.06 * line.size
+    if other_type or _NEW_PARAGRAPH.match(line.text) or line.x - last.x > 0.9 * line.size:
         return False
     if line.text[:1] > "\u2e80" and 1.5 * line.size <= line.x - left <= 3 * line.size:
         return False  # a Chinese paragraph opens two characters in

@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?([\w-]{2,20})""", re.IGNORECASE)
 _UNSEEN = {"script", "style", "head", "template", "noscript", "svg", "object", "iframe", "select", "textarea"}
 _BLOCKS = {
-    "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ul", "ol", "dl", "dt", "dd", "pre", "blockquote", "br",
-    "hr", "section", "article", "header", "footer", "main", "nav", "aside", "table", "tr", "caption", "center",
-    "form", "fieldset", "legend", "address", "figure", "figcaption", "body", "html", "tbody", "thead", "tfoot",
+    "p", "div", "h1", "h2", "h3", "h4", "h5", "h6", "li", "ul", "ol", "dl", "dt", "dd", "pre", "blockquote",
+    "br", "hr", "section", "article", "header", "footer", "main", "nav", "aside", "table", "tr", "caption",
+    "center", "form", "fieldset", "legend", "address", "figure", "figcaption", "body", "html", "tbody",
+    "thead", "tfoot",
 }  # fmt: skip
 _CELLS = {"td", "th"}
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|mso-hide\s*:\s*all", re.IGNORECASE)

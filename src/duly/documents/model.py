@@ -35,9 +35,9 @@ class Limits:
 class Passage:
     """One paragraph or table row (cells joined by tabs). `start` and `end` are offsets into `Document.text`.
 
-    A PDF passage has a page (from 1), one of a DOCX, an HTML file or a text a paragraph number (from 1). In an
-    XLSX, `page` is the number of the sheet (from 1, hidden ones counted) and `paragraph` the number of the row
-    as the program shows it; row 0 is the sheet's title.
+    A PDF passage has a page (from 1), one of a DOCX, an HTML file or a text a paragraph number (from 1). In
+    an XLSX, `page` is the number of the sheet (from 1, hidden ones counted) and `paragraph` the number of the
+    row as the program shows it; row 0 is the sheet's title.
     """
 
     text: str
@@ -57,7 +57,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """A document that was read. `text` is its passages joined by line feeds; `pages`: of a PDF, or sheets of an XLSX."""
+    """A document that was read: `text` is its passages joined by line feeds, `pages` of a PDF or an XLSX."""
 
     kind: Kind
     text: str

@@ -18,6 +18,9 @@ from .layout import Piece, passages
 from .model import Document, Limits, Part
 from .readable import is_garbled
 
+# How the bullets of Word's symbol font, and of PDF's own encoding, come out.
+_BULLETS = dict.fromkeys(map(ord, "\x7f\uf0b7\uf0a7\uf06c"), "•")
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -100,7 +103,7 @@ def _page_passages(page: PageObject) -> list[str]:
         x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
         y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
         scale = abs(tm[3] * cm[3]) or 1.0
-        lines = text.strip("\r\n").split("\n")
+        lines = text.strip("\r\n").translate(_BULLETS).split("\n")
         pieces.extend(
             Piece(text=line, x=x, y=y - 1.3 * row * size * scale, size=size * scale or 1.0)
             for row, line in enumerate(lines)

@@ -1,8 +1,8 @@
 """Plain text: which encoding it is in, and its paragraphs.
 
-The ladder is: byte order mark, then strict UTF-8, then what the file declares (HTML), then whichever of GB18030
-and Big5 gives the larger share of characters in common use. On 1,000 samples it was right from 12 characters
-on in every case.
+The ladder is: byte order mark, then strict UTF-8, then what the file declares (HTML), then whichever of
+GB18030 and Big5 gives the larger share of characters in common use. On 1,000 samples it was right from 12
+characters on in every case.
 """
 
 from __future__ import annotations

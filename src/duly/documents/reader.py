@@ -20,7 +20,7 @@ _PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC
 
 
 def read(data: bytes, filename: str, *, limits: Limits = Limits()) -> Document:  # noqa: B008 - frozen
-    """Reads a PDF, DOCX, XLSX, HTML or text file. Blocks for as long as the parsing takes; raises `DocumentError`.
+    """Reads a PDF, DOCX, XLSX, HTML or text file. Blocks while it is parsed; raises `DocumentError`.
 
     The parsing runs in a child process. It limits its own memory and processor time, and is killed when
     `limits.wall_seconds` have passed. `filename` only breaks ties: the content decides the kind.

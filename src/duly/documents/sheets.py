@@ -1,7 +1,7 @@
 """XLSX: each sheet's rows by openpyxl, as they are displayed; hidden sheets are named and not read.
 
 A run of rows without an empty one between them is a table: each row gets the same cells, joined by tabs, so
-that columns stay columns. A row with one filled cell is a paragraph. Formulas give the value stored with them.
+that columns stay columns. A row with one filled cell is a paragraph. A formula gives its stored value.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ _Row = tuple[int, dict[int, str]]  # its number in the sheet, and its filled cel
 _MAX_CELLS = 5_000_000
 _FORMAT_NOISE = re.compile(r"\[\$?([^\]-]*)[^\]]*\]|\\(.)|_.|\*.")
 _PLACEHOLDER = re.compile(r"[#0?][#0?,.]*(?:E\+0+)?")
+_QUOTED = re.compile(r'"([^"]*)"|(.)')
 _SIGNS = set("￥¥$€£%元万亿")
 
 
@@ -40,7 +41,7 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
             if sheet.sheet_state == "visible":
                 parts.extend(_sheet(sheet, number, room))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, SyntaxError, OSError) as error:
-        # openpyxl meets a damaged sheet with whichever of these its code runs into (ParseError is a SyntaxError)
+        # openpyxl meets a damaged sheet with whichever of these its code runs into
         raise CorruptDocument(f"{type(error).__name__}: {error}") from error
     if not any(row for _, _, row in parts):
         raise NeedsOcr("only pictures") if has_pictures(names) else EmptyDocument()
@@ -122,7 +123,7 @@ def _shown(value: Any, form: str) -> str:
         return " ".join(str(value).split())
     before, after = _affixes(form)
     number = value * 100 if "%" in after else value
-    text = f"{number:.10g}" if isinstance(number, float) and abs(number) < 1e15 else str(number)
+    text = f"{number:.8f}".rstrip("0").rstrip(".") if isinstance(number, float) else str(number)
     return f"{before}{text}{after}"
 
 
@@ -132,12 +133,10 @@ def _affixes(form: str) -> tuple[str, str]:
     digits = list(_PLACEHOLDER.finditer(plain))
     if not digits or form == "General":
         return "", ""
-    quoted = re.compile(r'"([^"]*)"|(.)')
+    return _literal(plain[: digits[0].start()]), _literal(plain[digits[-1].end() :])
 
-    def words(text: str) -> str:
-        found = (
-            m.group(1) or (m.group(2) if m.group(2) in _SIGNS else "") or "" for m in quoted.finditer(text)
-        )
-        return "".join(found).strip()
 
-    return words(plain[: digits[0].start()]), words(plain[digits[-1].end() :])
+def _literal(text: str) -> str:
+    """The quoted words of a part of a format, and the signs that stand in it without quotes."""
+    found = (m.group(1) or (m.group(2) if m.group(2) in _SIGNS else "") for m in _QUOTED.finditer(text))
+    return "".join(found).strip()

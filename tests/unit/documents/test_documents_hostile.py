@@ -10,14 +10,8 @@ from support.hostile import FILES, page
 
 SECONDS, BYTES = 20.0, 1024 * 1024 * 1024
 QUICK = {
-    *(
-        "docx with macros",
-        "a directory that lies",
-        "laughs in docx",
-        "an address",
-        "a string that is not there",
-    ),
-    *("pages in a circle", "lists in lists", "a picture of 3.6 billion points", "script only"),
+    *("docx with macros", "a directory that lies", "one harmless entity", "an address", "script only"),
+    *("a string that is not there", "pages in a circle", "lists in lists", "a picture of 3.6 billion points"),
 }
 
 

@@ -6,7 +6,8 @@ from duly.documents import EmptyDocument, NeedsOcr, read
 
 PAGE = """<!DOCTYPE html><html><head><title>公告</title><meta charset="{code}"></head><body>
 <h1>采购公告</h1><div>项目名称：<b>校园</b>网<br>预算金额：380万元</div>
-<table><tr><th>序号</th><th colspan=2>名称</th></tr><tr><td>1</td><td><p>交换机</p><p>二层</p></td><td>2台</td></tr></table>
+<table><tr><th>序号</th><th colspan=2>名称</th></tr>
+<tr><td>1</td><td><p>交换机</p><p>二层</p></td><td>2台</td></tr></table>
 <p style="display:none">底价350万元</p><script>alert("x")</script><p hidden>x</p>尾</body></html>"""
 TEXTS = ["采购公告", "项目名称：校园网", "预算金额：380万元", "序号\t名称\t", "1\t交换机 二层\t2台", "尾"]
 
@@ -20,7 +21,8 @@ def test_a_page_is_its_blocks_and_rows(code: str) -> None:
 
 def test_the_declared_encoding_counts() -> None:
     """Bytes that several encodings explain are read as the page says."""
-    page = "<html><meta http-equiv=Content-Type content='text/html; charset=big5'><p>採購公告，預算金額</p></html>"
+    head = "<meta http-equiv=Content-Type content='text/html; charset=big5'>"
+    page = f"<html>{head}<p>採購公告，預算金額</p></html>"
     assert read(page.encode("big5"), "a.htm").text == "採購公告，預算金額"
 
 

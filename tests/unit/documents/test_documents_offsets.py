@@ -73,7 +73,7 @@ def test_a_chunk_stays_in_its_chapter() -> None:
 
 
 def test_context_is_what_comes_before_in_the_chapter() -> None:
-    """Context repeats the end of the chunk before, within the chapter; the chunks themselves do not overlap."""
+    """Context repeats the end of the chunk before, within the chapter; the chunks do not overlap."""
     text = "第一章 甲\n" + "一二三四。" * 8 + "\n第二章 乙\n" + "五六七八。" * 8
     chunks = split(from_text(text), 20, context=5)
     assert all(chunk.context in text[: chunk.start] for chunk in chunks)

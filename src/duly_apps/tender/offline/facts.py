@@ -18,9 +18,9 @@ from .fields import (
     period,
     phrase,
 )
+from .labels import LABELS
 from .money import chinese_number
 from .prose import buyer, deadline, named_below, procedure
-from .labels import LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,7 +60,8 @@ def budget(corpus: Corpus) -> list[Finding]:
     """The amounts, each under its own name."""
     found = [_amount(corpus, key) for key in ("budget", "ceiling", "bid_bond", "performance_bond")]
     if found[-1] is None:  # a performance bond is often a share of the contract price
-        found[-1] = labelled(corpus, "performance_bond", LABELS["performance_bond"], _share) or _share_first(corpus)
+        share = labelled(corpus, "performance_bond", LABELS["performance_bond"], _share)
+        found[-1] = share or _share_first(corpus)
     return _found(found)
 
 

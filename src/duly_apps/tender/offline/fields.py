@@ -19,7 +19,7 @@ _ANY_MONEY_LABEL = re.compile(
 )
 _BREAK = re.compile(r"[。；;\t]|\.\s|[，\s]\s*(?:联系人|地\s*址|电\s*话|联系方式)\s*[:：]?")
 _DURATION = re.compile(
-    r"(\d{1,4})\s*(?:个)?\s*(日历天|日历日|工作日|天|日|月|年|calendar days|working days|days|weeks|months|years)"
+    r"(\d{1,4})\s*(?:个)?\s*(日历[天日]|工作日|[天日月年]|calendar days|working days|days|weeks|months|years)"
 )
 _LINK = re.compile(
     r"\s*(?:[（(][^）)\t]{0,20}[）)])?\s*(?:[:：\t]+|(?:is|shall be)\b:?|为(?!准))\s*(?:名\s*称\s*[:：]\s*)?"
@@ -52,7 +52,9 @@ Parser = Callable[[str], Value | None]
 
 def labelled(corpus: Corpus, key: str, label: str, parse: Parser) -> Finding | None:
     """The first place where `label` is followed by something that `parse` accepts."""
-    pattern = re.compile(rf"(?<![\w《“])(?:{label})" if parse in {phrase, code} else label, re.IGNORECASE)
+    pattern = re.compile(
+        rf"(?<![^\W\d])(?<![《“])(?:{label})" if parse in {phrase, code} else label, re.IGNORECASE
+    )
     for passage, match in corpus.matches(pattern):
         found = _value(corpus, passage, match.start(), match.end(), parse)
         below = corpus.following(passage)

@@ -32,7 +32,8 @@ _AMOUNT = re.compile(
     re.IGNORECASE,
 )
 _UNIT = re.compile(
-    r"[（(]\s*(?:单位[:：]\s*)?(?:人民币|in )?(万|亿|百万|thousand|million)?\s*(元|美元|USD|US\$|EUR|GBP|CNY|RMB|[£€$])\s*[）)]",
+    r"[（(]\s*(?:单位[:：]\s*)?(?:人民币|in )?(万|亿|百万|thousand|million)?\s*"
+    r"(元|美元|USD|US\$|EUR|GBP|CNY|RMB|[£€$])\s*[）)]",
     re.IGNORECASE,
 )
 _NUMERALS = ("零〇", "一壹", "二贰貳两", "三叁參", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖")
@@ -68,7 +69,8 @@ def bare(text: str, unit_words: str) -> Money | None:
     unit = _UNIT.search(unit_words)
     if not match or not unit:
         return None
-    amount = _plain(Decimal(re.sub("[,，]", "", match.group(1))) * _UNITS.get((unit.group(1) or "").lower(), 1))
+    number = Decimal(re.sub("[,，]", "", match.group(1)))
+    amount = _plain(number * _UNITS.get((unit.group(1) or "").lower(), 1))
     return Money(amount=amount, currency=_currency(unit.group(2)), start=match.start(1), end=match.end(1))
 
 

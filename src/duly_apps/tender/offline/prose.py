@@ -23,14 +23,14 @@ _INVITES = re.compile(
 )
 _WAYS = re.compile(
     r"公开招标|邀请招标|竞争性(?:磋商|谈判)|单一来源(?:采购)?|公开比选|公开询价|询价采购|框架协议"
-    r"|(?:open|restricted|negotiated|international|national)(?: competitive)? (?:procedure|bidding|tendering)",
+    r"|(?:open|restricted|negotiated|(?:inter)?national)(?: competitive)? (?:procedure|bidding|tendering)",
     re.IGNORECASE,
 )
 _BEFORE_WAY = re.compile(
     r"(?:以|采用|进行|实行|采取|通过|by|through|under|using)\s*(?:the |国内|an? )?$", re.IGNORECASE
 )
 _HAND_IN = re.compile(
-    r"^[^。；]{0,12}?前[^。；]{0,24}?(?:递交|提交|送达|送至|上传|寄达)[^。；]{0,16}|"
+    r"^[^。；]{0,12}?前[^。；]{0,24}?(?:递交|提交|送达|送至|上传)[^。；]{0,16}|"
     r"^[^。；]{0,12}?前[^。；，]{0,12}(?:投标|响应|申请|报价)文件"
 )
 

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
 
 _TITLE = re.compile(r"资格(?:条件|要求)|資格條件|合格投标人|具备的条件|eligib|qualification", re.IGNORECASE)
 _ITEM = re.compile(
-    r"^(?:[★▲*]\s*)?(?:[（(]?[一二三四五六七八九十]{1,3}[）)、.]|[（(]?[A-Z]?\d{1,2}(?:\.\d{1,2})*[）)、.．]?(?=\D)"
+    r"^(?:[★▲*]\s*)?(?:[（(]?[一二三四五六七八九十]{1,3}[）)、.]|[（(]?[A-Z]?\d{1,2}(?:\.\d{1,2})*(?:[）)、.．]|(?=\D))"
     r"|[（(]?[a-z][)）]|[-–•●▪])\s*"
 )
-_IDLE = re.compile(r"[:：]\s*(?:无|/|不适用)?[。；]?$")  # an item that only introduces others, or asks nothing
+# An item that only introduces others, or asks nothing.
+_IDLE = re.compile(r"[:：]\s*(?:无|/|不适用)?[。；]?$")
 _JOINT = r"(?:joint ventures?|consorti(?:a|um))[^.;]{0,40}"
 _CONSORTIUM = re.compile(
     r"(?P<no>[（(]?不(?:接受|允许|得)[）)]?[^，。；\t]{0,6}联合体|联合体(?:投标)?[\t:：]\s*(?:否|不)"

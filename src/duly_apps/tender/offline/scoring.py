@@ -18,14 +18,16 @@ _METHOD = re.compile(
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    r"^(?:最高|标准|评审)?(?:分$|分\s*[值数]|满分|权重|得分|配分|(?:max(?:imum)? )?(?:points|score|marks)|weight)",
+    r"^(?:最高|标准|评审)?(?:分$|分\s*[值数]|满分|权重|得分|配分"
+    r"|(?:max(?:imum)? )?(?:points|score|marks)|weight)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"^(?:满分)?\s*(\d{1,3}(?:\.\d+)?)\s*(?:分|%|points)?$")
 _SUM = re.compile(r"合计|总计|总分|小计|total", re.IGNORECASE)
 _IN_TEXT = re.compile(
     r"^(?:[（(]?(?:[一二三四五六七八九十\d]{1,3}|[a-z])[）)、.．]\s*|[-–•●]\s*)?"
-    r"([^\t，。；：:（(\d]{2,60}?)\s*(?:[（(:：]|[-–—]\s)\s*(?:满分|最高)?\s*(\d{1,3})\s*(?:分|%|points|marks)",
+    r"([^\t，。；：:（(\d]{2,60}?)\s*(?:[（(:：]|[-–—]\s)\s*(?:满分|最高)?\s*(\d{1,3})"
+    r"\s*(?:分|%|points|marks)",
     re.IGNORECASE,
 )
 _OWN_POINTS = re.compile(r"\s*[（(]\s*(?:满分|最高)?\d{1,3}\s*(?:分|%|points)\s*[）)]$")
@@ -67,7 +69,7 @@ def _from_text(corpus: Corpus) -> list[Finding]:
 
 
 def _run_of_100(corpus: Corpus) -> list[Finding]:
-    """Paragraphs one after the other, anywhere, whose points make exactly 100: a scale, whatever its title."""
+    """Paragraphs one after the other, anywhere, whose points make exactly 100: a scale."""
     run: list[Finding] = []
     for passage in corpus.passages:
         one = _one_in_text(passage)

@@ -1,12 +1,14 @@
 """The process that parses. Reads one header line and the file from stdin, writes one JSON answer to stdout.
 
-It limits itself before it touches the file, and imports the parsers only after that: whatever they do with a
-hostile file happens here, and `reader` only sees an answer or a dead child.
+It imports the parser that the file asks for, locks itself in, and only then looks into the file: whatever a
+hostile one does happens here, and `reader` only sees an answer or a dead child.
 """
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import importlib
 import json
 import logging
 import sys
@@ -22,12 +24,24 @@ from .sniff import sniff
 def main() -> None:
     """One file in, one answer out."""
     header = json.loads(sys.stdin.buffer.readline())
-    limits = Limits(**header["limits"])
+    data, limits = sys.stdin.buffer.read(), Limits(**header["limits"])
+    _import_parser(data[:16], header["filename"])
     lock_in(limits)
     out, sys.stdout = sys.stdout.buffer, sys.stderr  # a parser that prints must not spoil the answer
     logging.disable(logging.CRITICAL)  # parsers warn about every oddity of a file, in thousands of lines
-    answer = answer_for(sys.stdin.buffer.read(), header["filename"], limits)
+    answer = answer_for(data, header["filename"], limits)
     out.write(json.dumps(answer).encode())
+
+
+def _import_parser(start: bytes, filename: str) -> None:
+    """Before the lock: who may write no file cannot keep what Python compiled, and compiles it each time."""
+    sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # openpyxl would load it, for nothing
+    workbook = filename.lower().endswith((".xlsx", ".xlsm"))
+    office = "openpyxl" if workbook else "docx"
+    module = {b"%": "pypdf", b"P": office, b"<": "lxml.html"}.get(start[:1])
+    if module:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 def answer_for(data: bytes, filename: str, limits: Limits) -> dict[str, Any]:

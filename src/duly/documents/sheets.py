@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import sys
 import warnings
 from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
@@ -52,7 +51,6 @@ def read_xlsx(data: bytes, limits: Limits) -> Document:
 
 
 def _book(data: bytes) -> Any:
-    sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # openpyxl would load it, for nothing
     import openpyxl
 
     warnings.simplefilter("ignore")  # it warns of every extension it does not know

@@ -1,8 +1,8 @@
 """How good is the offline engine? Generates tenders, reads them as the app does, and scores each field.
 
-`eval_tender.py [--development] [--seeds N] [--misses]` prints a line per field and at the end one JSON line
-of all findings together. It exits 1 below the floor. The held-out layouts were written before the rules were
-improved on the development layouts, and no rule was changed by what it missed there.
+`eval_tender.py [--development] [--seeds N] [--misses] [--keep DIR]` prints a line per field and at the end
+one JSON line of all findings together. It exits 1 below the floor. The held-out layouts were written before
+the rules were improved on the development layouts, and no rule was changed by what it missed there.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import re
 import sys
 from collections import defaultdict
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from duly.documents import DocumentError, read
@@ -140,6 +141,7 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3, help="tenders of each layout")
     parser.add_argument("--misses", action="store_true", help="print each wrong and each missed finding")
+    parser.add_argument("--keep", type=Path, help="a folder to write the tenders to")
     options = parser.parse_args()
     scores: defaultdict[str, Score] = defaultdict(Score)
     first = 0 if options.development else FIRST_SEED
@@ -149,6 +151,9 @@ def main() -> None:
         for n in range(options.seeds)
     ]
     for one in made:
+        if options.keep:
+            name, data = file_of(one)
+            (options.keep / name).write_bytes(data)
         score(one, scores)
     if report(scores, len(made), misses=options.misses) < FLOOR:
         sys.exit(f"below the floor of {FLOOR}")

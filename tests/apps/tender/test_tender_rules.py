@@ -96,3 +96,11 @@ def test_a_list_under_a_title_without_a_number() -> None:
     ]
     items = ["具有独立法人资格", "2023年以来有业绩", "信誉良好"]
     assert found("qualification", "requirement", *lines) == items
+
+
+@pytest.mark.parametrize("line", ["投标人资格要求", "Quality: 1 points", "a: 0%"])
+def test_a_document_of_one_line_costs_its_length(line: str) -> None:
+    """Thirty thousand headings or criteria are passed over in a moment, not in their number squared."""
+    document = from_text("\n".join([line] * 30_000))
+    for section in ("qualification", "scoring"):
+        asyncio.run(OfflineAnalyser().section(section, document))

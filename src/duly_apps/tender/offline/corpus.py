@@ -23,6 +23,7 @@ _CHAPTER = re.compile(r"第[一二三四五六七八九十\d]+[章节部]|[一�
 _HEADING = re.compile(
     r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、|\d{1,2}(\.\d{1,2})*[.、．]?\s*\D|[A-Z]"
 )
+_MOST_SECTIONS = 20  # a document of nothing but headings would cost its length squared
 _REACH = 600  # characters: no sentence is looked for further away, so that one endless line costs no more
 
 
@@ -72,12 +73,16 @@ class Corpus:
         return next((body for _, body in self.sections(title)), [])
 
     def sections(self, title: re.Pattern[str]) -> Iterator[tuple[str, list[Passage]]]:
-        """Each heading that matches, with the passages below it, up to the next heading of its kind."""
+        """The first headings that match, each with what stands below it, up to the next of its kind."""
+        found = 0
         for number, passage in enumerate(self.passages):
             if title.search(passage.text) and (is_heading(passage.text) or _is_short_title(passage.text)):
                 body = _until_next(passage.text, self.passages[number + 1 :])
                 if body:
                     yield passage.text, body
+                found += 1
+            if found == _MOST_SECTIONS:
+                return
 
 
 def is_heading(text: str) -> bool:

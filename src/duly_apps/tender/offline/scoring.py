@@ -71,10 +71,16 @@ def _from_text(corpus: Corpus) -> list[Finding]:
 def _run_of_100(corpus: Corpus) -> list[Finding]:
     """Paragraphs one after the other, anywhere, whose points make exactly 100: a scale."""
     run: list[Finding] = []
+    total = 0.0
     for passage in corpus.passages:
         one = _one_in_text(passage)
-        run = [*run, one] if one else []
-        if len(run) > 1 and sum(finding.normal["points"] for finding in run) == 100:
+        if one is None:
+            run, total = [], 0.0
+            continue
+        total += one.normal["points"]
+        if total <= 100:  # past it, the rest of this run is only passed over
+            run.append(one)
+        if total == 100 and len(run) > 1:
             return run
     return []
 

@@ -19,7 +19,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults security power planted suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
+.PHONY: help install demo test services conformance check full chaos faults security power planted eval-tender suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -81,6 +81,9 @@ power: install ## Cut the power under SQLite 60 times, and count what was lost: 
 
 planted: install ## Plant bugs one by one and see the tests catch them: one JSON line
 	@$(BIN)/python scripts/planted.py $(ARGS)
+
+eval-tender: install ## Score the offline tender engine on 30 generated tenders, per field: one JSON line
+	@$(BIN)/python scripts/eval_tender.py $(ARGS)
 
 suspension: install ## Suspend a task a thousand times on each database: rows, size, cost of a wake: one JSON line
 	@$(BIN)/python scripts/suspension.py $(ARGS)

@@ -1,4 +1,4 @@
-"""Documents in, numbered text out: PDF, DOCX and plain text, read where they can do no harm.
+"""Documents in, numbered text out: PDF, DOCX, XLSX, HTML and text, read where they can do no harm.
 
 `read(data, filename)` parses in a child process with memory, processor and wall-clock limits, so a hostile
 file ends as a `DocumentError` with a code, never as a dead worker. The result keeps, for every character,
@@ -12,6 +12,7 @@ from .errors import (
     DocumentTooLarge,
     EmptyDocument,
     EncryptedDocument,
+    MacrosRefused,
     NeedsOcr,
     TextUnreadable,
     UnsupportedDocument,
@@ -28,6 +29,7 @@ __all__ = [
     "EmptyDocument",
     "EncryptedDocument",
     "Limits",
+    "MacrosRefused",
     "NeedsOcr",
     "Passage",
     "Place",

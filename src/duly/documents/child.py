@@ -1,31 +1,47 @@
 """The process that parses. Reads one header line and the file from stdin, writes one JSON answer to stdout.
 
-It limits itself before it touches the file, and imports the parsers only after that: whatever they do with a
-hostile file happens here, and `reader` only sees an answer or a dead child.
+It imports the parser that the file asks for, locks itself in, and only then looks into the file: whatever a
+hostile one does happens here, and `reader` only sees an answer or a dead child.
 """
 
 from __future__ import annotations
 
+import contextlib
+import csv
+import importlib
 import json
 import logging
 import sys
 from typing import Any
 
-from .errors import DocumentError, DocumentTooLarge, EmptyDocument, UnsupportedDocument
+from .cage import lock_in
+from .errors import CorruptDocument, DocumentError, DocumentTooLarge, EmptyDocument
 from .model import Document, Limits
-from .plain import decode, paragraphs
+from .plain import decode_text, paragraphs, table
 from .sniff import sniff
 
 
 def main() -> None:
     """One file in, one answer out."""
     header = json.loads(sys.stdin.buffer.readline())
-    limits = Limits(**header["limits"])
-    _limit_this_process(limits)
+    data, limits = sys.stdin.buffer.read(), Limits(**header["limits"])
+    _import_parser(data[:16], header["filename"])
+    lock_in(limits)
     out, sys.stdout = sys.stdout.buffer, sys.stderr  # a parser that prints must not spoil the answer
     logging.disable(logging.CRITICAL)  # parsers warn about every oddity of a file, in thousands of lines
-    answer = answer_for(sys.stdin.buffer.read(), header["filename"], limits)
+    answer = answer_for(data, header["filename"], limits)
     out.write(json.dumps(answer).encode())
+
+
+def _import_parser(start: bytes, filename: str) -> None:
+    """Before the lock: who may write no file cannot keep what Python compiled, and compiles it each time."""
+    sys.modules.setdefault("numpy", None)  # type: ignore[arg-type]  # openpyxl would load it, for nothing
+    workbook = filename.lower().endswith((".xlsx", ".xlsm"))
+    office = "openpyxl" if workbook else "docx"
+    module = {b"%": "pypdf", b"P": office, b"<": "lxml.html"}.get(start[:1])
+    if module:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 def answer_for(data: bytes, filename: str, limits: Limits) -> dict[str, Any]:
@@ -49,29 +65,28 @@ def parse(data: bytes, filename: str, limits: Limits) -> Document:
         from .word import read_docx
 
         return read_docx(data, limits)
-    if kind == "text":
-        return _read_text(data, limits)
-    raise UnsupportedDocument(filename)
+    if kind == "xlsx":
+        from .sheets import read_xlsx
+
+        return read_xlsx(data, limits)
+    if kind == "html":
+        from .markup import read_html
+
+        return read_html(data, limits)
+    return _read_text(data, filename, limits)
 
 
-def _read_text(data: bytes, limits: Limits) -> Document:
-    parts = paragraphs(decode(data))
+def _read_text(data: bytes, filename: str, limits: Limits) -> Document:
+    text = decode_text(data)
+    try:
+        parts = table(text) if filename.lower().endswith(".csv") else paragraphs(text)
+    except csv.Error as error:
+        raise CorruptDocument(str(error)) from error
     if not parts:
         raise EmptyDocument
     if sum(len(text) for text, _, _ in parts) > limits.max_chars:
         raise DocumentTooLarge(f"more than {limits.max_chars} characters")
     return Document.of("text", parts)
-
-
-def _limit_this_process(limits: Limits) -> None:
-    try:
-        import resource
-    except ImportError:  # not on Windows: there the parent's wall-clock limit is the only one
-        return
-    for what, most in ((resource.RLIMIT_AS, limits.memory_bytes), (resource.RLIMIT_CPU, limits.cpu_seconds)):
-        _, hard = resource.getrlimit(what)
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (allowed, allowed))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
     DocumentError
     ├── EmptyDocument         empty_document        nothing in it
-    ├── UnsupportedDocument   unsupported_document  not a PDF, DOCX or text
+    ├── UnsupportedDocument   unsupported_document  not a PDF, DOCX, XLSX, HTML or text
+    ├── MacrosRefused         macros_refused        an office file with a program in it
     ├── CorruptDocument       corrupt_document      damaged or cut short
     ├── EncryptedDocument     encrypted_document    needs a password
     ├── DocumentTooLarge      document_too_large    over a cap, or it ate its memory or time
@@ -38,11 +39,19 @@ class EmptyDocument(DocumentError):
 
 
 class UnsupportedDocument(DocumentError):
-    """The file is of a kind that is not read; convert it to PDF or DOCX."""
+    """The file is of a kind that is not read; convert it to PDF, DOCX or XLSX."""
 
     code = "unsupported_document"
-    message = "This kind of file is not supported. Please send a PDF, a DOCX or a plain text file."
-    message_zh = "不支持这种文件格式，请上传 PDF、DOCX 或纯文本文件。"
+    message = "This kind of file is not supported. Please send a PDF, DOCX, XLSX, HTML or text file."
+    message_zh = "不支持这种文件格式，请上传 PDF、DOCX、XLSX、HTML 或纯文本文件。"
+
+
+class MacrosRefused(DocumentError):
+    """The office file holds macros; save it as DOCX or XLSX, without them."""
+
+    code = "macros_refused"
+    message = "The document holds macros. Please save it as DOCX or XLSX, without them."
+    message_zh = "文件含有宏，请另存为不含宏的 DOCX 或 XLSX 后再上传。"
 
 
 class CorruptDocument(DocumentError):
@@ -92,6 +101,7 @@ BY_CODE: dict[str, type[DocumentError]] = {
     for kind in (
         EmptyDocument,
         UnsupportedDocument,
+        MacrosRefused,
         CorruptDocument,
         EncryptedDocument,
         DocumentTooLarge,

@@ -8,12 +8,14 @@ tabs; other blocks are cut into paragraphs, their wrapped lines joined, with no 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 _NEW_PARAGRAPH = re.compile(
     r"[★▲■●•◆※☆]|第[一二三四五六七八九十百\d]+[章节条部]|[（(]?[一二三四五六七八九十]{1,3}[、）)．.]"
     r"|[（(]\d{1,3}[）)]|\d{1,2}(?:\.\d{1,2}){1,3}(?![\d%])|\d{1,3}[、．)）.](?!\d)"
-    r"|[①-⑳]|[-–—] |[a-zA-Z][.)] "
+    r"|[①-⑳•●▪]|[-–—] |[(（]?[a-zA-Z][.)）] |[A-Z][A-Za-z]*(?: [A-Za-z]+){0,4}: ?\S"
 )
 # The gap that typesetting leaves between ideographs and Latin letters; the number of a paragraph keeps its.
 _LOOSE = re.compile(
@@ -22,6 +24,7 @@ _LOOSE = re.compile(
 )
 _NUMBER = re.compile(r"[★▲]?\s*\d+\.[\d.]*\s")
 _NEVER_FIRST = tuple("，。、；：！？）》”％")  # Chinese typesetting starts no line with these
+_LONG = 8  # lines: cells side by side are seldom all as long as this
 _SENTENCE_END = "。！？；：.!?;:"
 
 
@@ -58,13 +61,14 @@ class _Block:
 def passages(pieces: list[Piece]) -> list[str]:
     """Paragraphs and table rows of one page, in drawing order."""
     rows = _rows(_blocks(_lines(pieces)))
-    edges = _edges([line for row in rows if len(row) == 1 for line in row[0].lines])
+    running = [row[0].lines for row in rows if len(row) == 1]
+    edges, leading = _columns([line for lines in running for line in lines]), _leading(running)
     found: list[str] = []
     for row in rows:
         if len(row) > 1:
             found.append("\t".join(_joined([line.text for line in block.lines]) for block in row))
         else:
-            found.extend(_paragraphs(row[0].lines, edges))
+            found.extend(_paragraphs(row[0].lines, edges(row[0].lines[0].x), leading))
     return [text for text in found if text.strip()]
 
 
@@ -132,7 +136,7 @@ def _blocks(lines: list[Piece]) -> list[_Block]:
 def _rows(blocks: list[_Block]) -> list[list[_Block]]:
     rows: list[list[_Block]] = []
     for block in blocks:
-        if not rows or not _beside(rows[-1][-1], block):
+        if not rows or not _beside(rows[-1][-1], block) or _is_next_column(rows, block):
             rows.append([block])
             continue
         if len(rows[-1]) == 1:
@@ -159,16 +163,45 @@ def _beside(left: _Block, block: _Block) -> bool:
     )
 
 
+def _is_next_column(rows: list[list[_Block]], block: _Block) -> bool:
+    """A column of text beside another, and no cell: it begins above what came before, or both are long."""
+    if len(rows[-1]) > 1:
+        return False
+    if len(rows) > 1 and block.lines[0].y > rows[-2][-1].lines[-1].y:
+        return rows[-2][-1].lines[0].x < block.lines[0].x
+    return min(len(block.lines), len(rows[-1][0].lines)) >= _LONG
+
+
+def _columns(lines: list[Piece]) -> Callable[[float], tuple[float, float]]:
+    """The edges of the running text that begins at x: of its column, where the page is set in two."""
+    left, right = _edges(lines)
+    middle = (left + right) / 2
+    sides = [[line for line in lines if (line.x > middle) is second] for second in (False, True)]
+    across = sum(line.right - line.doubt > middle + line.size for line in sides[0])
+    if min(map(len, sides)) < 5 or across * 5 > len(sides[0]):
+        return lambda _: (left, right)
+    both = [_edges([line for line in side if line.right < middle or line.x > middle]) for side in sides]
+    return lambda x: both[x > middle]
+
+
 def _edges(lines: list[Piece]) -> tuple[float, float]:
     """Left and right edge of the running text."""
     left = min((line.x for line in lines), default=0.0)
     return left, max((line.right - line.doubt for line in lines), default=0.0)
 
 
-def _paragraphs(lines: list[Piece], edges: tuple[float, float]) -> list[str]:
+def _leading(blocks: list[list[Piece]]) -> float:
+    """The smallest step from line to line, in sizes of the font; a wider one divides paragraphs."""
+    pairs = (pair for lines in blocks for pair in pairwise(lines))
+    return min(((above.y - line.y) / line.size for above, line in pairs), default=0.0)
+
+
+def _paragraphs(lines: list[Piece], edges: tuple[float, float], leading: float) -> list[str]:
     groups = [[lines[0]]]
     for line in lines[1:]:
-        if _continues(groups[-1][-1], line, edges):
+        last = groups[-1][-1]
+        apart = last.y - line.y > 1.2 * leading * line.size
+        if not apart and _continues(last, line, edges):
             groups[-1].append(line)
         else:
             groups.append([line])
@@ -177,7 +210,8 @@ def _paragraphs(lines: list[Piece], edges: tuple[float, float]) -> list[str]:
 
 def _continues(last: Piece, line: Piece, edges: tuple[float, float]) -> bool:
     left, right = edges
-    if _NEW_PARAGRAPH.match(line.text) or line.x - last.x > 0.9 * line.size:
+    other_type = abs(last.size - line.size) > 0.06 * line.size
+    if other_type or _NEW_PARAGRAPH.match(line.text) or line.x - last.x > 0.9 * line.size:
         return False
     if line.text[:1] > "\u2e80" and 1.5 * line.size <= line.x - left <= 3 * line.size:
         return False  # a Chinese paragraph opens two characters in

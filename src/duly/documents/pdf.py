@@ -15,15 +15,16 @@ from .errors import (
     TextUnreadable,
 )
 from .layout import Piece, passages
-from .model import Document, Limits
+from .model import Document, Limits, Part
 from .readable import is_garbled
+
+# How the bullets of Word's symbol font, and of PDF's own encoding, come out.
+_BULLETS = dict.fromkeys(map(ord, "\x7f\uf0b7\uf0a7\uf06c"), "•")
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pypdf import PageObject, PdfReader
-
-_Part = tuple[str, int | None, int | None]
 
 
 def read_pdf(data: bytes, limits: Limits) -> Document:
@@ -58,7 +59,7 @@ def _read(reader: PdfReader, limits: Limits) -> Document:
         raise CorruptDocument("no pages")
     if pages > limits.max_pages:
         raise DocumentTooLarge(f"{pages} pages, at most {limits.max_pages}")
-    parts: list[_Part] = []
+    parts: list[Part] = []
     textless: list[int] = []
     garbled: list[int] = []
     pictures, size = 0, 0
@@ -102,7 +103,7 @@ def _page_passages(page: PageObject) -> list[str]:
         x = tm[4] * cm[0] + tm[5] * cm[2] + cm[4]
         y = tm[4] * cm[1] + tm[5] * cm[3] + cm[5]
         scale = abs(tm[3] * cm[3]) or 1.0
-        lines = text.strip("\r\n").split("\n")
+        lines = text.strip("\r\n").translate(_BULLETS).split("\n")
         pieces.extend(
             Piece(text=line, x=x, y=y - 1.3 * row * size * scale, size=size * scale or 1.0)
             for row, line in enumerate(lines)

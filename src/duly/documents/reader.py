@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -14,10 +15,12 @@ from .model import Document, Limits
 from .plain import paragraphs
 
 _CHILD = (sys.executable, "-P", "-m", "duly.documents.child")
+# What an interpreter needs to start; keys and addresses of this process are nothing for a parser.
+_PASSED_ON = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_ALL", "SYSTEMROOT")
 
 
 def read(data: bytes, filename: str, *, limits: Limits = Limits()) -> Document:  # noqa: B008 - frozen
-    """Reads a PDF, DOCX or text file. Blocks for as long as the parsing takes; raises `DocumentError`.
+    """Reads a PDF, DOCX, XLSX, HTML or text file. Blocks while it is parsed; raises `DocumentError`.
 
     The parsing runs in a child process. It limits its own memory and processor time, and is killed when
     `limits.wall_seconds` have passed. `filename` only breaks ties: the content decides the kind.
@@ -27,7 +30,12 @@ def read(data: bytes, filename: str, *, limits: Limits = Limits()) -> Document: 
     header = json.dumps({"filename": filename, "limits": asdict(limits)}).encode()
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
-            _CHILD, input=header + b"\n" + data, capture_output=True, timeout=limits.wall_seconds, check=False
+            _CHILD,
+            input=header + b"\n" + data,
+            capture_output=True,
+            timeout=limits.wall_seconds,
+            check=False,
+            env=environment(),
         )
     except subprocess.TimeoutExpired:
         raise DocumentTooLarge(f"not read within {limits.wall_seconds} s") from None
@@ -36,6 +44,11 @@ def read(data: bytes, filename: str, *, limits: Limits = Limits()) -> Document: 
         raise BY_CODE.get(answer["error"], CorruptDocument)(answer.get("detail", ""))
     answer["sha256"] = hashlib.sha256(data).hexdigest()
     return Document.from_json(answer)
+
+
+def environment() -> dict[str, str]:
+    """The child's environment variables."""
+    return {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
 
 
 def from_text(text: str) -> Document:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -17,6 +18,9 @@ _OTHER_STARTS = (
     b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM\x36", b"II*\x00", b"MM\x00*", b"{\\rtf", b"Rar!", b"7z\xbc",
     b"\x1f\x8b", b"\x7fELF", b"MZ\x90", b"%!PS", b"ID3", b"RIFF",
 )  # fmt: skip
+_HTML = re.compile(
+    rb"^\W{0,8}(?:<\?xml[^>]*>\s*)?(?:<!--[^>]*-->\s*)*<(?:!doctype\s+html|html[\s>])", re.IGNORECASE
+)
 _TEXT_SUFFIXES = {".txt", ".text", ".md", ".csv", ".log", ""}
 
 
@@ -44,13 +48,19 @@ def _zip_kind(data: bytes) -> Kind:
         raise CorruptDocument(str(error)) from error
     if "word/document.xml" in names:
         return "docx"
-    raise UnsupportedDocument("a zip file that is not a DOCX")
+    if "xl/workbook.xml" in names:
+        return "xlsx"
+    if "xl/workbook.bin" in names:
+        raise UnsupportedDocument("a binary workbook (XLSB)")
+    raise UnsupportedDocument("a zip file that is neither a DOCX nor an XLSX")
 
 
 def _kind_by_name(data: bytes, suffix: str) -> Kind:
-    if suffix in {".pdf", ".docx"}:
+    if suffix in {".pdf", ".docx", ".xlsx"}:
         raise CorruptDocument(f"the name ends in {suffix}, the content is something else")
-    if data[:200].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+    if _HTML.search(data[:4096]) or suffix in {".html", ".htm", ".xhtml"}:
+        return "html"
+    if data[:200].lstrip().lower().startswith((b"<!doctype", b"<?xml")):
         raise UnsupportedDocument("markup")
     if _looks_binary(data) and suffix not in _TEXT_SUFFIXES:
         raise UnsupportedDocument(suffix)

@@ -6,8 +6,16 @@ import io
 import zipfile
 from typing import TYPE_CHECKING, Any
 
-from .errors import CorruptDocument, DocumentTooLarge, EmptyDocument, TextUnreadable, UnsupportedDocument
-from .model import Document, Limits
+from .errors import (
+    CorruptDocument,
+    DocumentTooLarge,
+    EmptyDocument,
+    NeedsOcr,
+    TextUnreadable,
+    UnsupportedDocument,
+)
+from .guard import attachments, guard, has_pictures
+from .model import Document, Limits, Part
 from .readable import is_garbled
 
 if TYPE_CHECKING:
@@ -18,36 +26,20 @@ if TYPE_CHECKING:
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SKIPPED = {"{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback", f"{_W}del", f"{_W}pPr"}
 _BREAKS = {f"{_W}tab": " ", f"{_W}br": " ", f"{_W}cr": " ", f"{_W}noBreakHyphen": "-"}
-_MAX_MEMBERS = 10_000
 
 
 def read_docx(data: bytes, limits: Limits) -> Document:
     """The document in `data`; raises `DocumentError`. Parses in this process: `child` calls it."""
-    _guard(data, limits)
+    names = guard(data, limits)
     texts = list(_texts(_body(data)))
     if not texts:
-        raise EmptyDocument
+        raise NeedsOcr("only pictures") if has_pictures(names) else EmptyDocument()
     if sum(map(len, texts)) > limits.max_chars:
         raise DocumentTooLarge(f"more than {limits.max_chars} characters")
     if is_garbled("\n".join(texts)):
         raise TextUnreadable
-    return Document.of("docx", [(text, None, number) for number, text in enumerate(texts, start=1)])
-
-
-def _guard(data: bytes, limits: Limits) -> None:
-    """Refuses by the sizes the archive declares; what lies about them meets the process's memory limit."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, OSError) as error:
-        raise CorruptDocument(str(error)) from error
-    unpacked = sum(member.file_size for member in members)
-    if len(members) > _MAX_MEMBERS or unpacked > limits.max_unpacked_bytes:
-        raise DocumentTooLarge(f"{len(members)} members, {unpacked} bytes unpacked")
-    if unpacked > limits.max_unpack_ratio * len(data):
-        raise DocumentTooLarge(f"unpacks to {unpacked // len(data)} times its size")
-    if any(member.flag_bits & 1 for member in members):
-        raise CorruptDocument("the archive is encrypted")
+    parts: list[Part] = [(text, None, number) for number, text in enumerate(texts, start=1)]
+    return Document.of("docx", parts, warnings=attachments(names))
 
 
 def _body(data: bytes) -> Any:

@@ -44,8 +44,12 @@ ERROR_TEXTS = {
     # The codes of duly.documents; a test holds the words equal to its own.
     "empty_document": ("The document is empty: it contains no text.", "文件为空：其中没有任何文字。"),
     "unsupported_document": (
-        "This kind of file is not supported. Please send a PDF, a DOCX or a plain text file.",
-        "不支持这种文件格式，请上传 PDF、DOCX 或纯文本文件。",
+        "This kind of file is not supported. Please send a PDF, DOCX, XLSX, HTML or text file.",
+        "不支持这种文件格式，请上传 PDF、DOCX、XLSX、HTML 或纯文本文件。",
+    ),
+    "macros_refused": (
+        "The document holds macros. Please save it as DOCX or XLSX, without them.",
+        "文件含有宏，请另存为不含宏的 DOCX 或 XLSX 后再上传。",
     ),
     "corrupt_document": (
         "The document is damaged or incomplete. Please export or download it again.",

@@ -64,7 +64,7 @@ async def test_the_result_says_how_it_came_about() -> None:
     """The result names engine, method, version and limits, and describes the document."""
     desk, file = upload("water-meters-en.docx")
     result = await bidding_analysis(desk, file=file)
-    assert (result["engine"], result["method"], result["version"]) == ("offline", "rules", "1")
+    assert (result["engine"], result["method"], result["version"]) == ("offline", "rules", "2")
     assert len(result["limits"]) == 2
     about = {key: result["document"][key] for key in ("name", "kind", "pages", "language", "warnings")}
     assert about == {

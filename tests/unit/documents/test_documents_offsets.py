@@ -61,3 +61,21 @@ def test_no_control_character_gets_in() -> None:
     """What a strict JSON gate refuses (NUL, escape, a lone surrogate) is dropped before offsets count."""
     document = Document.of("pdf", [("a\x00b\x1b\ud800c", 1, None)], pages=1)
     assert document.text == document.passages[0].text == "abc"
+
+
+def test_a_chunk_stays_in_its_chapter() -> None:
+    """No chunk crosses a chapter's heading, a line of the contents opens none, and each knows its chapter."""
+    lines = ["目录", "第一章 公告 3", "第一章 公告", "甲。" * 30, "第二章 评标", "乙。" * 30]
+    chunks = split(from_text("\n".join(lines)), 50)
+    assert {chunk.chapter for chunk in chunks} == {None, "第一章 公告", "第二章 评标"}
+    assert not [chunk for chunk in chunks if "甲" in chunk.text and "乙" in chunk.text]
+    assert "".join(chunk.text for chunk in chunks) == "\n".join(lines)
+
+
+def test_context_is_what_comes_before_in_the_chapter() -> None:
+    """Context repeats the end of the chunk before, within the chapter; the chunks do not overlap."""
+    text = "第一章 甲\n" + "一二三四。" * 8 + "\n第二章 乙\n" + "五六七八。" * 8
+    chunks = split(from_text(text), 20, context=5)
+    assert all(chunk.context in text[: chunk.start] for chunk in chunks)
+    assert [chunk.context for chunk in chunks if chunk.text.startswith("第")] == ["", ""]
+    assert {len(chunk.context) for chunk in chunks if not chunk.text.startswith("第")} == {5}

@@ -75,7 +75,7 @@ def test_a_blank_pdf_is_empty(make_pdf: Make) -> None:
         ("a.png", b"\x89PNG\r\n\x1a\n" + bytes(99)),
         ("a.doc", OLE),
         ("a.bin", bytes(range(256)) * 9),
-        ("a.html", b"<!DOCTYPE html><p>Tender"),
+        ("a.xml", b"<?xml version='1.0'?><tender/>"),
     ],
 )
 def test_other_kinds_are_unsupported(name: str, data: bytes) -> None:
@@ -84,10 +84,10 @@ def test_other_kinds_are_unsupported(name: str, data: bytes) -> None:
         read(data, name)
 
 
-def test_a_spreadsheet_is_unsupported(make_zip: Make) -> None:
-    """A zip file that is not a DOCX is not taken for one."""
+def test_other_office_files_are_unsupported(make_zip: Make) -> None:
+    """A zip file that is neither a DOCX nor an XLSX is not taken for one."""
     with pytest.raises(UnsupportedDocument):
-        read(make_zip({"xl/workbook.xml": b"<workbook/>"}), "a.docx")
+        read(make_zip({"ppt/presentation.xml": b"<p/>"}), "a.docx")
 
 
 def test_a_pdf_with_a_password_is_encrypted(make_pdf: Make, encrypt: Make) -> None:

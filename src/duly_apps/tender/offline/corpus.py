@@ -23,6 +23,7 @@ _CHAPTER = re.compile(r"第[一二三四五六七八九十\d]+[章节部]|[一�
 _HEADING = re.compile(
     r"第[一二三四五六七八九十\d]+[章节部]|[一二三四五六七八九十]{1,3}、|\d{1,2}(\.\d{1,2})*[.、．]?\s*\D|[A-Z]"
 )
+_MOST_SECTIONS = 20  # a document of nothing but headings would cost its length squared
 _REACH = 600  # characters: no sentence is looked for further away, so that one endless line costs no more
 
 
@@ -69,12 +70,19 @@ class Corpus:
 
     def section(self, title: re.Pattern[str]) -> list[Passage]:
         """The passages under the first heading that matches, up to the next heading of its kind."""
+        return next((body for _, body in self.sections(title)), [])
+
+    def sections(self, title: re.Pattern[str]) -> Iterator[tuple[str, list[Passage]]]:
+        """The first headings that match, each with what stands below it, up to the next of its kind."""
+        found = 0
         for number, passage in enumerate(self.passages):
-            if title.search(passage.text) and is_heading(passage.text):
+            if title.search(passage.text) and (is_heading(passage.text) or _is_short_title(passage.text)):
                 body = _until_next(passage.text, self.passages[number + 1 :])
                 if body:
-                    return body
-        return []
+                    yield passage.text, body
+                found += 1
+            if found == _MOST_SECTIONS:
+                return
 
 
 def is_heading(text: str) -> bool:
@@ -84,6 +92,11 @@ def is_heading(text: str) -> bool:
     if _CHAPTER.match(text):
         text = text.rstrip(":：")
     return len(text) <= 60 and text[-1] not in "。；;，,.:："
+
+
+def _is_short_title(text: str) -> bool:
+    """A heading without a number, or one that opens a list and so ends in a colon."""
+    return "\t" not in text and len(text) <= 30 and text[-1] not in "。；;，,."
 
 
 def _until_next(title: str, passages: tuple[Passage, ...]) -> list[Passage]:
@@ -113,20 +126,34 @@ def _kept(document: Document) -> Iterator[Passage]:
         in_contents = bool(_CONTENTS_TITLE.match(passage.text)) or (
             in_contents and (shape in running or bool(_CONTENTS_LINE.match(passage.text)))
         )
-        if _DOTTED.search(passage.text) or in_contents or (shape in running and shape in shown):
+        again = shape in running and (shape in shown or not re.search(r"[^\W\d_]", shape))
+        if _DOTTED.search(passage.text) or in_contents or again:
             continue
         shown.add(shape)
         yield passage
 
 
 def _running(document: Document) -> set[str]:
-    """Heads and feet: the same line, but for its numbers, on two pages in five, and on three at least."""
+    """Heads and feet: the same line, but for its numbers, on two pages in five, and on three at least.
+
+    At the edge of the page, two are enough.
+    """
     pages: defaultdict[str, set[int]] = defaultdict(set)
-    for passage in document.passages:
+    edges: defaultdict[str, set[int]] = defaultdict(set)
+    for before, passage, after in _with_neighbours(document.passages):
         if passage.page is not None and len(passage.text) < 100:
             pages[_shape(passage.text)].add(passage.page)
-    least = max(3, (document.pages or 0) * 0.4)
-    return {shape for shape, on in pages.items() if len(on) >= least}
+            if passage.page not in {before, after} or before != after:
+                edges[_shape(passage.text)].add(passage.page)
+    share = (document.pages or 0) * 0.4
+    often = {shape for shape, on in pages.items() if len(on) >= max(3, share)}
+    return often | {shape for shape, on in edges.items() if len(on) >= max(2, share)}
+
+
+def _with_neighbours(passages: tuple[Passage, ...]) -> Iterator[tuple[int | None, Passage, int | None]]:
+    """Each passage, with the pages of the one before and the one after."""
+    numbers = [None, *(passage.page for passage in passages), None]
+    return zip(numbers, passages, numbers[2:], strict=False)
 
 
 def _shape(text: str) -> str:

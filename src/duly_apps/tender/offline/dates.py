@@ -32,6 +32,11 @@ _PATTERNS = (
         re.IGNORECASE,
     ),
 )
+_TIME_FIRST = re.compile(
+    r"(?P<hour>\d{1,2})[:.]?(?P<minute>\d{2})\s*(?P<ampm>[ap]\.?m\.?)?(?:\s*(?:hours|hrs|h))?"
+    r"(?:\s*\(?[A-Za-z]+ time\)?)?,?\s+(?:on|of)?\s*(?:[A-Z][a-z]+day,?\s*)?$",
+    re.IGNORECASE,
+)
 _LAW = re.compile(r"^\s*(?:起)?(?:施行|修正|修订|发布|公布|颁布|通过)")
 _ZONES = ((re.compile(r"北京时间|Beijing time|CST"), "+08:00"), (re.compile(r"\b(?:UTC|GMT)\b"), "Z"))
 
@@ -61,7 +66,14 @@ def _moment(match: re.Match[str], text: str) -> Moment | None:
         return None
     try:
         day = datetime(int(match["y"]), _month(match), int(match["d"]))  # noqa: DTZ001 - the zone is added as text
-        return Moment(iso=_iso(day, match, after), start=match.start(), end=match.end())
+        first = _TIME_FIRST.search(before) if match["hour"] is None else None
+        if first:  # 10:30 hours on 5 March 2026
+            return Moment(
+                iso=_iso(day, {**match.groupdict(), **first.groupdict()}, after),
+                start=match.start() - len(before) + first.start(),
+                end=match.end(),
+            )
+        return Moment(iso=_iso(day, match.groupdict(), after), start=match.start(), end=match.end())
     except ValueError:
         return None
 
@@ -71,14 +83,14 @@ def _month(match: re.Match[str]) -> int:
     return int(names["m"]) if names.get("m") else _MONTHS.index(names["name"].lower()) + 1
 
 
-def _iso(day: datetime, match: re.Match[str], after: str) -> str:
+def _iso(day: datetime, match: dict[str, str | None], after: str) -> str:
     if match["hour"] is None:
         return day.date().isoformat()
     hour = int(match["hour"])
-    minute = int(match["minute"] or match["minute2"] or (30 if match["half_past"] else 0))
+    minute = int(match["minute"] or match.get("minute2") or (30 if match.get("half_past") else 0))
     afternoon = (match["half"] or "") in {"下午", "晚上"} or (match["ampm"] or "").lower().startswith("p")
     hour += 12 if afternoon and hour < 12 else 0
     if hour > 24 or minute > 59:
-        raise ValueError(match.group())
+        raise ValueError(f"no time of day: {hour}:{minute}")
     zone = next((offset for pattern, offset in _ZONES if pattern.search(after[:16])), "")
     return (day + timedelta(hours=hour, minutes=minute)).isoformat() + zone

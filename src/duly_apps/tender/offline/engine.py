@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from duly.documents import Document
 
-VERSION = "1"
+VERSION = "2"
 _FINDERS: dict[str, Callable[[Corpus], list[Finding]]] = {
     "project": project,
     "budget": budget,

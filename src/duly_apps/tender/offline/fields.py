@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 _ANY_MONEY_LABEL = re.compile(
     r"预算|限价|控制价|保证金|押金|budget|maximum price|ceiling|security|bond|guarantee", re.IGNORECASE
 )
-_BREAK = re.compile(r"[。；;\t]|\.\s|，\s*(?:联系人|地址|电话)")
+_BREAK = re.compile(r"[。；;\t]|\.\s|[，\s]\s*(?:联系人|地\s*址|电\s*话|联系方式)\s*[:：]?")
 _DURATION = re.compile(
-    r"(\d{1,4})\s*(?:个)?\s*(日历天|工作日|天|日|月|年|calendar days|working days|days|weeks|months|years)"
+    r"(\d{1,4})\s*(?:个)?\s*(日历[天日]|工作日|[天日月年]|calendar days|working days|days|weeks|months|years)"
 )
+_LINK = re.compile(
+    r"\s*(?:[（(][^）)\t]{0,20}[）)])?\s*(?:[:：\t]+|(?:is|shall be)\b:?|为(?!准))\s*(?:名\s*称\s*[:：]\s*)?"
+)
+_CODE = re.compile(r"\s*(?:[:：#\t]+|为|is:?)?\s*(?P<code>[^\s，。；、,;:：|]*\d[^\s，。；、,;：|]*)")
+_ANOTHER_LABEL = re.compile(r"名\s*称|信息|内容|说明|particulars|description", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}\s*年(?:\s*\d{1,2}\s*月)?(?:\s*\d{1,2}\s*日)?")
 _PERIODS = {
     "工作日": "working_day",
@@ -47,7 +52,9 @@ Parser = Callable[[str], Value | None]
 
 def labelled(corpus: Corpus, key: str, label: str, parse: Parser) -> Finding | None:
     """The first place where `label` is followed by something that `parse` accepts."""
-    pattern = re.compile(rf"(?<![\w《“])(?:{label})" if parse is phrase else label, re.IGNORECASE)
+    pattern = re.compile(
+        rf"(?<![^\W\d])(?<![《“])(?:{label})" if parse in {phrase, code} else label, re.IGNORECASE
+    )
     for passage, match in corpus.matches(pattern):
         found = _value(corpus, passage, match.start(), match.end(), parse)
         below = corpus.following(passage)
@@ -68,18 +75,29 @@ def _value(
 
 def phrase(rest: str) -> Value | None:
     """Words after a colon or in the next cell, up to the end of the clause."""
-    match = re.match(r"\s*(?:[（(][^）)\t]{0,20}[）)])?\s*(?:[:：\t]+|is\b|为(?!准))\s*", rest)
+    match = _LINK.match(rest)
     if not match:
         return None
     text = _BREAK.split(rest[match.end() :], maxsplit=1)[0].strip(" .")
+    if _ANOTHER_LABEL.fullmatch(text):  # the head of a column, or of a block whose parts come below
+        return None
     if not re.search(r"[^\W_]", text):  # a blank to fill in
         return None
     return Value(text=text, end=rest.index(text, match.end()) + len(text))
 
 
+def code(rest: str) -> Value | None:
+    """A reference number: the next word, which has a digit; the colon may be missing."""
+    match = _CODE.match(rest)
+    if not match or len(match["code"]) > 60:
+        return None
+    text = match["code"].rstrip(".)）")
+    return Value(text=text, end=match.start("code") + len(text))
+
+
 def money(rest: str) -> Value | None:
     """The amount that belongs to the label: close by, in its sentence, before any other label of money."""
-    unit = re.match(r"\s*[（(][^）)]*元\s*[）)]", rest)
+    unit = re.match(r"\s*[（(][^）)]*(?:元|USD|US\$|EUR|GBP|CNY|RMB|[£€$])\s*[）)]", rest, re.IGNORECASE)
     cell = re.match(r"\s*[（(][^）)]*[）)]\s*[:：\t]\s*([\d,，.]+\d)(?![\d万])", rest)
     if unit and cell and (value := bare(cell.group(1), unit.group())):
         return Value(text=cell.group(1) + unit.group().strip(), end=cell.end(), normal=_money(value))

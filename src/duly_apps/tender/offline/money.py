@@ -31,6 +31,11 @@ _AMOUNT = re.compile(
     rf"(?P<after>{_AFTER})?",
     re.IGNORECASE,
 )
+_UNIT = re.compile(
+    r"[（(]\s*(?:单位[:：]\s*)?(?:人民币|in )?(万|亿|百万|thousand|million)?\s*"
+    r"(元|美元|USD|US\$|EUR|GBP|CNY|RMB|[£€$])\s*[）)]",
+    re.IGNORECASE,
+)
 _NUMERALS = ("零〇", "一壹", "二贰貳两", "三叁參", "四肆", "五伍", "六陆陸", "七柒", "八捌", "九玖")
 _DIGITS = {char: value for value, chars in enumerate(_NUMERALS) for char in chars}
 _ABSURD = 10**15  # beyond any tender, and still exact in JSON
@@ -61,10 +66,11 @@ def amounts(text: str) -> Iterator[Money]:
 def bare(text: str, unit_words: str) -> Money | None:
     """The amount of a cell that holds only a number, its unit given by a column head such as （万元）."""
     match = re.fullmatch(r"\s*(\d[\d,，]*(?:\.\d+)?)\s*", text)
-    unit = re.search(r"[（(]\s*(?:人民币)?(万|亿|百万)?(元|美元)\s*[）)]", unit_words)
+    unit = _UNIT.search(unit_words)
     if not match or not unit:
         return None
-    amount = _plain(Decimal(re.sub("[,，]", "", match.group(1))) * _UNITS.get(unit.group(1) or "", 1))
+    number = Decimal(re.sub("[,，]", "", match.group(1)))
+    amount = _plain(number * _UNITS.get((unit.group(1) or "").lower(), 1))
     return Money(amount=amount, currency=_currency(unit.group(2)), start=match.start(1), end=match.end(1))
 
 

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 _STARRED = re.compile(r"(?:^|\t)(?:[（(]?[\d一二三四五六七八九十.]{0,6}[）)、.]?\s*)[★▲※](?!\s*(?:号|条款))")
 _SENTENCES = {
-    "rejection": r"否决(?:其)?投标|(?:作|为|按)?废标(?:处理)?|投标无效|无效投标|拒收|不予受理|廢標"
+    "rejection": r"否决(?:其)?投标|(?:将|应|予以|应当)(?:被)?(?:否决|拒绝)(?!权)"
+    r"|(?:作|为|按)?废标(?:处理)?|投标无效|无效投标|拒收|不予受理|廢標"
     r"|取消(?:其)?(?:投标|中标)资格|(?:shall|will|may) be (?:rejected|disqualified|excluded)|non-responsive",
     "damages": r"违约金|違約金|liquidated damages|penalt(?:y|ies)",
     "forfeit": r"保证金[^。；]{0,12}(?:不予退还|不退还|予以没收)|(?:security|bond)[^.;]{0,20}forfeit",

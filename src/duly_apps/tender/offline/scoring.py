@@ -18,14 +18,19 @@ _METHOD = re.compile(
     re.IGNORECASE,
 )
 _POINTS = re.compile(
-    r"^(?:最高)?(?:分\s*[值数]|满分|权重|得分|配分|(?:max(?:imum)? )?(?:points|score|marks)|weight)",
+    r"^(?:最高|标准|评审)?(?:分$|分\s*[值数]|满分|权重|得分|配分"
+    r"|(?:max(?:imum)? )?(?:points|score|marks)|weight)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"^(?:满分)?\s*(\d{1,3}(?:\.\d+)?)\s*(?:分|%|points)?$")
 _SUM = re.compile(r"合计|总计|总分|小计|total", re.IGNORECASE)
 _IN_TEXT = re.compile(
-    r"^(?:[（(]?[一二三四五六七八九十\d]{1,3}[）)、.．]?\s*)?([^\t，。；:：（(]{2,20})[（(:：]\s*(?:满分)?(\d{1,3})\s*分\s*[）)]?$"
+    r"^(?:[（(]?(?:[一二三四五六七八九十\d]{1,3}|[a-z])[）)、.．]\s*|[-–•●]\s*)?"
+    r"([^\t，。；：:（(\d]{2,60}?)\s*(?:[（(:：]|[-–—]\s)\s*(?:满分|最高)?\s*(\d{1,3})"
+    r"\s*(?:分|%|points|marks)",
+    re.IGNORECASE,
 )
+_OWN_POINTS = re.compile(r"\s*[（(]\s*(?:满分|最高)?\d{1,3}\s*(?:分|%|points)\s*[）)]$")
 
 
 def scoring(corpus: Corpus) -> list[Finding]:
@@ -53,17 +58,38 @@ def _from_table(corpus: Corpus) -> list[Finding]:
 
 def _name(cells: list[str], index: int) -> str:
     """The first cell, other than the points, that holds a word."""
-    return next((c.strip() for n, c in enumerate(cells) if n != index and re.search(r"[^\W\d_]", c)), "")
+    name = next((c.strip() for n, c in enumerate(cells) if n != index and re.search(r"[^\W\d_]", c)), "")
+    return _OWN_POINTS.sub("", name)
 
 
 def _from_text(corpus: Corpus) -> list[Finding]:
     title = re.compile(r"评[分标审](?:办法|标准|细则|方法)|evaluation|scoring", re.IGNORECASE)
-    found = []
-    for passage in corpus.section(title):
-        match = _IN_TEXT.match(passage.text)
-        if match and not _SUM.search(match.group(1)):
-            found.append(_criterion(match.group(1).strip(), float(match.group(2)), passage))
-    return found
+    found = [one for passage in corpus.section(title) if (one := _one_in_text(passage))]
+    return found if len(found) > 1 else _run_of_100(corpus)
+
+
+def _run_of_100(corpus: Corpus) -> list[Finding]:
+    """Paragraphs one after the other, anywhere, whose points make exactly 100: a scale."""
+    run: list[Finding] = []
+    total = 0.0
+    for passage in corpus.passages:
+        one = _one_in_text(passage)
+        if one is None:
+            run, total = [], 0.0
+            continue
+        total += one.normal["points"]
+        if total <= 100:  # past it, the rest of this run is only passed over
+            run.append(one)
+        if total == 100 and len(run) > 1:
+            return run
+    return []
+
+
+def _one_in_text(passage: Passage) -> Finding | None:
+    match = _IN_TEXT.match(passage.text)
+    if not match or _SUM.search(match.group(1)):
+        return None
+    return _criterion(match.group(1).strip(), float(match.group(2)), passage)
 
 
 def _criterion(name: str, points: float, passage: Passage) -> Finding:

@@ -24,8 +24,8 @@ from duly.model.schedule import Schedule, schedule_wire
 from duly.model.state import Status
 from duly.model.task import Task
 from duly.observe.deliveries import delivery_wire
-from duly.observe.gates import gate_wire
 from duly.observe.figures import figures_wire
+from duly.observe.gates import gate_wire
 from duly.observe.limits import limit_wire
 from duly.observe.queues import queue_wire
 from duly.observe.shares import share_wire

@@ -135,7 +135,7 @@ class LimitDesk(Protocol):
 
 
 class AccountDesk(Protocol):
-    """What an administrator does with API keys, and the audit log."""
+    """What an administrator does with API keys, the audit log, and the ledger of model calls."""
 
     async def make(self, words: Json) -> Json:
         """A new key; `key` is its text."""
@@ -155,6 +155,10 @@ class AccountDesk(Protocol):
 
     async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
         """The newest lines: who did what to what."""
+        ...
+
+    async def usage(self, by: str, wanted: Mapping[str, str]) -> Json:
+        """What model calls have cost: {by, rows, more}."""
         ...
 
 

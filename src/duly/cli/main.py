@@ -23,6 +23,7 @@ from duly.cli import (
     submit,
     tasks,
     token,
+    usage,
 )
 from duly.cli.shell import Shell
 
@@ -55,6 +56,7 @@ failed.register(app)
 queue.register(app)
 share.register(app)
 limit.register(app)
+usage.register(app)
 endpoint.register(app)
 deliveries.register(app)
 doctor.register(app)

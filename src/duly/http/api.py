@@ -40,6 +40,7 @@ from duly.http import (
     tickets,
     timeline,
     uploads,
+    usage,
 )
 from duly.http.audited import Audited
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
@@ -92,7 +93,7 @@ def create_api(
     )
     operators = (bulk, queues, limits, shares, scale, keys, audited)
     live = (streams, sockets, tickets)
-    callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
+    callers = (timeline, tasks, batches, files, uploads, schedules, sessions, usage)
     delivered = (inbox, endpoints, deliveries)
     for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)

@@ -135,6 +135,7 @@ RULES: dict[str, Rule] = {
     "GET /api/shares": _OPERATE,
     "PUT /api/shares": _operates("share.put"),
     "DELETE /api/shares": _operates("share.clear"),
+    "GET /api/usage": _READ,
     "GET /api/limits": _OPERATE,
     "GET /api/limits/{name}": _OPERATE,
     "PUT /api/limits/{name}": _operates("limit.put"),

@@ -38,6 +38,7 @@ class App:
             retention_ms=round(settings.retention_days * 86_400_000),
             audit_ms=round(settings.audit_days * 86_400_000),
             upload_ms=round(settings.upload_days * 86_400_000),
+            ledger_ms=round(settings.ledger_days * 86_400_000),
             public_url=settings.public_url.rstrip("/"),
         )
         self.database = Database(
@@ -55,7 +56,7 @@ class App:
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
         self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)
-        self.models = ModelDesk(settings.llm, emit=self.emit, clock=self.clock)
+        self.models = ModelDesk(settings.llm, self.database, emit=self.emit, clock=self.clock)
         self._credentials: credentials.Credentials | None = None
 
     async def start(self) -> None:

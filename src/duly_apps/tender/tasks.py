@@ -13,7 +13,7 @@ from duly.documents import Document, DocumentError, from_text, read
 from . import duly
 from .analyser import Analyser
 from .language import language_of
-from .offline.engine import OfflineAnalyser
+from .model import chosen
 
 JsonObject = dict[str, Any]
 
@@ -33,7 +33,8 @@ async def bidding_analysis(
     await ctx.progress(0.02, f"reading {name}")
     document = Document.from_json(await ctx.step("read", read_source))
     await ctx.log("document read", pages=document.pages, characters=len(document.text))
-    return await analyse(ctx, document, name, OfflineAnalyser())
+    steps, analyser = chosen(ctx)
+    return await analyse(steps, document, name, analyser)
 
 
 async def analyse(ctx: Context, document: Document, name: str, analyser: Analyser) -> JsonObject:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Field
 
-from duly import Context
+from duly import Context, Fail
 from duly.documents import split
 from duly.llm.prompts import Prompt
 
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 VERSION = "1"
 #: `model`, or `offline` (the default); and which model, if not whichever the router chooses.
 ENGINE_ENV, MODEL_ENV = "TENDER_ENGINE", "TENDER_MODEL"
-#: Characters of a part.
-PART = 6000
+#: Characters of a part, and of the shortest quote that is believed, without spaces.
+PART, SHORTEST = 6000, 4
 #: What a section may find; what stands before None and was not found is listed with the value null.
 KEYS: dict[str, tuple[str | None, ...]] = {
     "project": ("name", "number", "purchaser", "agency", "procedure"),
@@ -93,7 +93,7 @@ def chosen(ctx: Context) -> tuple[Any, Analyser]:
     """The context and the engine that the environment asks for."""
     engine = os.environ.get(ENGINE_ENV, "offline")
     if engine not in ("offline", "model"):
-        raise ValueError(f"{ENGINE_ENV} is offline or model, not {engine!r}")
+        raise Fail("unknown_engine", f"{ENGINE_ENV} is offline or model, not {engine!r}")
     return (Passing(ctx), ModelAnalyser(ctx)) if engine == "model" else (ctx, OfflineAnalyser())
 
 
@@ -172,11 +172,12 @@ class ModelAnalyser:
 
 
 def place(quote: str, text: str) -> tuple[int, int] | None:
-    """Where a quote stands in a text, whatever spaces a model made of line ends; None: it is not there."""
-    words = quote.split()
-    if not words:
+    """Where a quote stands in a text, whatever spaces a model made of line ends; None: it is not there, or so
+    short that it would be anywhere."""
+    letters = "".join(quote.split())
+    if len(letters) < SHORTEST:
         return None
-    match = re.search(r"\s*".join(re.escape(letter) for letter in "".join(words)), text)
+    match = re.search(r"\s*".join(map(re.escape, letters)), text)
     return match.span() if match else None
 
 

@@ -1,8 +1,8 @@
 """A tender analysed by a model, its worker killed half-way, and what the model's server billed.
 
-`make demo-llm`. The model is `duly fake-llm`: scripted, no model is asked, and its prices are made up. All else
+`make demo-llm`. The model is `duly fake-llm`: scripted, no model is asked, its prices are made up. All else
 is real: a `duly serve` with the tender desk, a PDF handed in over HTTP, a `kill -9` in the middle. The bill,
-kept by the other side, must show each call once. Prints one JSON line last; exits 1 when that does not hold.
+kept by the other side, must show each call once. Prints one JSON line last; exits 1 if that does not hold.
 """
 
 from __future__ import annotations

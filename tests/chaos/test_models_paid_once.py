@@ -7,10 +7,10 @@ answer never came here; it is on the bill, and no database could know (decision 
 from __future__ import annotations
 
 import json
+import os
 import random
 import tempfile
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ LATENCY = 0.1
 async def server(request: pytest.FixtureRequest) -> AsyncIterator[File | Server]:
     """A file, or a server of this run's own, which it may kill; another user runs it, who must get there."""
     with tempfile.TemporaryDirectory(prefix="duly-paid-") as name:
-        Path(name).chmod(0o755)
+        os.chmod(name, 0o755)  # noqa: PTH101, S103 - nothing is in it that others must not see
         one = DATABASES[request.param](Path(name))
         await one.start()
         yield one
@@ -69,7 +69,7 @@ async def test_each_recorded_answer_is_paid_once(server: File | Server, tmp_path
         known: dict[tuple[str, int], str] = {}
         for chapter in range(CHAPTERS):
             begun = model.book.number
-            await until(partial(asked, model, chapter), 60)
+            await until(lambda number=chapter: asked(model, number), 60)
             await struck(worker, model.book, model.book.number + draw.randrange(SECTIONS - 1))
             if chapter in CRASHES:
                 await server.crash()

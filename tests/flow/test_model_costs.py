@@ -9,6 +9,7 @@ import pytest
 
 from duly import Context, Duly, Retry, testing
 from duly.failpoints import VARIABLE
+from duly.llm.fake.server import FakeServer
 from duly.llm.prompts import Prompt
 from duly.observe import usage
 from duly.observe.why import why
@@ -115,22 +116,25 @@ async def test_a_used_up_budget_ends_the_task(
     async with fake() as server:
         settings = table(server, prices={"scripted-1": PRICE}, **budget(**words))
         async with testing.harness(duly, tmp_path, llm=settings) as harness:
-            made = []
-            for _ in calls:
-                before = server.book.number
-                task = await harness.submit("summary", {"sections": 3}, owner="ann", tenant="acme")
-                await harness.run_until_idle()
-                made.append(server.book.number - before)
-                if made[-1] == 3:
-                    await harness.assert_completed(task.id)
-                    continue
-                ended = await harness.assert_failed(task.id, "budget_exceeded")
-                assert ended.retry_count == 0
-                now = harness.app.clock.now_ms()
-                reason = (await why(harness.app.database, task.id, now_ms=now)).reasons[0]
-                assert f"{words['of']} " in str(reason.text_en)
-                assert "模型调用预算已用完" in reason.text_zh
+            made = [await asked(harness, server, str(words["of"])) for _ in calls]
     assert made == calls
+
+
+async def asked(harness: Harness, server: FakeServer, of: str) -> int:
+    """How many of three calls a task could make; if not all, it says which budget is used up."""
+    before = server.book.number
+    task = await harness.submit("summary", {"sections": 3}, owner="ann", tenant="acme")
+    await harness.run_until_idle()
+    made = server.book.number - before
+    if made == 3:
+        await harness.assert_completed(task.id)
+        return made
+    ended = await harness.assert_failed(task.id, "budget_exceeded")
+    assert ended.retry_count == 0
+    told = await why(harness.app.database, task.id, now_ms=harness.app.clock.now_ms())
+    assert f"{of} " in told.summary
+    assert "模型调用预算已用完" in told.reasons[0].text_zh
+    return made
 
 
 async def test_a_budget_of_a_day_is_full_again_the_next(tmp_path: Path) -> None:

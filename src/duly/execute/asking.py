@@ -98,8 +98,9 @@ class Models:
         `messages`: a text, or as OpenAI writes them. `model`: a provider's name or a model's; none: whom the
         router chooses. `schema`: a Pydantic model, or any type that Pydantic knows; what the answer holds is
         its `value`, and an answer that does not fit is asked for once more, with what was wrong. `prompt`:
-        the id and version of the prompt's file, which messages of a `duly.llm.prompts.Prompt` bring along. `offline`: what answers instead of a model, by rules, at a
-        provider of kind offline. `options` go to the provider: temperature, max_tokens …
+        the id and version of the prompt's file; messages of a `duly.llm.prompts.Prompt` bring theirs along.
+        `offline`: what answers instead of a model, by rules, at a provider of kind offline. `options` go to
+        the provider: temperature, max_tokens …
 
         Raises:
             ModelFailed: no provider will answer, or twice the answer did not fit, or a budget is used up.

@@ -19,7 +19,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test services conformance check full chaos faults security power planted eval-tender suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
+.PHONY: help install demo demo-llm test services conformance check full chaos faults security power planted eval-tender suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -42,6 +42,9 @@ $(STAMP): locks/dev.txt pyproject.toml
 
 demo: install ## Hand in a document and watch its task run: make demo FILE=tender.pdf
 	@$(BIN)/duly demo $(if $(FILE),--file "$$FILE")
+
+demo-llm: install ## Analyse a tender with a scripted model, kill the worker, look at its bill: one JSON line
+	@$(BIN)/python scripts/demo_llm.py $(ARGS)
 
 test: install ## Run the tests that need nothing but this machine and a minute
 	@$(BIN)/pytest $(SPREAD) $(SLOWEST) -m "$(QUICK)"

@@ -137,6 +137,9 @@ class Settings(BaseSettings):
     retention_days: float = Field(
         30, gt=0, description="How long an ended task is kept, unless its type or it says otherwise."
     )
+    ledger_days: float = Field(
+        400, gt=0, description="How long it is kept what model calls cost, whatever becomes of their tasks."
+    )
     reserve: int = Field(
         8_388_608,
         ge=0,

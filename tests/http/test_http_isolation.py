@@ -41,6 +41,8 @@ OTHERS = {
     ("GET", "/api/notifications/stats"),
     ("POST", "/api/notifications/read"),
     ("POST", "/api/uploads"),
+    # Whose calls: test_http_usage.
+    ("GET", "/api/usage"),
     # Who signs in shows his token, or his cookie: test_http_sessions.
     ("POST", "/api/session"),
     ("GET", "/api/session"),

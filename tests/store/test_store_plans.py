@@ -94,6 +94,7 @@ INTENDED = {
     "session_leave": {"worker"},
     "session_start": {"limits", "queue"},
     "sessions_expired": {"worker_living"},
+    "spend": set(),
     "steps": set(),
     "submit": {"task", "task_idempotency", "task_claim", "task_ticket", "share", "delivery_task"},
     "submit_plain": {"task", "task_claim", "task_ticket", "share"},

@@ -33,6 +33,13 @@ def accepted() -> list[Submission]:
     return [submission(**words, **(keyed if number % 2 else {})) for number in range(BATCH)]
 
 
+def paid() -> list[dict[str, Any]]:
+    """Answers of models."""
+    words = {"step": "s", "n": 1, "attempt": 1, "tenant": "t", "owner": "o", "task_type": "a", "prompt": "p"}
+    more = {"provider": "p", "model": "m", "tries": 1, "duration_ms": 1, "kept": 1, "day": 1}
+    return [{"task_id": id_, **words, **more} for id_ in ids("running")]
+
+
 def _places(places: tuple[int, ...]) -> dict[str, Any]:
     given = heads.given("queue1", places)
     return {**given, "places": json.dumps(given["places"])}
@@ -146,6 +153,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "share_set": ([{"tenant": "", "owner": "owner1", "weight": 2}], {}),
     "upload": ([{"sha256": id_.rjust(64, "0")} for id_ in ids("pending")], {}),
     "startable": (["type1", "type2"], FRONT),
+    "spend": (paid(), {}),
     "startable#from their places": (["type1", "type2"], PLACES),
     "startable#of an unknown type": (["strange"], FRONT),
     "startable_suspects": (["type1", "type2"], {"queue": "queue1"}),

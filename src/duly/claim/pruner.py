@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from duly.model.errors import NotReady
 from duly.model.events import Emit
-from duly.store import audit, buckets, limit_care, uploads
+from duly.store import audit, buckets, ledger, limit_care, uploads
 from duly.store.database import Database
 from duly.store.reserve import Reserve
 from duly.store.retention import FRONT, Expired, expired, forget_sessions, prunable, prune
@@ -113,6 +113,7 @@ class Pruner:
         self.sessions = await self._database.write(forget_sessions, None)
         await self._database.write(limit_care.forget, None)
         await self._database.write(audit.forget, None)
+        await self._database.write(ledger.forget, None)
         await self._database.write(buckets.forget, None)
         self.uploads = await self._forget_uploads()
         if self.tasks or self.sessions or self.uploads:

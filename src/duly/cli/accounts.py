@@ -1,4 +1,4 @@
-"""Keys and the audit log, at the database and behind a server's API; a part of `local` and `remote`."""
+"""Keys, audit log and ledger, at the database and behind a server's API; a part of `local` and `remote`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import cast
 from urllib.parse import quote
 
 from duly.cli.desk import Json
+from duly.observe import usage
 from duly.observe.accounts import audit_wire, key_wire
 from duly.runtime.app import App
 from duly.store import audit
@@ -46,6 +47,10 @@ class LocalAccounts:
         """The newest lines of the audit log."""
         found = await self._app.database.read(audit.page, Search(**wanted), limit=limit)
         return [audit_wire(row) for row in found]
+
+    async def usage(self, by: str, wanted: Mapping[str, str]) -> Json:
+        """What model calls have cost."""
+        return await usage.usage(self._app.database, usage.search(by, wanted))
 
 
 def _who() -> Entry:
@@ -88,3 +93,7 @@ class HttpAccounts:
         """The newest lines of the audit log."""
         query = {**wanted, "limit": str(limit)}
         return cast("list[Json]", (await self._ask("GET", "/api/audit", query=query))["lines"])
+
+    async def usage(self, by: str, wanted: Mapping[str, str]) -> Json:
+        """What model calls have cost."""
+        return await self._ask("GET", "/api/usage", query={"by": by, **wanted})

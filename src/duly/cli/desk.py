@@ -155,7 +155,7 @@ class GateDesk(Protocol):
 
 
 class AccountDesk(Protocol):
-    """What an administrator does with API keys, and the audit log."""
+    """What an administrator does with API keys, the audit log, and the ledger of model calls."""
 
     async def make(self, words: Json) -> Json:
         """A new key; `key` is its text."""
@@ -175,6 +175,10 @@ class AccountDesk(Protocol):
 
     async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
         """The newest lines: who did what to what."""
+        ...
+
+    async def usage(self, by: str, wanted: Mapping[str, str]) -> Json:
+        """What model calls have cost: {by, rows, more}."""
         ...
 
 

@@ -25,6 +25,7 @@ from duly.cli import (
     submit,
     tasks,
     token,
+    usage,
 )
 from duly.cli.shell import Shell
 
@@ -58,6 +59,7 @@ queue.register(app)
 share.register(app)
 limit.register(app)
 gate.register(app)
+usage.register(app)
 endpoint.register(app)
 deliveries.register(app)
 doctor.register(app)

@@ -15,7 +15,7 @@ from duly.execute.steps import Place, StepBook, outside_steps
 from duly.execute.waiting import Parking
 from duly.failpoints import failpoint
 from duly.model import structured, wire
-from duly.model.chat import ChatAnswer, ChatRequest, ModelFailed
+from duly.model.chat import ChatAnswer, ChatRequest, Messages, ModelFailed, Paid
 from duly.model.errors import InvalidInput
 from duly.model.events import EventType
 from duly.model.task import Claimed, Step
@@ -50,7 +50,9 @@ class AskPen(Protocol):
 
     async def chat(self, request: ChatRequest) -> ChatAnswer: ...
 
-    async def record(self, step: Step) -> None: ...
+    async def record(self, step: Step, paid: Paid | None = None) -> None: ...
+
+    async def spend(self, paid: Paid) -> None: ...
 
     async def leaving(self) -> bool: ...
 
@@ -96,11 +98,12 @@ class Models:
         `messages`: a text, or as OpenAI writes them. `model`: a provider's name or a model's; none: whom the
         router chooses. `schema`: a Pydantic model, or any type that Pydantic knows; what the answer holds is
         its `value`, and an answer that does not fit is asked for once more, with what was wrong. `prompt`:
-        the id and version of the prompt's file. `offline`: what answers instead of a model, by rules, at a
-        provider of kind offline. `options` go to the provider: temperature, max_tokens …
+        the id and version of the prompt's file; messages of a `duly.llm.prompts.Prompt` bring theirs along.
+        `offline`: what answers instead of a model, by rules, at a provider of kind offline. `options` go to
+        the provider: temperature, max_tokens …
 
         Raises:
-            ModelFailed: no provider will answer, or twice the answer did not fit.
+            ModelFailed: no provider will answer, or twice the answer did not fit, or a budget is used up.
             ModelAway, ModelPaused: none can answer now; leave them alone, and the task is tried again.
             ReplayMismatch: something else was recorded here.
         """
@@ -117,11 +120,13 @@ class Models:
             task_type=self._claimed.task_type,
             task_id=self._claimed.id,
             step=places[0].name,
+            tenant=self._claimed.tenant,
+            owner=self._claimed.owner,
             schema=shape,
             options=options,
             streams=schema is None,
         )
-        asked = _Asked(request, schema, prompt or _prompt_id(said), offline)
+        asked = _Asked(request, schema, prompt or _prompt_id(messages, said), offline)
         return self._chat(places, asked)
 
     async def _chat(self, places: list[Place], asked: _Asked) -> Chat:
@@ -146,14 +151,16 @@ class Models:
         answer = await self._pen.chat(asked.request)
         failpoint("chat.answered")
         words = asked.words(answer)
+        paid = Paid(step=place.name, n=place.n, prompt=asked.prompt, answer=answer)
         if words.get("problem") is not None and (last or answer.finish_reason == "length"):
             # Not recorded: who lets the task run once more wants another answer.
+            await self._pen.spend(paid)
             await self._count(place, answer)
             code = "answer_cut" if answer.finish_reason == "length" else "invalid_answer"
             raise ModelFailed(f"step {place.name!r}: {words['problem']}", code=code)
         text = wire.dumps(words, what=f"the answer of step {place.name!r}")
         took = round(answer.duration_ms)
-        await self._pen.record(place.step(self._claimed.attempt, value=text, duration_ms=took))
+        await self._pen.record(place.step(self._claimed.attempt, value=text, duration_ms=took), paid)
         failpoint("chat.recorded")
         await self._count(place, answer)
         return words
@@ -226,8 +233,10 @@ def _messages(given: str | Sequence[Message]) -> list[dict[str, Any]]:
     return said
 
 
-def _prompt_id(messages: Sequence[Message]) -> str:
-    return f"sha256:{hashlib.sha256(wire.dumps(messages).encode()).hexdigest()[:16]}"
+def _prompt_id(given: str | Sequence[Message], said: Sequence[Message]) -> str:
+    if isinstance(given, Messages):
+        return given.prompt
+    return f"sha256:{hashlib.sha256(wire.dumps(said).encode()).hexdigest()[:16]}"
 
 
 class BlockingAsking:

@@ -23,7 +23,7 @@ from duly.execute.context import BlockingContext, Context, Pen, Threads
 from duly.execute.family import Asked
 from duly.execute.steps import StepBook
 from duly.execute.verdict import raised, returned
-from duly.model.chat import ChatAnswer, ChatRequest
+from duly.model.chat import ChatAnswer, ChatRequest, Paid
 from duly.model.errors import DulyError
 from duly.model.events import EventType, current_task
 from duly.model.job import JobState, Word
@@ -118,8 +118,11 @@ class _Pipe:
             raise error
         return value
 
-    async def record(self, step: Step) -> None:
-        await asyncio.to_thread(self._ask, "record", step)
+    async def record(self, step: Step, paid: Paid | None = None) -> None:
+        await asyncio.to_thread(self._ask, "record", step, paid)
+
+    async def spend(self, paid: Paid) -> None:
+        await asyncio.to_thread(self._ask, "spend", paid)
 
     async def wait(self, step: Step, delay_ms: int | None) -> Step:
         found: Step = await asyncio.to_thread(self._ask, "wait", step, delay_ms)

@@ -15,12 +15,12 @@ from duly.execute.conclusion import seconds_left
 from duly.execute.family import FamilyPen
 from duly.execute.means import NONE, Means
 from duly.failpoints import failpoint
-from duly.model.chat import ChatAnswer, ChatRequest
+from duly.model.chat import ChatAnswer, ChatRequest, Paid
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
 from duly.model.job import JobState, Word
 from duly.model.task import Claimed, Step
-from duly.store import blobs, jobs, journal, waits
+from duly.store import blobs, jobs, journal, ledger, waits
 from duly.store.database import Database
 
 GATHER_SECONDS = 0.25
@@ -62,20 +62,31 @@ class Journal(FamilyPen):
         self._flushing = asyncio.Lock()
         self._background: set[asyncio.Task[None]] = set()
 
-    async def record(self, step: Step) -> None:
-        """Remembers a step; returns when it is on stable storage.
+    async def record(self, step: Step, paid: Paid | None = None) -> None:
+        """Remembers a step, and what it cost; returns when both are on stable storage.
 
         Raises:
             LeaseLost: another attempt owns the task; the step was not kept.
         """
         failpoint("step.before_record")
         claimed = self._claimed
-        item = journal.StepRecord(id=claimed.id, attempt=claimed.attempt, step=step, version=self._version)
+        item = journal.StepRecord(
+            id=claimed.id,
+            attempt=claimed.attempt,
+            step=step,
+            version=self._version,
+            paid=None if paid is None else ledger.entry(claimed, paid),
+        )
         self._check(await self._surely(journal.record_steps, item))
         self._emit(
             "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms
         )
         failpoint("step.recorded")
+
+    async def spend(self, paid: Paid) -> None:
+        """Enters in the ledger an answer that is not remembered; returns when it is on stable storage."""
+        if (item := ledger.entry(self._claimed, paid)) is not None:
+            await self._surely(ledger.enter, item)
 
     async def wait(self, step: Step, delay_ms: int | None) -> Step:
         """Remembers a wait and answers how it stands.

@@ -42,6 +42,7 @@ from duly.http import (
     tickets,
     timeline,
     uploads,
+    usage,
 )
 from duly.http.audited import Audited
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
@@ -94,7 +95,7 @@ def create_api(
     )
     operators = (bulk, queues, limits, gates, shares, scale, monitoring, keys, audited)
     live = (streams, sockets, tickets)
-    callers = (timeline, tasks, batches, files, uploads, schedules, sessions)
+    callers = (timeline, tasks, batches, files, uploads, schedules, sessions, usage)
     delivered = (inbox, endpoints, deliveries)
     for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)

@@ -64,6 +64,8 @@ _SENTENCES = {
     r"send the body as application/json in UTF-8": "请以 UTF-8 编码的 application/json 发送请求体",
     r"compressed bodies are not accepted": "不接受压缩的请求体",
     r"deadline lies in the past": "deadline 已经过去",
+    r"by: (.+) is none of (.+)": r"by：\1 不在 \2 之中",
+    r"(since|until) is a day, as (\S+), not (.+)": r"\1 必须是日期，例如 \2，而不是 \3",
     r"priority must be 1\.\.10, not (.+)": r"priority 必须是 1..10，而不是 \1",
     r"max_retries must be 0\.\.100, not (.+)": r"max_retries 必须是 0..100，而不是 \1",
     r"(\w+) must be a whole number, not (.+)": r"\1 必须是整数，而不是 \2",

@@ -140,6 +140,7 @@ RULES: dict[str, Rule] = {
     "GET /api/gates/{name}": _READ,
     "POST /api/gates/{name}/close": _operates("gate.close"),
     "POST /api/gates/{name}/open": _operates("gate.open"),
+    "GET /api/usage": _READ,
     "GET /api/limits": _OPERATE,
     "GET /api/limits/{name}": _OPERATE,
     "PUT /api/limits/{name}": _operates("limit.put"),

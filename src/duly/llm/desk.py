@@ -15,7 +15,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from tenacity.wait import wait_random_exponential
 
 from duly.clock import Clock, iso
-from duly.llm import tokens
+from duly.llm import pricing, tokens
 from duly.llm.alone import Alone
 from duly.llm.client import Client, Raw
 from duly.llm.failures import Kind, RequestFailed
@@ -47,7 +47,7 @@ class Desk:
         environ: Mapping[str, str] | None = None,
     ) -> None:
         keys = os.environ if environ is None else environ
-        self._table, self._emit, self._clock = table, emit, clock
+        self.table, self._emit, self._clock = table, emit, clock
         told: dict[str, Any] = {"closed": self._closed, "opened": self._opened}
         gates = Alone(table, providers, **told)
         if database is not None:
@@ -73,7 +73,7 @@ class Desk:
         """
         call = _Call(self, request, told)
         retrying = AsyncRetrying(
-            stop=stop_after_attempt(self._table.tries),
+            stop=stop_after_attempt(self.table.tries),
             wait=self._pause(call),
             retry=retry_if_exception(call.may_go_on),
             reraise=True,
@@ -85,7 +85,7 @@ class Desk:
         return answer
 
     def _pause(self, call: _Call) -> Any:
-        grows = wait_random_exponential(multiplier=self._table.backoff, max=LONGEST_PAUSE)
+        grows = wait_random_exponential(multiplier=self.table.backoff, max=LONGEST_PAUSE)
         return lambda state: grows(state) if call.none_is_fresh(state) else 0
 
     def _verdict(self, request: ChatRequest, error: RequestFailed) -> Exception:
@@ -113,6 +113,7 @@ class Desk:
             model=lane.provider.model_for(request.model),
             prompt_tokens=tokens.of_messages(request.messages),
             timestamp=iso(self._clock.now_ms()),
+            messages=request.messages if self.table.log_texts else None,
         )
 
     def answered(self, request: ChatRequest, lane: Turn, started: float, end: Raw | RequestFailed) -> float:
@@ -131,6 +132,7 @@ class Desk:
             response_tokens=used.completion_tokens if used else None,
             error=None if isinstance(end, Raw) else end.failure.message,
             error_code=None if isinstance(end, Raw) else end.failure.code,
+            text=end.text if self.table.log_texts and isinstance(end, Raw) else None,
         )
         return took
 
@@ -192,7 +194,7 @@ class _Call:
         provider = lane.provider
         asked, used = provider.model_for(self._request.model), raw.usage
         model = raw.model or asked
-        cost = provider.cost(model, used) or provider.cost(asked, used)
+        cost = pricing.cost(provider, (model, asked), used, look_up=self._desk.table.price_lookup)
         return ChatAnswer(
             text=raw.text,
             finish_reason=raw.finish_reason,

@@ -6,11 +6,13 @@ Keys are never written there: `key_env` names the variable that holds one.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from duly.config import SettingsError
+from duly.llm.budgets import Budget
 from duly.model.chat import Usage
 
 #: The longest that a call may take whose configuration says 0, for ever: a day.
@@ -83,6 +85,11 @@ class Provider(_Table):
         """The longest that one request of this task type may take."""
         return self.timeouts.get(task_type, self.timeout) or FOR_EVER
 
+    def is_priced(self, model: str, currency: str) -> bool:
+        """Whether what this model costs is known in this currency; what is offline costs nothing."""
+        price = self.prices.get(model)
+        return self.kind == "offline" or (price is not None and price.currency == currency)
+
     def cost(self, model: str, usage: Usage | None) -> dict[str, Any] | None:
         """What a call cost, or None where the price or the usage is not known."""
         price = self.prices.get(model)
@@ -105,6 +112,11 @@ class LlmTable(_Table):
     cooldown: float = Field(5, gt=0)
     longest_cooldown: float = Field(300, gt=0)
     providers: Mapping[str, Provider] = Field(default_factory=dict)
+    budget: tuple[Budget, ...] = ()
+    #: Whether a price that is not configured is taken from genai-prices (extra `prices`).
+    price_lookup: bool = False
+    #: Whether prompts and answers stand in the log.
+    log_texts: bool = False
 
 
 def read(table: Mapping[str, Any]) -> tuple[LlmTable, list[Provider]]:
@@ -135,10 +147,23 @@ def read(table: Mapping[str, Any]) -> tuple[LlmTable, list[Provider]]:
     return found, providers
 
 
-def warnings(providers: list[Provider]) -> list[str]:
+def warnings(table: LlmTable, providers: list[Provider]) -> list[str]:
     """What is allowed and not advised."""
-    return [
+    told = [
         f"provider {one.name}: a timeout of 0 waits for ever (a day at most)"
         for one in providers
         if one.timeout == 0 or 0 in one.timeouts.values()
     ]
+    currencies = sorted({one.currency for one in table.budget if one.currency})
+    told += [
+        f"provider {one.name}: {model} has no price in {currency}; its calls count for no budget in it"
+        for currency in currencies
+        for one in providers
+        for model in dict.fromkeys(filter(None, (one.model, *one.models)))
+        if not (table.price_lookup and currency == "USD") and not one.is_priced(model, currency)
+    ]
+    if table.log_texts:
+        told.append("log_texts: prompts and answers stand in the log")
+    if table.price_lookup and find_spec("genai_prices") is None:
+        told.append("price_lookup: pip install 'duly[prices]'; until then prices are those configured")
+    return told

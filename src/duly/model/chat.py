@@ -24,6 +24,9 @@ class ChatRequest:
     task_type: str = ""
     task_id: str = ""
     step: str = ""
+    #: Whose budgets it is charged to.
+    tenant: str = ""
+    owner: str = ""
     #: The JSON schema that the answer shall fit.
     schema: Mapping[str, Any] | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -64,6 +67,25 @@ class ChatAnswer:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """An answer as the ledger knows it: which step it is the answer of, and what it cost."""
+
+    step: str
+    n: int
+    prompt: str
+    answer: ChatAnswer
+
+
+class Messages(list[dict[str, Any]]):
+    """The messages that a prompt's file became, and which one that was."""
+
+    def __init__(self, messages: Sequence[Mapping[str, Any]], prompt: str) -> None:
+        super().__init__(dict(one) for one in messages)
+        #: Its id, version and digest.
+        self.prompt = prompt
+
+
 #: Asks a model: what `ctx.llm` is given by the worker.
 Models = Callable[[ChatRequest, Told], Awaitable[ChatAnswer]]
 
@@ -72,6 +94,12 @@ class ModelFailed(DulyError):
     """A model call failed for good; the message says at which provider and why."""
 
     code = "model_failed"
+
+
+class BudgetExceeded(ModelFailed):
+    """A budget for model calls is used up: nothing more is asked."""
+
+    code = "budget_exceeded"
 
 
 class ModelAway(DulyError):

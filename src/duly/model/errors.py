@@ -33,6 +33,7 @@
     ├── ChildFailed                  a child that was gathered failed or was cancelled
     ├── ItemsFailed                  some items of a map failed for good
     ├── ModelFailed, ModelAway, ModelPaused   a model gave no answer (`model.chat`)
+    │   └── BudgetExceeded           it was not asked, for a budget is used up
     └── Fail, Retry, Snooze          raised by handlers (`model.outcome`)
 
 A wrong setting is `duly.config.SettingsError`: configuration lies below this package.

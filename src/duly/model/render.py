@@ -71,6 +71,7 @@ ERROR_TEXTS = {
         "The text in this document cannot be extracted: its character map is broken. Please run OCR on it.",
         "该文件的字符映射表已损坏，提取的文字是乱码，请重新导出或先做文字识别（OCR）。",
     ),
+    "budget_exceeded": ("A budget for model calls is used up: {error}", "模型调用预算已用完：{error}"),
     "unknown_blob": ("The uploaded file is not there: {error}", "上传的文件不存在：{error}"),
 }
 

@@ -39,6 +39,7 @@ class App:
             retention_ms=round(settings.retention_days * 86_400_000),
             audit_ms=round(settings.audit_days * 86_400_000),
             upload_ms=round(settings.upload_days * 86_400_000),
+            ledger_ms=round(settings.ledger_days * 86_400_000),
             public_url=settings.public_url.rstrip("/"),
         )
         self.database = Database(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from duly.clock import Clock
-from duly.llm import providers
+from duly.llm import budgets, providers
 from duly.model.chat import ChatAnswer, ChatRequest, ModelFailed, Told, no_models
 from duly.model.events import Emit
 from duly.store.database import Database
@@ -41,13 +41,19 @@ class ModelDesk:
 
     def warn(self) -> None:
         """Logs what is allowed and not advised."""
-        for line in providers.warnings(self._providers):
+        for line in providers.warnings(self._table, self._providers):
             self._emit("llm.warning", message=line)
 
     async def __call__(self, request: ChatRequest, told: Told) -> ChatAnswer:
-        """The answer; see `duly.llm.desk.Desk`."""
+        """The answer; see `duly.llm.desk.Desk`.
+
+        Raises:
+            BudgetExceeded: nobody was asked.
+        """
         if not self._providers:
             return await no_models(request, told)
+        if any(one.kind != "offline" and one.serves(request.model) for one in self._providers):
+            await budgets.check(self._database, self._table.budget, request)
         if self._desk is None:
             self._desk = self._made()
         return await self._desk(request, told)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from duly.model.events import EventType
 from duly.model.task import Step
-from duly.store import bodies
+from duly.store import bodies, ledger
 from duly.store.transaction import Transaction, compact
 
 
@@ -31,6 +31,8 @@ class StepRecord:
     attempt: int
     step: Step
     version: str | None = None
+    #: What the ledger is told, if it is the answer of a model.
+    paid: ledger.Entry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +74,11 @@ class _Timeline:
 
 
 def record_steps(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:
-    """Remembers each step once, the first value stands; False means *lease lost*, and nothing was written."""
+    """Remembers each step once, the first value stands; False means *lease lost*, and nothing of it is kept
+    but that it was paid for."""
     timelines, owned = fence(tx, items)
+    enter = [ledger.kept(item.paid, mine) for item, mine in zip(items, owned, strict=True) if item.paid]
+    ledger.enter(tx, enter)
     first: dict[tuple[str, str, int], StepRecord] = {}
     for item, mine in zip(items, owned, strict=True):
         if mine:

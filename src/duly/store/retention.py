@@ -1,7 +1,8 @@
 """The verbs that delete: ended tasks with all that belongs to them, and sessions that are long over.
 
 Not hot, so plain Core, and what belongs to a task is asked of the schema: a table with a `task_id` is never
-forgotten. Nothing here decides that a task's time is over but who passes its row as it was seen then.
+forgotten, unless it is said to outlive its tasks. Nothing here decides that a task's time is over but who
+passes its row as it was seen then.
 """
 
 from __future__ import annotations
@@ -18,8 +19,12 @@ from duly.store.transaction import Transaction
 
 task, delivery, notification, worker = schema.task, schema.delivery, schema.notification, schema.worker
 
-#: All that goes with a task, in every table that names one.
-PARTS = tuple(table for table in schema.metadata.sorted_tables if "task_id" in table.c)
+#: What is kept when its task has gone.
+OUTLIVING = frozenset({schema.ledger})
+#: All that goes with a task, in every other table that names one.
+PARTS = tuple(
+    table for table in schema.metadata.sorted_tables if "task_id" in table.c and table not in OUTLIVING
+)
 OWED = ("held", "pending", "sending")
 #: Sessions that a call deletes at most.
 MOST_SESSIONS = 200

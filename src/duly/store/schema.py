@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 
 from duly.store import accounts, columns, steering, surface, tickets
+from duly.store import ledger as ledgers
 from duly.store.columns import HOT, STORAGE, Body, LongText, by_time, index, key, statuses
 
 metadata = columns.metadata
@@ -29,6 +30,7 @@ api_key, audit, web_session = accounts.api_key, accounts.audit, accounts.web_ses
 ticket = tickets.ticket
 bucket, upload, upload_ref = surface.bucket, surface.upload, surface.upload_ref
 endpoint, gate = steering.endpoint, steering.gate
+ledger = ledgers.ledger
 
 task = Table(
     "task",

@@ -31,6 +31,7 @@ class Terms:
     key_ttl_ms: int = 86_400_000
     audit_ms: int = 365 * 86_400_000
     upload_ms: int = 86_400_000
+    ledger_ms: int = 400 * 86_400_000
     public_url: str = ""
 
 

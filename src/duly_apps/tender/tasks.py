@@ -12,7 +12,7 @@ from duly.documents import Document
 
 from . import duly
 from .analyser import Analyser
-from .offline.engine import OfflineAnalyser
+from .model import chosen
 from .source import about, document_of, line
 
 JsonObject = dict[str, Any]
@@ -24,7 +24,8 @@ async def bidding_analysis(
 ) -> JsonObject:
     """Analyses one tender, given as `text` or as an uploaded `file`; the README describes the result."""
     document, name = await document_of(ctx, text, file)
-    return await analyse(ctx, document, name, OfflineAnalyser())
+    steps, analyser = chosen(ctx)
+    return await analyse(steps, document, name, analyser)
 
 
 async def analyse(ctx: Context, document: Document, name: str, analyser: Analyser) -> JsonObject:

@@ -184,8 +184,10 @@ def test_a_wrong_table_tells_all_at_once() -> None:
 
 def test_for_ever_is_warned_of() -> None:
     """A timeout of 0 is allowed, by provider and by task type."""
-    _, some = read({"providers": {"a": {"base_url": "http://x", "timeouts": {"bidding": 0}, "timeout": 60}}})
-    assert len(warnings(some)) == 1
+    table_, some = read(
+        {"providers": {"a": {"base_url": "http://x", "timeouts": {"bidding": 0}, "timeout": 60}}}
+    )
+    assert len(warnings(table_, some)) == 1
     assert (some[0].seconds("bidding"), some[0].seconds("split")) == (86_400, 60)
 
 

@@ -13,6 +13,7 @@ from duly.cli import (
     endpoint,
     failed,
     fake_llm,
+    job,
     key,
     limit,
     prune,
@@ -49,6 +50,7 @@ demo.register(app, START)
 serve.register(app, START)
 submit.register(app, tasks.PANEL)
 batch.register(app, tasks.PANEL)
+job.register(app, tasks.PANEL)
 tasks.register(app)
 schedule.register(app, tasks.PANEL)
 failed.register(app)

@@ -97,6 +97,8 @@ def create_api(
     for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
+    check_known(bulk.jobs.routes)
+    api.include_router(bulk.jobs)
     for router in (script.router, pages.routes(app.declared.app_pages)):
         api.include_router(router)
     for spec in app.declared.route_specs:

@@ -52,6 +52,7 @@ _IF_RANGE = ("If-Range", "The ETag of the version that the range is of.", None)
 _ASKS: dict[tuple[str, str], tuple[tuple[str, str, str | None], ...]] = {
     ("post", "/api/tasks"): (_PREFER, _KEY),
     ("post", "/api/batches"): (_PREFER, _KEY),
+    ("post", "/api/bulk"): (_PREFER, _KEY),
     ("get", "/api/tasks/{task_id}"): (_PREFER, _NONE_MATCH),
     ("get", "/api/batches/{batch_id}"): (_PREFER, _NONE_MATCH),
     ("post", "/api/tasks/{task_id}/signals/{name}"): (_KEY,),

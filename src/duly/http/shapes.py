@@ -116,6 +116,7 @@ ANSWERS: dict[tuple[str, str], str] = {
     ("post", "/api/tasks/cancel"): "Cancelled",
     ("post", "/api/tasks/move"): "Moved",
     ("post", "/api/batches"): "Task",
+    ("post", "/api/bulk"): "Task",
     ("get", "/api/batches"): "Batches",
     ("get", "/api/batches/{batch_id}"): "Task",
     ("post", "/api/uploads"): "Upload",

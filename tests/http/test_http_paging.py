@@ -65,7 +65,7 @@ async def test_every_long_list_has_pages(site: Site) -> None:
 
 
 async def test_the_small_lists_have_pages_too(site: Site) -> None:
-    """Endpoints, deliveries, keys, limits, queues: a row a page, as Link leads; the cursor is the caller's."""
+    """Endpoints, deliveries, keys, limits, queues: as Link leads, and the cursor is the caller's own."""
     async with site.user("ann") as ann, site.user("bob") as bob, site.admin as admin:
         for n in range(3):
             url = f"https://receiver.example/{n}"

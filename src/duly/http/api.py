@@ -50,6 +50,7 @@ from duly.http.permissions import check_known
 from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS
+from duly.http.seats import Seats
 from duly.model.limit import Rate
 from duly.runtime.app import App
 
@@ -89,6 +90,7 @@ def create_api(
         stopping=api.state.stopping,
         feed=Feed(app.database),
         watch=Watch(app.database),
+        seats=Seats(app.settings.stream_limit),
     )
     operators = (bulk, queues, limits, shares, scale, keys, audited)
     live = (streams, sockets, tickets)

@@ -77,7 +77,7 @@ class BulkRequest(TermsRequest):
 
     action: Literal["cancel", "retry", "move"]
     where: Selection = Field(
-        Selection(), description="As the words of a list; `batch` for a batch's members."
+        Selection(), description="As a list's words; `batch`: the members of one."
     )
     ids: list[Name] = Field(default_factory=list, max_length=1000, description="Of these only.")
     to: PlaceRequest = Field(default_factory=PlaceRequest, description="For `move`: where to.")

@@ -13,8 +13,8 @@ ACTIONS = ("cancel", "retry", "move")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkJob:
-    """What is done to which tasks, once somebody has looked at who asks. Only this is accepted as the input of
-    a bulk job: what comes as JSON is not, on whatever way."""
+    """What is done to which tasks, once somebody has looked at who asks. Only this is accepted as a bulk job's
+    input: what comes as JSON is not, on whatever way."""
 
     action: str
     where: Mapping[str, Any]

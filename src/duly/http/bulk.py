@@ -76,9 +76,7 @@ class BulkRequest(TermsRequest):
     """What is done to which tasks; the other words are those of the job: its queue, its deadline, its tags."""
 
     action: Literal["cancel", "retry", "move"]
-    where: Selection = Field(
-        Selection(), description="As a list's words; `batch`: the members of one."
-    )
+    where: Selection = Field(Selection(), description="As a list's words; `batch`: the members of one.")
     ids: list[Name] = Field(default_factory=list, max_length=1000, description="Of these only.")
     to: PlaceRequest = Field(default_factory=PlaceRequest, description="For `move`: where to.")
 

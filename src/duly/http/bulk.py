@@ -73,7 +73,7 @@ class PlaceRequest(BaseModel):
 
 
 class BulkRequest(TermsRequest):
-    """What is done to which tasks; the other words are those of the job: its queue, its deadline, its tags."""
+    """What is done to which tasks; the other words are the job's own: its queue, its deadline, its tags."""
 
     action: Literal["cancel", "retry", "move"]
     where: Selection = Field(Selection(), description="As a list's words; `batch`: the members of one.")

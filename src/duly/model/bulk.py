@@ -13,7 +13,7 @@ ACTIONS = ("cancel", "retry", "move")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BulkJob:
-    """What is done to which tasks, once somebody has looked at who asks. Only this is accepted as a bulk job's
+    """What is done to which tasks, once somebody has looked at who asks. Only this is accepted as a job's
     input: what comes as JSON is not, on whatever way."""
 
     action: str

@@ -30,6 +30,12 @@ expected-statuses = ["2xx", "304", "400", "401", "403", "404", "409", "413", "41
 [checks.negative_data_rejection]
 expected-statuses = ["400", "401", "403", "404", "405", "406", "409", "413", "415", "416", "422", "431"]
 """
+#: Callers besides the administrator, as keys: what they may not do is refused, and nothing breaks.
+OTHERS = {
+    "viewer": {"owner": "ann", "role": "viewer"},
+    "operator": {"owner": "ann", "role": "operator"},
+    "tenant": {"owner": "ann", "tenant": "other"},
+}
 APP = """
 from duly import Duly
 
@@ -90,23 +96,36 @@ def main() -> int:
     parser.add_argument("--small", action="store_true", help="a few cases of each operation")
     parser.add_argument("--only", help="operations whose path this pattern finds")
     parser.add_argument("--report", help="a file for the whole report, as JSON")
+    parser.add_argument("--also", nargs="*", default=[], choices=OTHERS, help="and as these callers")
     parser.add_argument("--phases", default="examples,coverage,fuzzing", help="what schemathesis runs")
     wanted = parser.parse_args()
     if wanted.small:
         wanted.examples, wanted.phases = 3, "fuzzing"
     with tempfile.TemporaryDirectory() as name, server(Path(name)) as (address, token):
-        reports = [run(address, token, Path(name), wanted, known) for known in (None, _task(address, token))]
+        task = _task(address, token)
+        callers = [token, *(_key(address, token, OTHERS[one]) for one in wanted.also)]
+        asked = [(caller, known) for caller in callers for known in (None, task)]
+        reports = [run(address, caller, Path(name), wanted, known) for caller, known in asked]
     print(json.dumps(found := told(reports)))
     return min(1, found["failures"])
 
 
 def _task(address: str, token: str) -> str:
     """A task that is there: what is done to it is refused for its state, not for want of it."""
-    body = json.dumps({"task_type": "fuzz.echo", "input": {}}).encode()
+    return str(_posted(address, token, "/api/tasks", {"task_type": "fuzz.echo", "input": {}})["id"])
+
+
+def _key(address: str, token: str, words: dict[str, str]) -> str:
+    """A key of another caller."""
+    return str(_posted(address, token, "/api/keys", {"name": "fuzz", **words})["key"])
+
+
+def _posted(address: str, token: str, path: str, words: Any) -> Any:
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    request = urllib.request.Request(f"{address}/api/tasks", body, headers)  # noqa: S310 - loopback
+    body = json.dumps(words).encode()
+    request = urllib.request.Request(f"{address}{path}", body, headers)  # noqa: S310 - loopback
     with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
-        return str(json.load(answer)["id"])
+        return json.load(answer)
 
 
 if __name__ == "__main__":

@@ -10,14 +10,9 @@ that must be 0 is not.
 from __future__ import annotations
 
 import asyncio
-import functools
 import json
-import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,41 +23,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 from duly.config import load
 from duly.runtime import credentials
 from support import attacks  # type: ignore[import-not-found]
-from support.cluster import until  # type: ignore[import-not-found]
 from support.matrix import Matrix  # type: ignore[import-not-found]
+from support.serving import serving  # type: ignore[import-not-found]
 
 TESTS = Path(__file__).resolve().parent.parent / "tests"
 PATIENCE = 30.0
 MUST_BE_ZERO = ("auth_wrong", "ssrf_passed", "bad_inputs_wrong", "bad_inputs_500")
-
-
-@asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[Any]:
-    """A real `duly serve` in this folder."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("DULY_")}
-    environment = {**kept, "PYTHONPATH": str(TESTS / "support")}
-    command = [sys.executable, "-m", "duly.cli", "serve", "--app", "security_app:duly", "--port", "0"]
-    process = await asyncio.create_subprocess_exec(
-        *command, "--log-level", "error", cwd=folder, env=environment, stdout=subprocess.PIPE
-    )
-    assert process.stdout is not None  # noqa: S101 - it was asked for
-    try:
-        async with asyncio.timeout(PATIENCE):
-            url = (await process.stdout.readline()).decode().split()[1]
-        found = credentials.read(load({"database_url": f"sqlite:///{folder / 'duly.db'}"}, environ={}))
-        async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) as client:
-            await until(functools.partial(_ready, client), PATIENCE)
-            yield attacks.Target(client, found, url.rstrip("/"))
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _ready(client: httpx2.AsyncClient) -> bool:
-    try:
-        return (await client.get("/readyz")).status_code == httpx2.codes.OK
-    except httpx2.HTTPError:
-        return False
 
 
 async def attacked(target: Any) -> tuple[dict[str, int], list[str]]:
@@ -87,11 +53,19 @@ async def attacked(target: Any) -> tuple[dict[str, int], list[str]]:
     return figures, [*wrong, *inside.wrong, *inputs.wrong]
 
 
-async def main() -> int:
+async def attack(url: str, folder: Path) -> tuple[dict[str, int], list[str]]:
+    """All of it, from outside; the secrets of the installation are known, to forge with."""
+    found = credentials.read(load({"database_url": f"sqlite:///{folder / 'duly.db'}"}, environ={}))
+    async with httpx2.AsyncClient(base_url=url, timeout=PATIENCE, trust_env=False) as client:
+        return await attacked(attacks.Target(client, found, url))
+
+
+def main() -> int:
     """Runs all of it."""
     with tempfile.TemporaryDirectory() as folder:
-        async with serving(Path(folder)) as target:
-            figures, wrong = await attacked(target)
+        place = Path(folder)
+        with serving(place, "security_app:duly", TESTS / "support", DULY_LOG_LEVEL="error") as (url, _):
+            figures, wrong = asyncio.run(attack(url, place))
     for line in wrong[:60]:
         print(line, file=sys.stderr)
     print(json.dumps(figures))
@@ -99,4 +73,4 @@ async def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(main())

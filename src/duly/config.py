@@ -134,6 +134,9 @@ class Settings(BaseSettings):
     rate_limit: str = Field(
         "", description="Most API requests of one caller, such as 600/m or 20/s; empty: no limit."
     )
+    stream_limit: int = Field(
+        200, ge=0, description="Most open streams and WebSockets of one caller and process; 0: no limit."
+    )
     retention_days: float = Field(
         30, gt=0, description="How long an ended task is kept, unless its type or it says otherwise."
     )

@@ -2,91 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx2
-import pytest
-
-from support.serving import serving
-
-CHROMIUM = shutil.which("chromium")
-PATIENCE_MS = 30_000
-FLAGS = [
-    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
-    *("--disable-background-networking", "--disable-component-update"),
-]
-#: Language, light, width: a desk in English, a desk in Chinese at night, a phone.
-WALKS = [("en-GB", "light", 1200), ("zh-CN", "dark", 1200), ("zh-CN", "light", 390)]
-#: What the page itself hears of its policy being broken, kept where the test finds it.
-WATCH = """window.broken = [];
-addEventListener("securitypolicyviolation", (said) => broken.push(said.violatedDirective));"""
-
-
-def needed() -> str:
-    """The browser; a skip with its reason where there is none, a failure where there must be one."""
-    if CHROMIUM is None and os.environ.get("DULY_REQUIRE_SERVICES") == "1":
-        pytest.fail("chromium is not installed")
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    return CHROMIUM
-
-
-@dataclass
-class Server:
-    """A server of its own process in a folder of its own."""
-
-    url: str
-    token: str
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    needed()
-    folder = tmp_path_factory.mktemp("shell")
-    with serving(folder, "stories:duly", Path(__file__).parent, LANG="C.UTF-8") as (url, token):
-        yield Server(f"{url}/", token)
-
-
-@pytest.fixture(scope="module")
-def browser(server: Server) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=needed(), args=FLAGS)
-        yield one
-        one.close()
-
-
-@pytest.fixture(params=WALKS, ids=lambda walk: "-".join(map(str, walk)))
-def page(request: pytest.FixtureRequest, browser: Any, server: Server) -> Iterator[Any]:
-    """A new browser's first page; whatever it complains of fails the test."""
-    language, light, width = request.param
-    complaints: list[str] = []
-    context = browser.new_context(
-        locale=language, color_scheme=light, viewport={"width": width, "height": 800}, base_url=server.url
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    context.add_init_script(WATCH)
-    one = context.new_page()
-    one.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    one.on("pageerror", lambda error: complaints.append(str(error)))
-    yield one
-    broken = one.evaluate("broken")
-    context.close()
-    # A wrong token and a forged request are refused on purpose; the browser says so as well.
-    assert [text for text in complaints if "401" not in text and "403" not in text] == []
-    assert broken == []
-
-
-def sign_in(page: Any, token: str) -> None:
-    page.goto("/")
-    page.fill("input[name=token]", token)
-    page.click("button.main")
+from walking import Server, fits, sign_in
 
 
 def test_a_walk(page: Any, server: Server) -> None:
@@ -120,11 +39,6 @@ def test_a_walk(page: Any, server: Server) -> None:
     assert fits(page)
     page.click(".tools button:last-child")
     page.wait_for_selector("input[name=token]")
-
-
-def fits(page: Any) -> bool:
-    """Whether nothing sticks out at the side."""
-    return bool(page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
 
 
 def test_a_list_is_alive(page: Any, server: Server) -> None:

@@ -22,7 +22,7 @@ from support.cluster import until
 SESSION = "session-by-hand"
 #: What everybody hears whose credentials are not exactly right.
 REFUSED = "Credentials are missing or wrong; pass `Authorization: Bearer` with the token file's token."
-TYPES = ("duly.batch", "echo", "other", "picky")
+TYPES = ("duly.batch", "duly.bulk", "echo", "other", "picky")
 
 
 def declared() -> Duly:

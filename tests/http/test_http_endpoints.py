@@ -52,8 +52,8 @@ async def test_dead_letters_are_seen_and_sent_again(make_site: Any) -> None:
         assert (shown["enabled"], shown["reason"]) == (False, "It answered 410 Gone.")
         query = {"status": "dead", "endpoint": endpoint, "limit": 2}
         first = (await ann.get("/api/deliveries", params=query)).json()
-        rest = (await ann.get("/api/deliveries", params={**query, "before": first["next"]})).json()
-        assert (len(first["deliveries"]), len(rest["deliveries"]), rest["next"]) == (2, 1, None)
+        rest = (await ann.get("/api/deliveries", params={**query, "cursor": first["next_cursor"]})).json()
+        assert (len(first["deliveries"]), len(rest["deliveries"]), rest["next_cursor"]) == (2, 1, None)
         one = first["deliveries"][0]["id"]
         assert (await ann.post(f"/api/deliveries/{one}/resend")).json()["status"] == "pending"
         assert (await ann.post(f"/api/deliveries/{one}/resend")).json()["code"] == "delivery_not_dead"
@@ -87,7 +87,7 @@ async def test_nobody_sees_what_is_anothers(site: Site) -> None:
         for method, path in asked:
             answer = await bob.request(method, place + path, json={} if method == "PATCH" else None)
             assert (answer.status_code, answer.json()["code"]) == (404, "endpoint_not_found")
-        assert (await bob.get("/api/endpoints")).json() == {"endpoints": []}
+        assert (await bob.get("/api/endpoints")).json() == {"endpoints": [], "next_cursor": None}
         assert (await bob.get("/api/endpoints", params={"owner": "ann"})).status_code == 403
         assert (await bob.post("/api/endpoints", json={"url": URL, "owner": "ann"})).status_code == 403
         task = (await site.submitted(ann, deliver=["inbox"]))["id"]
@@ -97,10 +97,13 @@ async def test_nobody_sees_what_is_anothers(site: Site) -> None:
             assert (await bob.request(method, f"/api/deliveries/{path}")).json()[
                 "code"
             ] == "delivery_not_found"
-        assert (await bob.get("/api/deliveries")).json() == {"deliveries": [], "next": None}
+        assert (await bob.get("/api/deliveries")).json() == {"deliveries": [], "next_cursor": None}
         assert len((await admin.get("/api/deliveries")).json()["deliveries"]) == 1
         assert len((await admin.get("/api/endpoints")).json()["endpoints"]) == 1
-        assert (await admin.get("/api/endpoints", params={"owner": "bob"})).json() == {"endpoints": []}
+        assert (await admin.get("/api/endpoints", params={"owner": "bob"})).json() == {
+            "endpoints": [],
+            "next_cursor": None,
+        }
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,8 @@ OTHERS = {
     ("GET", "/api/tasks/stats"),
     ("POST", "/api/tasks/cancel"),
     ("POST", "/api/tasks/retry"),
+    # Whose tasks a job acts on: test_http_bulk_job.
+    ("POST", "/api/bulk"),
     ("GET", "/api/notifications"),
     ("GET", "/api/notifications/stats"),
     ("POST", "/api/notifications/read"),

@@ -64,6 +64,29 @@ async def test_every_long_list_has_pages(site: Site) -> None:
     assert len(batches) == 5
 
 
+async def test_the_small_lists_have_pages_too(site: Site) -> None:
+    """Endpoints, deliveries, keys, limits, queues: as Link leads, and the cursor is the caller's own."""
+    async with site.user("ann") as ann, site.user("bob") as bob, site.admin as admin:
+        for n in range(3):
+            url = f"https://receiver.example/{n}"
+            assert (await ann.post("/api/endpoints", json={"url": url})).status_code == 201
+            await site.submitted(ann, deliver=[url], queue=f"q{n}")
+            await admin.post("/api/keys", json={"name": f"k{n}", "owner": "ann"})
+            await admin.put(f"/api/limits/type/l{n}", json={"concurrency": 1})
+        endpoints = await walked(ann, "/api/endpoints?limit=1", "endpoints")
+        deliveries = await walked(ann, "/api/deliveries?limit=1&status=held", "deliveries")
+        keys = await walked(admin, "/api/keys?limit=2", "keys")
+        limits = await walked(admin, "/api/limits?limit=2", "limits")
+        queues = await walked(admin, "/api/queues?limit=2", "queues")
+        his = await bob.get("/api/endpoints", params={"cursor": await cursor(ann, "/api/endpoints?limit=1")})
+    assert [one["url"][-1] for one in endpoints] == ["0", "1", "2"]
+    assert [one["url"][-1] for one in deliveries] == ["2", "1", "0"]
+    assert {one["name"] for one in keys} == {"k0", "k1", "k2"}
+    assert [one["name"] for one in limits] == ["type/l0", "type/l1", "type/l2"]
+    assert [one["name"] for one in queues if one["name"][0] == "q"] == ["q0", "q1", "q2"]
+    assert (his.status_code, his.json()["code"]) == (400, "bad_cursor")
+
+
 async def test_the_inbox_has_pages(site: Site) -> None:
     """Oldest first, with ascending ids."""
     from duly.model.state import Status
@@ -74,7 +97,9 @@ async def test_the_inbox_has_pages(site: Site) -> None:
         await site.finish(target=Status.COMPLETED)
         await delivered(site)
         rows = await walked(ann, "/api/notifications?limit=1", "notifications")
+        newest = await walked(ann, "/api/notifications?limit=2&newest=true", "notifications")
     assert len(rows) == 3
+    assert newest == rows[::-1]
     assert [one["id"] for one in rows] == sorted(one["id"] for one in rows)
 
 

@@ -214,7 +214,8 @@ async def test_openapi_describes_every_operation_and_its_problems(make_site: Mak
             assert {"400", "429", "500", "503"} <= one["responses"].keys(), (verb, path)
             # The address is the credential, or the body and the cookie are.
             open_to_all = path.startswith(("/api/callbacks/", "/api/links/", "/api/session"))
-            assert one.get("security") == (None if open_to_all else [{"token": []}]), (verb, path)
+            session = {"session": []} if verb == "get" else {"session": [], "csrf": []}
+            assert one.get("security") == (None if open_to_all else [{"token": []}, session]), (verb, path)
     assert schema["paths"]["/api/tasks"]["post"]["requestBody"]["content"]["application/json"]["schema"][
         "required"
     ]

@@ -32,7 +32,13 @@ class Server:
             self.port = free.getsockname()[1]
         shutil.copy(HERE / "live_app.py", folder)
         kept = {key: value for key, value in os.environ.items() if not key.startswith("DULY_")}
-        given = {"database_url": database_url, "app": "live_app:duly", "auth": "loopback", **settings}
+        given = {
+            "database_url": database_url,
+            "app": "live_app:duly",
+            "auth": "loopback",
+            "stream_limit": "0",
+        }
+        given |= settings
         ours = {f"DULY_{key.upper()}": value for key, value in given.items()}
         duly = str(Path(sys.executable).with_name("duly"))
         with (folder / f"{self.port}.log").open("wb") as log:

@@ -97,6 +97,10 @@ class QueueDesk(Protocol):
         """Puts the chosen ones elsewhere, `to` a queue, a priority, or both: {moved, more}."""
         ...
 
+    async def begin(self, action: str, chosen: Choice, to: Json, options: Mapping[str, Any]) -> Json:
+        """Begins a job that cancels, retries or moves all chosen ones; its task."""
+        ...
+
 
 class ShareDesk(Protocol):
     """What an operator does with the weights of owners."""

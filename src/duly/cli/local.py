@@ -18,6 +18,7 @@ from duly.cli.shell import Refusal
 from duly.clock import iso
 from duly.config import load
 from duly.deliver import live
+from duly.model.bulk import BULK
 from duly.model.errors import InvalidInput, TooLarge
 from duly.model.render import task_wire
 from duly.model.schedule import Schedule, schedule_wire
@@ -190,6 +191,7 @@ class LocalQueues:
 
     def __init__(self, app: App) -> None:
         self._operator = app.operator
+        self._client = app.client
 
     async def page(self) -> list[Json]:
         """All queues by name."""
@@ -222,6 +224,12 @@ class LocalQueues:
         place = {"to": to.get("queue"), "priority": to.get("priority")}
         tally = await self._operator.move(_chosen(chosen), **place, limit=limit)
         return {"moved": tally.count, "more": tally.more}
+
+    async def begin(self, action: str, chosen: Choice, to: Json, options: Mapping[str, Any]) -> Json:
+        """Begins a job; whichever worker serves its queue does it."""
+        place = {"to": to.get("queue"), "priority": to.get("priority")}
+        job = self._operator.job(action, _chosen(chosen), **place)
+        return task_wire(await self._client.submit(BULK, job, Options(**options)))
 
 
 class LocalShares:

@@ -14,6 +14,7 @@ from duly.cli import (
     failed,
     fake_llm,
     gate,
+    job,
     key,
     limit,
     monitor,
@@ -52,6 +53,7 @@ demo.register(app, START)
 serve.register(app, START)
 submit.register(app, tasks.PANEL)
 batch.register(app, tasks.PANEL)
+job.register(app, tasks.PANEL)
 tasks.register(app)
 schedule.register(app, tasks.PANEL)
 failed.register(app)

@@ -313,6 +313,11 @@ class HttpQueues:
         """Puts the chosen ones elsewhere."""
         return await self._ask("POST", "/api/tasks/move", {**_choice(chosen, limit), **to})
 
+    async def begin(self, action: str, chosen: Choice, to: Json, options: Mapping[str, Any]) -> Json:
+        """Begins a job on the server."""
+        words = {"action": action, "where": dict(chosen.where), "ids": list(chosen.ids), "to": to}
+        return await self._ask("POST", "/api/bulk", {**words, **options})
+
 
 class HttpShares:
     """Answers about weights what the server answers."""

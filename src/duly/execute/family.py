@@ -9,13 +9,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from duly.failpoints import failpoint
-from duly.model.errors import InvalidInput
+from duly.model.errors import InvalidInput, LeaseLost
 from duly.model.events import Emit
 from duly.model.state import Status
 from duly.model.task import Claimed, Step, Submission
-from duly.store import children, items, journal, submissions
+from duly.store import children, deeds, items, journal, lists, submissions
+from duly.store.bulk import Chosen
 from duly.store.database import Database
 from duly.store.items import Item
+from duly.store.lists import Filter
 from duly.store.writer import Verb
 
 #: Makes what is submitted of a child's type, input and options.
@@ -155,3 +157,32 @@ class FamilyPen(ABC):
         failpoint("items.before_record")
         self._check(await self._surely(items.record_items, batch))
         failpoint("items.recorded")
+
+    async def fitting(self, wanted: Filter) -> int:
+        """How many tasks that were accepted before this one fit."""
+        found: int = await self._read(deeds.count, wanted, self._claimed.id)
+        return found
+
+    async def act(
+        self, step: Step, action: str, wanted: Filter, to: Mapping[str, Any], after: str, limit: int
+    ) -> str:
+        """Acts on the next tasks behind `after` that were accepted before this one, as a remembered step;
+        answers what it remembers.
+
+        Raises:
+            LeaseLost: another attempt owns the task; nothing was done.
+        """
+        claimed = self._claimed
+        ids = await self._read(lists.chosen, wanted, after=after, before=claimed.id, limit=limit)
+        chosen = Chosen(ids=tuple(ids), wanted=wanted)
+        item = deeds.Deed(
+            id=claimed.id, attempt=claimed.attempt, step=step, action=action, chosen=chosen, to=to
+        )
+        failpoint("deed.before_record")
+        try:
+            said: str = await self._surely(deeds.act, item)
+        except LeaseLost:
+            self._check(False)
+            raise
+        failpoint("deed.recorded")
+        return said

@@ -53,6 +53,7 @@ from duly.http.permissions import check_known
 from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS
+from duly.http.seats import Seats
 from duly.model.limit import Rate
 from duly.runtime.app import App
 
@@ -92,6 +93,7 @@ def create_api(
         stopping=api.state.stopping,
         feed=Feed(app.database),
         watch=Watch(app.database),
+        seats=Seats(app.settings.stream_limit),
     )
     operators = (bulk, queues, limits, gates, shares, scale, monitoring, keys, audited)
     live = (streams, sockets, tickets)
@@ -100,6 +102,8 @@ def create_api(
     for part in (health, *live, *callers, *delivered, *operators, callbacks, explained, pages):
         check_known(part.router.routes)
         api.include_router(part.router)
+    check_known(bulk.jobs.routes)
+    api.include_router(bulk.jobs)
     for router in (script.router, pages.routes(app.declared.app_pages)):
         api.include_router(router)
     for spec in app.declared.route_specs:

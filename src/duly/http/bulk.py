@@ -1,23 +1,30 @@
-"""/api/tasks/cancel, …/retry and …/move: many tasks at once, chosen by the words of a list."""
+"""/api/tasks/cancel, …/retry and …/move: some tasks at once, chosen by the words of a list; /api/bulk: a job
+that does it to all that fit, with progress and counts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse, Response
 
+from duly.http.caller import CallerDep
 from duly.http.gate import JsonBody, shaped
-from duly.http.identity import AdminDep, Principal, PrincipalDep
+from duly.http.identity import AdminDep, Forbidden, Principal, PrincipalDep
 from duly.http.parts import PartsDep
 from duly.http.queues import MOST, USUAL, json_body
-from duly.http.tasks import Name, Selection
+from duly.http.tasks import Name, Selection, TermsRequest
+from duly.model.access import Scope
+from duly.model.bulk import BULK
 from duly.model.errors import InvalidInput
 from duly.store.lists import Filter
 from duly.submit.operator import NOTHING_CHOSEN
 
 router = APIRouter(prefix="/api/tasks", tags=["tasks"])
+jobs = APIRouter(prefix="/api/bulk", tags=["tasks"])
 
 
 class RetryRequest(BaseModel):
@@ -30,14 +37,19 @@ class RetryRequest(BaseModel):
     limit: int = Field(USUAL, ge=1, le=MOST, strict=True, description="At most so many.")
 
     def filter(self, principal: Principal) -> Filter:
-        """The store's filter.
+        """The store's filter; see `chosen`."""
+        return chosen(self.where, self.ids, principal)
 
-        Raises:
-            InvalidInput: nothing is said of which tasks: all of them are never meant.
-        """
-        if not self.ids and not any(self.where.model_dump(exclude_none=True)):
-            raise InvalidInput(NOTHING_CHOSEN)
-        return replace(self.where.filter(principal), ids=tuple(self.ids))
+
+def chosen(where: Selection, ids: Sequence[str], principal: Principal) -> Filter:
+    """Which of the caller's tasks are meant.
+
+    Raises:
+        InvalidInput: nothing is said of which tasks: all of them are never meant.
+    """
+    if not ids and not any(where.model_dump(exclude_none=True)):
+        raise InvalidInput(NOTHING_CHOSEN)
+    return replace(where.filter(principal), ids=tuple(ids))
 
 
 class CancelRequest(RetryRequest):
@@ -49,6 +61,41 @@ class MoveRequest(RetryRequest):
 
     queue: str | None = Field(None, description="The queue they go to.")
     priority: int | None = Field(None, strict=True, description="Their new priority, 1..10.")
+
+
+class PlaceRequest(BaseModel):
+    """Where tasks are moved: a queue, a priority, or both."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    queue: str | None = Field(default=None, description="Their new queue.")
+    priority: int | None = Field(default=None, description="Their new priority, 1..10.")
+
+
+class BulkRequest(TermsRequest):
+    """What is done to which tasks; the other words are the job's own: its queue, its deadline, its tags."""
+
+    action: Literal["cancel", "retry", "move"]
+    where: Selection = Field(Selection(), description="As a list's words; `batch`: the members of one.")
+    ids: list[Name] = Field(default_factory=list, max_length=1000, description="Of these only.")
+    to: PlaceRequest = Field(default_factory=PlaceRequest, description="For `move`: where to.")
+
+
+@jobs.post("", status_code=202, openapi_extra=json_body(BulkRequest))
+async def begin(caller: CallerDep, parts: PartsDep, body: JsonBody) -> Response:
+    """Begin a job that acts on all tasks that fit and were accepted before it; otherwise as POST /api/tasks.
+
+    Its progress is the task's; its result {action, matched, changed, unchanged}. `move` is for operators.
+    """
+    asked = shaped(BulkRequest, body)
+    if asked.action == "move" and not caller.principal.may(Scope.OPERATE):
+        raise Forbidden("only an administrator may do this")
+    wanted = chosen(asked.where, asked.ids, caller.principal)
+    to, priority = asked.to.queue, asked.to.priority
+    job = parts.app.operator.job(asked.action, wanted, to=to, priority=priority)
+    given = asked.given(caller.request)
+    own = {name: value for name, value in given.items() if name in TermsRequest.model_fields}
+    return await caller.submit(BULK, job, **own)
 
 
 @router.post("/retry", openapi_extra=json_body(RetryRequest))

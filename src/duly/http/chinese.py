@@ -63,6 +63,8 @@ _SENTENCES = {
     r"a string holds a lone surrogate": "字符串中含有不成对的代理字符",
     r"send the body as application/json in UTF-8": "请以 UTF-8 编码的 application/json 发送请求体",
     r"compressed bodies are not accepted": "不接受压缩的请求体",
+    r"duly\.bulk is not submitted; .+": "duly.bulk 不能直接提交，请使用 POST /api/bulk 或 `duly bulk`",
+    r"a queue or a priority is for `move` only": "只有 move 才能指定队列或优先级",
     r"deadline lies in the past": "deadline 已经过去",
     r"by: (.+) is none of (.+)": r"by：\1 不在 \2 之中",
     r"(since|until) is a day, as (\S+), not (.+)": r"\1 必须是日期，例如 \2，而不是 \3",

@@ -6,8 +6,10 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.endpoints import seen
 from duly.http.identity import PrincipalDep
 from duly.http.parts import PartsDep
@@ -26,16 +28,21 @@ class Choice(BaseModel):
     endpoint: str | None = Field(None, max_length=36)
     task: str | None = Field(None, max_length=36)
     before: str | None = Field(None, max_length=36, description="Only those older than this one.")
+    cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
     limit: int = Field(100, ge=1, le=200)
 
 
-@router.get("")
-async def list_(principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Choice, Query()]) -> Response:
-    """The newest first; `next` is the `before` of the following page, if there may be one."""
-    asked = Wanted(**wanted.model_dump())
+@router.get("", responses=paging.LINKED)
+async def list_(
+    request: Request, principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Choice, Query()]
+) -> Response:
+    """Deliveries, the newest first; `Link` leads to the next page."""
+    words = wanted.model_dump(include={"status", "endpoint", "task"})
+    book = paging.Pages(request, principal, "deliveries", words)
+    before = book.behind(wanted.cursor, wanted.before or "") or None
+    asked = Wanted(**words, before=before, limit=wanted.limit + 1)
     found = await parts.app.endpoints.deliveries(asked, owner=seen(principal))
-    after = found[-1]["id"] if len(found) == wanted.limit else None
-    return JSONResponse({"deliveries": [delivery_wire(row) for row in found], "next": after})
+    return book.rows("deliveries", found, wanted.limit, delivery_wire, lambda row: row["id"])
 
 
 @router.get("/{delivery_id}")

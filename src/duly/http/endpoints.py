@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.gate import JsonBody, read_object, shaped
 from duly.http.identity import Principal, PrincipalDep
 from duly.http.parts import PartsDep
@@ -72,6 +73,7 @@ class Reading(BaseModel):
 
     after: str = Field("", max_length=36)
     limit: int = Field(100, ge=1, le=200)
+    cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
     tenant: str | None = Field(None, max_length=64)
     owner: str | None = Field(None, max_length=64)
 
@@ -81,14 +83,18 @@ def seen(principal: Principal) -> tuple[str, str] | None:
     return None if principal.sees_all else (principal.tenant, principal.owner)
 
 
-@router.get("")
-async def list_(principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Reading, Query()]) -> Response:
-    """Endpoints, the oldest first, behind `after`; without their secrets."""
+@router.get("", responses=paging.LINKED)
+async def list_(
+    request: Request, principal: PrincipalDep, parts: PartsDep, wanted: Annotated[Reading, Query()]
+) -> Response:
+    """Endpoints, the oldest first, behind `after`, without their secrets; `Link` leads to the next page."""
     owner = seen(principal)
     if owner is not None or wanted.tenant is not None or wanted.owner is not None:
         owner = principal.acting(wanted.tenant, wanted.owner)
-    found = await parts.app.endpoints.page(owner=owner, after=wanted.after, limit=wanted.limit)
-    return JSONResponse({"endpoints": [endpoint_wire(one) for one in found]})
+    book = paging.Pages(request, principal, "endpoints", {"owner": owner})
+    after = book.behind(wanted.cursor, wanted.after)
+    found = await parts.app.endpoints.page(owner=owner, after=after, limit=wanted.limit + 1)
+    return book.rows("endpoints", found, wanted.limit, endpoint_wire, lambda one: one.id)
 
 
 @router.post("", status_code=201, openapi_extra=json_body(NewEndpoint))

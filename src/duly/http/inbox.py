@@ -36,6 +36,7 @@ class Reading(Whose):
     limit: int = Field(100, ge=1, le=200)
     cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
     unread: bool | None = Field(None, description="true: only unread ones; false: only read ones.")
+    newest: bool = Field(False, description="true: the newest first; `after` does not count then.")
 
 
 class Marking(Whose):
@@ -55,13 +56,11 @@ async def read(
 ) -> Response:
     """The notifications after number `after`, oldest first; ids ascend. `Link` leads to the next page."""
     tenant, owner = principal.acting(wanted.tenant, wanted.owner)
-    book = paging.Pages(
-        request, principal, "notifications", {"tenant": tenant, "owner": owner, "unread": wanted.unread}
-    )
-    after = wanted.after if wanted.cursor is None else int(book.open(wanted.cursor)[0])
-    rows = await parts.app.database.read(
-        inbox.page, tenant, owner, after, wanted.limit + 1, unread=wanted.unread
-    )
+    how = {"unread": wanted.unread, "newest": wanted.newest}
+    book = paging.Pages(request, principal, "notifications", {"tenant": tenant, "owner": owner, **how})
+    given = 0 if wanted.newest else wanted.after
+    last = given if wanted.cursor is None else int(book.open(wanted.cursor)[0])
+    rows = await parts.app.database.read(inbox.page, tenant, owner, last, wanted.limit + 1, **how)
     body = {"notifications": [notification_wire(row) for row in rows[: wanted.limit]]}
     return book.answer(body, [rows[wanted.limit - 1]["id"]] if len(rows) > wanted.limit else None)
 

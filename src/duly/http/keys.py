@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.audited import line_of
 from duly.http.gate import JsonBody, read_object, shaped
 from duly.http.identity import AdminDep, only_administrators
@@ -43,11 +44,19 @@ class RotateRequest(BaseModel):
     overlap: float = Field(OVERLAP_SECONDS, description="Seconds, 0 to a year.")
 
 
-@router.get("")
-async def list_(parts: PartsDep, after: str = "", limit: int = Query(1000, ge=1, le=1000)) -> Response:
-    """Keys by id, behind `after`, without their secrets."""
-    found = await parts.app.keys.page(after=after, limit=limit)
-    return JSONResponse({"keys": [key_wire(one) for one in found]})
+@router.get("", responses=paging.LINKED)
+async def list_(
+    request: Request,
+    admin: AdminDep,
+    parts: PartsDep,
+    after: str = "",
+    limit: int = Query(1000, ge=1, le=1000),
+    cursor: paging.Cursor = None,
+) -> Response:
+    """Keys by id, behind `after`, without their secrets; `Link` leads to the next page."""
+    book = paging.Pages(request, admin, "keys", {})
+    found = await parts.app.keys.page(after=book.behind(cursor, after), limit=limit + 1)
+    return book.rows("keys", found, limit, key_wire, lambda one: one["id"])
 
 
 @router.post("", status_code=201, openapi_extra=json_body(NewKeyRequest))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.gate import JsonBody, shaped
-from duly.http.identity import only_administrators
+from duly.http.identity import AdminDep, only_administrators
 from duly.http.parts import PartsDep
 from duly.http.queues import json_body
 from duly.observe.limits import limit_wire
@@ -26,11 +28,19 @@ class LimitRequest(BaseModel):
     by: str | None = Field(None, description="Who says so.")
 
 
-@router.get("")
-async def list_(parts: PartsDep, after: str = "", limit: int = Query(1000, ge=1, le=1000)) -> Response:
-    """Limits by name, behind `after`."""
-    found = await parts.app.limits.page(after=after, limit=limit)
-    return JSONResponse({"limits": [limit_wire(one) for one in found]})
+@router.get("", responses=paging.LINKED)
+async def list_(
+    request: Request,
+    admin: AdminDep,
+    parts: PartsDep,
+    after: str = "",
+    limit: int = Query(1000, ge=1, le=1000),
+    cursor: paging.Cursor = None,
+) -> Response:
+    """Limits by name, behind `after`; `Link` leads to the next page."""
+    book = paging.Pages(request, admin, "limits", {})
+    found = await parts.app.limits.page(after=book.behind(cursor, after), limit=limit + 1)
+    return book.rows("limits", found, limit, limit_wire, lambda one: one["name"])
 
 
 @router.get("/{name:path}")

@@ -127,6 +127,11 @@ MEANINGS: dict[str, Meaning] = {
         "The body is larger than the limit; send a reference or upload a file.",
         "内容超过大小限制，请改为上传文件或发送引用。",
     ),
+    "too_many_streams": Meaning(
+        429,
+        "Too many streams of this caller are open here; close one, or share one among tabs.",
+        "该调用者打开的实时流过多，请关闭一些，或在多个标签页间共享。",
+    ),
     "unique_taken": Meaning(
         409, "Another owner's task of this type holds this unique key.", "唯一键已被其他用户的任务占用。"
     ),

@@ -13,7 +13,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from duly.http import shapes
+from duly.http.cookies import COOKIE
 from duly.http.meanings import MEANINGS
+from duly.http.permissions import SAFE
 from duly.http.problems import MEDIA_TYPE, SCHEMA
 
 Json = dict[str, Any]
@@ -48,10 +50,27 @@ _NONE_MATCH = ("If-None-Match", "The ETag that the caller has: 304 when it still
 _RANGE = ("Range", "One range of bytes.", "bytes=0-99")
 _IF_RANGE = ("If-Range", "The ETag of the version that the range is of.", None)
 
+#: A browser that has signed in: its cookie, and what proves that a page of ours asks for a change.
+_BROWSER: Json = {
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": COOKIE,
+        "description": "A browser's session, begun by POST /api/session.",
+    },
+    "csrf": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRF-Token",
+        "description": "As GET /api/session answers it; with the cookie, for what changes something.",
+    },
+}
+
 #: Request headers by operation.
 _ASKS: dict[tuple[str, str], tuple[tuple[str, str, str | None], ...]] = {
     ("post", "/api/tasks"): (_PREFER, _KEY),
     ("post", "/api/batches"): (_PREFER, _KEY),
+    ("post", "/api/bulk"): (_PREFER, _KEY),
     ("get", "/api/tasks/{task_id}"): (_PREFER, _NONE_MATCH),
     ("get", "/api/batches/{batch_id}"): (_PREFER, _NONE_MATCH),
     ("post", "/api/tasks/{task_id}/signals/{name}"): (_KEY,),
@@ -84,10 +103,12 @@ def describe(api: FastAPI) -> Json:
     schemas |= shapes.SCHEMAS | {"Problem": SCHEMA}
     found["components"]["responses"] = {str(status): _problem(status) for status in _statuses()}
     found["components"]["headers"] = {name: _header(name) for name in _PLACES}
+    found["components"].setdefault("securitySchemes", {}).update(_BROWSER)
     for path, verb, operation in _operations(found):
         _hoist(operation, schemas)
         _answers(path, verb, operation)
         _ask(path, verb, operation)
+        _by_cookie(verb, operation)
     found["webhooks"] = shapes.webhooks()
     return found
 
@@ -156,6 +177,7 @@ def _answers(path: str, verb: str, operation: Json) -> None:
     wanted = {*ALWAYS}
     wanted |= {*CALLERS} if "security" in operation or "/links/" in path else set()
     wanted |= {404, 409} if "{" in path or verb in ("post", "put") else set()
+    wanted |= {404} if path == "/api/deliveries" else set()  # of an endpoint that is not the caller's
     wanted |= {422} if operation.get("parameters") or "requestBody" in operation or "{" in path else set()
     wanted |= {413, 415} if verb in ("post", "put", "patch") else set()
     wanted |= {416} if "206" in responses else set()
@@ -180,6 +202,13 @@ def _bodies(path: str, verb: str, responses: Json) -> None:
             answer["content"] = {"*/*": {"schema": {}}}
     if (verb, path) in _ASKS and _NONE_MATCH in _ASKS[verb, path]:
         responses.setdefault("304", {"description": "The caller has it already."})
+
+
+def _by_cookie(verb: str, operation: Json) -> None:
+    """Whatever a token opens a browser's session opens too."""
+    if "security" in operation:
+        safe = verb.upper() in SAFE
+        operation["security"].append({"session": []} if safe else {"session": [], "csrf": []})
 
 
 def _ask(path: str, verb: str, operation: Json) -> None:

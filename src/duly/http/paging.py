@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 from urllib.parse import quote
 
+from fastapi import Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -22,6 +23,8 @@ from duly.model.errors import InvalidInput
 
 CURSOR_LIMIT = 1000
 PURPOSE = "cursor"
+#: A list's parameter `cursor`.
+Cursor = Annotated[str | None, Query(max_length=CURSOR_LIMIT, description="From the page before.")]
 
 #: How a list's answer stands in OpenAPI.
 LINKED: dict[int | str, dict[str, Any]] = {
@@ -66,6 +69,23 @@ class Pages:
         except (ValueError, binascii.Error):  # no such text was ever signed
             raise BadCursor from None
         return list(key)
+
+    def behind(self, cursor: str | None, given: str) -> str:
+        """The key behind which a list of one key goes on: the cursor's, or the one that was given."""
+        return given if cursor is None else str(self.open(cursor)[0])
+
+    def rows(
+        self,
+        name: str,
+        found: Sequence[Any],
+        limit: int,
+        wire: Callable[[Any], Any],
+        key: Callable[[Any], str],
+    ) -> Response:
+        """A page of a list of one key; `found` is one row longer than `limit` if there are more."""
+        shown = found[:limit]
+        body = {name: [wire(one) for one in shown]}
+        return self.answer(body, [key(shown[-1])] if len(found) > limit else None)
 
     def answer(self, body: Mapping[str, Any], last: Sequence[Any] | None) -> Response:
         """The page; `last` is the key of its last row if there are more behind."""

@@ -13,6 +13,7 @@ from starlette.requests import HTTPConnection
 from duly.deliver.feed import Feed
 from duly.deliver.watch import Watch
 from duly.http.probe import Probe
+from duly.http.seats import Seats
 from duly.runtime.app import App
 
 Ready = Callable[[], tuple[bool, str]]
@@ -29,6 +30,7 @@ class Parts:
     stopping: asyncio.Event
     feed: Feed
     watch: Watch
+    seats: Seats
 
 
 def parts(connection: HTTPConnection) -> Parts:

@@ -102,6 +102,7 @@ RULES: dict[str, Rule] = {
     "POST /api/tasks/cancel": _writes("tasks.cancel"),
     "POST /api/tasks/move": _operates("tasks.move"),
     "POST /api/batches": _writes("batch.submit", soon=True),
+    "POST /api/bulk": _writes("bulk.begin", soon=True),
     "GET /api/batches/{batch_id}": _READ,
     "GET /api/notifications": _READ,
     "GET /api/notifications/stats": _READ,

@@ -14,7 +14,8 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duly.http.identity import Principal, identify
+from duly.http.identity import identify
+from duly.http.principal import name_of
 from duly.http.problems import on_duly_error, problem
 from duly.model.errors import DulyError, NotAllowed
 from duly.model.limit import Rate
@@ -142,8 +143,3 @@ class Rationed:
             await send(message)
 
         await self._app(scope, receive, tell)
-
-
-def name_of(principal: Principal) -> str:
-    """The bucket of a caller: no two callers have one name, for the lengths stand in it."""
-    return f"{principal.role}/{len(principal.tenant)}/{principal.tenant}/{principal.owner}"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from duly.http import paging
 from duly.http.gate import JsonBody, read_object, shaped
-from duly.http.identity import only_administrators
+from duly.http.identity import AdminDep, only_administrators
 from duly.http.parts import PartsDep
 from duly.model.errors import InvalidInput
 from duly.model.state import Status
@@ -49,11 +50,21 @@ def json_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any
     return {"requestBody": {"required": required, "content": content}}
 
 
-@router.get("")
-async def list_(parts: PartsDep) -> Response:
-    """All queues by name: whether paused, and how many tasks stand in each state that has not ended well."""
-    found = await parts.app.operator.queues()
-    return JSONResponse({"queues": [queue_wire(one) for one in found]})
+@router.get("", responses=paging.LINKED)
+async def list_(
+    request: Request,
+    admin: AdminDep,
+    parts: PartsDep,
+    after: str = "",
+    limit: int = Query(1000, ge=1, le=1000),
+    cursor: paging.Cursor = None,
+) -> Response:
+    """Queues by name, behind `after`: whether paused, and how many tasks stand in each state that has not
+    ended well; `Link` leads to the next page."""
+    book = paging.Pages(request, admin, "queues", {})
+    last = book.behind(cursor, after)
+    found = [one for one in await parts.app.operator.queues() if one.name > last]
+    return book.rows("queues", found, limit, queue_wire, lambda one: one.name)
 
 
 @router.get("/{name}")

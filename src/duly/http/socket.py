@@ -11,9 +11,10 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from duly.http.handshake import Visitor, admit, protocol
 from duly.http.parts import parts
+from duly.http.problems import FULL_SECONDS, problem
 from duly.http.titles import language
 from duly.model import wire
-from duly.model.errors import DulyError, InvalidInput, NotAllowed
+from duly.model.errors import DulyError, InvalidInput, NotAllowed, TooManyStreams
 
 GOING_AWAY, POLICY, TOO_SLOW, UNSUPPORTED, BROKEN = 1001, 1008, 1013, 1003, 1011
 #: Messages that wait for one client; one that is so far behind is closed, and may come back.
@@ -29,7 +30,9 @@ CLOSE_SECONDS = 1.0
 class Socket:
     """An accepted connection and what waits to be sent on it."""
 
-    def __init__(self, websocket: WebSocket, visitor: Visitor) -> None:
+    def __init__(
+        self, websocket: WebSocket, visitor: Visitor, leave: Callable[[], None] = lambda: None
+    ) -> None:
         self._websocket = websocket
         self._parts = parts(websocket)
         self.visitor = visitor
@@ -37,6 +40,7 @@ class Socket:
         self._waiting: asyncio.Queue[str] = asyncio.Queue(QUEUE)
         self._end: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._leave = leave
 
     def say(self, message: Mapping[str, Any]) -> None:
         """Queues an answer; a client that does not take them is closed."""
@@ -96,6 +100,7 @@ class Socket:
         try:
             await asyncio.wait([*tasks, self._end], return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self._leave()
             for task in (*tasks, *self._tasks.values()):
                 task.cancel()
             await asyncio.gather(*tasks, *self._tasks.values(), return_exceptions=True)
@@ -153,11 +158,29 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 async def accept(websocket: WebSocket) -> Socket | None:
-    """The connection, accepted; None when it was refused, with 1008 (HTTP: 403)."""
+    """The connection, accepted; None when it was refused: 1008 (HTTP: 403), or with too many open a 429."""
     try:
         visitor = await admit(websocket)
+        leave = parts(websocket).seats.take(visitor.principal)
     except NotAllowed:
         await websocket.close(POLICY)
         return None
-    await websocket.accept(protocol(websocket))
-    return Socket(websocket, visitor)
+    except TooManyStreams as error:
+        await _full(websocket, error)
+        return None
+    try:
+        await websocket.accept(protocol(websocket))
+    except BaseException:
+        leave()
+        raise
+    return Socket(websocket, visitor, leave)
+
+
+async def _full(websocket: WebSocket, error: TooManyStreams) -> None:
+    """A problem, where the server can send one before a handshake; else the code for "later"."""
+    if "websocket.http.response" not in websocket.scope.get("extensions", {}):
+        await websocket.close(TOO_SLOW)
+        return
+    headers = {"Retry-After": str(FULL_SECONDS)}
+    answer = problem(websocket, error.http_status, error.code, error.message, headers=headers)
+    await websocket.send_denial_response(answer)

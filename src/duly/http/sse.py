@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 PING_SECONDS = 15.0
 RETRY_MS = 2000
 #: What ends a line for an EventSource; U+2028 and the like do not.
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
+#: Keep proxies from holding it back.
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 MEDIA_TYPE = "text/event-stream"
 
@@ -54,6 +56,15 @@ async def stream(
         await frames.aclose()
 
 
-def response(frames: AsyncIterator[str]) -> StreamingResponse:
-    """The streaming answer with the headers that keep proxies from holding it back."""
-    return StreamingResponse(frames, media_type=MEDIA_TYPE, headers=HEADERS)
+class Seated(StreamingResponse):
+    """A streaming answer that gives back its seat however it ends, also when nobody has read a line of it."""
+
+    def __init__(self, frames: AsyncIterator[str], leave: Callable[[], None]) -> None:
+        super().__init__(frames, media_type=MEDIA_TYPE, headers=HEADERS)
+        self._leave = leave
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._leave()

@@ -44,7 +44,7 @@ async def events(caller: CallerDep, parts: PartsDep, owner: Name = None, tenant:
     frames = _frames(parts.feed, scope_of(caller.principal, tenant, owner), last_event_id(caller.request))
     if is_head(caller.request):
         return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
-    return sse.response(sse.stream(frames, parts.stopping))
+    return sse.Seated(sse.stream(frames, parts.stopping), parts.seats.take(caller.principal))
 
 
 @router.get("/batches/{batch_id}/events", responses=_ENDED)
@@ -59,7 +59,7 @@ async def batch_events(caller: CallerDep, parts: PartsDep, batch_id: str) -> Res
     if is_head(caller.request):
         return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
     frames = _frames(parts.feed, Scope(batch=batch_id), after)
-    return sse.response(sse.stream(frames, parts.stopping))
+    return sse.Seated(sse.stream(frames, parts.stopping), parts.seats.take(caller.principal))
 
 
 def scope_of(principal: Principal, tenant: str | None, owner: str | None) -> Scope:

@@ -56,7 +56,7 @@ async def events(
     if is_head(request):
         return Response(media_type=sse.MEDIA_TYPE, headers=sse.HEADERS)
     frames = _frames(follow(parts.app.database, task_id, after=place, watch=parts.watch))
-    return sse.response(sse.stream(frames, parts.stopping))
+    return sse.Seated(sse.stream(frames, parts.stopping), parts.seats.take(caller.principal))
 
 
 @router.get("/{task_id}/deliveries")

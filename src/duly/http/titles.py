@@ -51,6 +51,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "state_conflict": {"en": "The task's state does not allow this", "zh": "任务当前状态不允许此操作"},
     "task_not_found": {"en": "There is no such task", "zh": "任务不存在"},
     "too_large": {"en": "Too large", "zh": "内容过大"},
+    "too_many_streams": {"en": "Too many open streams", "zh": "打开的实时流过多"},
     "unique_taken": {"en": "Another task holds this unique key", "zh": "唯一键已被其他任务占用"},
     "unknown_blob": {"en": "There is no such upload", "zh": "上传的文件不存在"},
     "unknown_task_type": {"en": "Unknown task type", "zh": "未知的任务类型"},

@@ -18,6 +18,7 @@
     ├── CallbackNotFound             no tracked job has this callback (404)
     ├── StateConflict                the task's state does not allow it (409)
     ├── QuotaExceeded                too many tasks of the owner or tenant wait to start (429)
+    │   └── TooManyStreams           too many streams of this caller are open (429)
     ├── QueueFull                    too many tasks wait in the queue (503)
     ├── NotReady                     the database cannot be used now (503)
     │   ├── Moved                    sealed: the installation moves to another database
@@ -175,6 +176,12 @@ class QuotaExceeded(DulyError):
 
     code = "quota_exceeded"
     http_status = 429
+
+
+class TooManyStreams(QuotaExceeded):
+    """Too many streams of this caller are open here; close one, or share one among tabs."""
+
+    code = "too_many_streams"
 
 
 class QueueFull(DulyError):

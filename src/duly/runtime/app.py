@@ -6,6 +6,7 @@ from duly.clock import Clock, SystemClock
 from duly.config import Settings
 from duly.deliver import jwks
 from duly.execute.batch import BATCHES
+from duly.execute.bulk import BULKS
 from duly.observe.logs import Log
 from duly.runtime import credentials
 from duly.runtime.declare import Duly
@@ -31,6 +32,7 @@ class App:
         self.declared = declared
         self.registry = declared.registry
         self.registry.add(BATCHES)
+        self.registry.add(BULKS)
         self.clock = clock or SystemClock()
         self.log = Log(settings.log_format, settings.log_level, settings.log_file)
         self.emit = self.log.emit

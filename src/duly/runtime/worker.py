@@ -27,6 +27,7 @@ from duly.runtime.pulse import Pulse
 from duly.store import bulk, pauses
 from duly.store.children import pass_on, spawn
 from duly.store.claims import finish, promote, rescue
+from duly.store.deeds import act
 from duly.store.deliveries import settle
 from duly.store.limits import wake
 from duly.store.reserve import Reserve
@@ -48,7 +49,7 @@ ASIDE_SECONDS = 0.01
 #: Who runs tasks only: what else is to be done is another worker's.
 APART = frozenset({Role.QUARANTINE, Role.CARRIER})
 #: What an operator does that may give workers something to do.
-OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move})
+OPENING: frozenset[Verb] = frozenset({pauses.resume, bulk.retry, bulk.move, act})
 
 
 class Worker:
@@ -171,8 +172,10 @@ class Worker:
             self._work_may_wait: frozenset(
                 {submit, spawn, retry, cancel, signal, promote, rescue, tick, run, wake, *OPENING}
             ),
-            _aside(self._cancels): frozenset({cancel, pass_on}),
-            _aside(self._sends): frozenset({finish, cancel, pass_on, promote, rescue, settle, bulk.purge}),
+            _aside(self._cancels): frozenset({cancel, pass_on, act}),
+            _aside(self._sends): frozenset(
+                {finish, cancel, pass_on, promote, rescue, settle, bulk.purge, act}
+            ),
         }
 
     def _listen(

@@ -26,13 +26,24 @@ class Mark:
 
 
 def page(
-    tx: Transaction, tenant: str, owner: str, after: int = 0, limit: int = 100, *, unread: bool | None = None
+    tx: Transaction,
+    tenant: str,
+    owner: str,
+    last: int = 0,
+    limit: int = 100,
+    *,
+    unread: bool | None = None,
+    newest: bool = False,
 ) -> list[dict[str, Any]]:
-    """Lines after number `after`, in order: all, only unread ones, or only read ones."""
-    query = sa.select(TABLE).where(*_of(tenant, owner), COLUMNS.id > after)
+    """Lines behind number `last`: all, only unread ones, or only read ones. They ascend, or with `newest`
+    descend; there 0 is the end."""
+    query = sa.select(TABLE).where(*_of(tenant, owner))
+    if last or not newest:
+        query = query.where(COLUMNS.id < last if newest else COLUMNS.id > last)
     if unread is not None:
         query = query.where(COLUMNS.read_at.is_(None) if unread else COLUMNS.read_at.is_not(None))
-    return [dict(row) for row in tx.core.execute(query.order_by(COLUMNS.id).limit(limit)).mappings()]
+    query = query.order_by(COLUMNS.id.desc() if newest else COLUMNS.id)
+    return [dict(row) for row in tx.core.execute(query.limit(limit)).mappings()]
 
 
 def stats(tx: Transaction, tenant: str, owner: str) -> dict[str, int]:

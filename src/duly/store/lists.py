@@ -101,10 +101,13 @@ def page(
     return [_task(row, tags.get(row["id"], ()), None) for row in rows]
 
 
-def chosen(tx: Transaction, wanted: Filter, *, after: str = "", limit: int = 100) -> list[str]:
-    """The ids of such tasks behind `after`, in ascending order."""
+def chosen(
+    tx: Transaction, wanted: Filter, *, after: str = "", before: str | None = None, limit: int = 100
+) -> list[str]:
+    """The ids of such tasks behind `after`, and before `before`, in ascending order."""
     table = schema.task.c
     query = sa.select(table.id).where(*wanted.where(), table.id > after).order_by(table.id)
+    query = query if before is None else query.where(table.id < before)
     return list(tx.core.execute(query.limit(limit)).scalars())
 
 

@@ -14,6 +14,7 @@ import uuid_utils
 from duly.clock import parse_iso
 from duly.model import wire
 from duly.model.batch import BATCH
+from duly.model.bulk import BULK, BulkJob
 from duly.model.errors import InvalidInput, TooLarge
 from duly.model.task import Conditions, Submission, Target
 from duly.registry import Registry, TaskType
@@ -64,6 +65,7 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         InvalidInput: an unknown task type, an input that its handler does not take, an option out of range.
     """
     kind = registry[task_type]
+    input_ = _job(input_) if task_type == BULK else input_
     kind.bind(input_)
     text = wire.dumps(input_, what="the input")
     if len(text.encode()) > INPUT_LIMIT:
@@ -75,6 +77,13 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
     key = _limit_key(kind, options, input_)
     conditions = _shared(kind, options, key) if options.plain else _conditions(kind, options, now, text, key)
     return Submission(str(uuid_utils.uuid7()), text, conditions)
+
+
+def _job(input_: Any) -> dict[str, Any]:
+    """A job's input, if somebody has looked at who asks for it: it may name everybody's tasks."""
+    if not isinstance(input_, BulkJob):
+        raise InvalidInput(f"{BULK} is not submitted; begin one with POST /api/bulk or `duly bulk`")
+    return input_.input
 
 
 def _member(

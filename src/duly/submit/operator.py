@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from duly.model.bulk import BulkJob
 from duly.model.errors import InvalidInput, QueueNotFound
 from duly.model.events import Emit
 from duly.model.state import IDLE, Status
 from duly.model.task import check_name
-from duly.store import bulk, lists, pauses, queues, weights
+from duly.store import bulk, deeds, lists, pauses, queues, weights
 from duly.store.bulk import Chosen, Moving
 from duly.store.database import Database
 from duly.store.lists import Filter
@@ -27,6 +28,12 @@ LIVING = tuple(status for status in Status if not status.terminal)
 #: All tasks of an installation are never meant by saying nothing.
 NOTHING_CHOSEN = "say which tasks: by status, type, queue, owner, tag, error code, time, or id"
 RETRIED = (Status.FAILED, Status.CANCELLED)
+#: In which states each action of a job is possible, which it takes when nothing is said, and its word.
+_ACTIONS: dict[str, tuple[frozenset[Status], tuple[Status, ...], str]] = {
+    "retry": (frozenset(RETRIED), (Status.FAILED,), "retried"),
+    "cancel": (frozenset(LIVING), LIVING, "cancelled"),
+    "move": (IDLE, MOVED, "moved"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +103,7 @@ class Operator:
         Raises:
             InvalidInput: the filter asks for another state.
         """
-        wanted = _within(wanted, frozenset(RETRIED), (Status.FAILED,), "retried")
+        wanted = _within(wanted, *_ACTIONS["retry"])
         return await self._each("retried", bulk.retry, wanted, limit)
 
     async def cancel(self, wanted: Filter, *, limit: int) -> Tally:
@@ -105,7 +112,7 @@ class Operator:
         Raises:
             InvalidInput: the filter asks for a state in which a task has ended.
         """
-        wanted = _within(wanted, frozenset(LIVING), LIVING, "cancelled")
+        wanted = _within(wanted, *_ACTIONS["cancel"])
         return await self._each("cancelled", bulk.cancel, wanted, limit)
 
     async def move(
@@ -116,7 +123,7 @@ class Operator:
         Raises:
             InvalidInput: the filter asks for another state, or neither queue nor priority is given.
         """
-        wanted = _within(wanted, IDLE, MOVED, "moved")
+        wanted = _within(wanted, *_ACTIONS["move"])
         Moving(chosen=Chosen(ids=(), wanted=wanted), queue=to, priority=priority)  # says what is wrong now
         return await self._each(
             "moved",
@@ -125,6 +132,23 @@ class Operator:
             limit,
             lambda chosen: Moving(chosen=chosen, queue=to, priority=priority),
         )
+
+    def job(
+        self, action: str, wanted: Filter, *, to: str | None = None, priority: int | None = None
+    ) -> BulkJob:
+        """What a bulk job is submitted with: `retry`, `cancel` or `move` of all that fit, however many.
+
+        Raises:
+            InvalidInput: as of the same action at once; or a place for what is not moved.
+        """
+        possible, usual, done = _ACTIONS[action]
+        wanted = _within(wanted, possible, usual, done)
+        place = {name: value for name, value in (("queue", to), ("priority", priority)) if value is not None}
+        if action != "move" and place:
+            raise InvalidInput("a queue or a priority is for `move` only")
+        if action == "move":
+            Moving(chosen=Chosen(ids=(), wanted=wanted), queue=to, priority=priority)  # says what is wrong
+        return BulkJob(action=action, where=deeds.words(wanted), to=place or None)
 
     async def shares(self) -> list[Share]:
         """All weights that were given."""

@@ -56,6 +56,24 @@ function copyBySelection(text) {
   area.remove();
 }
 
+/** A list as a table, and a button for what is behind it: `list` of useList, `head` of words, `row` of one. */
+export function Rows({ list, head, row, none }) {
+  if (list.rows === null) return html`<p class="empty">${t("busy")}</p>`;
+  if (!list.rows.length) return html`<p class="empty">${t(none)}</p>`;
+  return html`<div class="wide"><table class="rows">
+    <thead><tr>${head.map((name) => html`<th scope="col">${t(name)}</th>`)}<th></th></tr></thead>
+    <tbody>${list.rows.map(row)}</tbody></table></div>
+    ${list.more && html`<p class="center"><${Action} run=${list.further}>${t("further")}<//></p>`}`;
+}
+
+/** A secret that was just made: shown until it is put away, and never again. */
+export function Secret({ held }) {
+  useEffect(() => void (held.value && scrollTo(0, 0)), [held.value]);
+  if (!held.value) return null;
+  return html`<div class="secret" role="alert"><b>${t("once")}</b> <code>${held.value}</code> <${Copy} text=${held.value} />
+    <button type="button" class="quiet" onClick=${() => (held.value = null)}>${t("close")}</button></div>`;
+}
+
 /** JSON as text that can be read and copied. */
 export function Json({ value }) {
   const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);

@@ -7,7 +7,8 @@ import { Login } from "./login.js";
 import { attempt, trouble, useLoaded } from "./parts.js";
 import { language, t, theme } from "./words.js";
 
-/** Puts a page into the shell: `mount(() => html\`…\`, {links: [[href, name]]})`. Pages of apps call this too. */
+/** Puts a page into the shell: `mount(() => html\`…\`, {links: [[href, name]]})`. Pages of apps call this too. A link
+ * may have a third part: {scope} that it needs, {count}: a signal of how many are new there. */
 export function mount(page, { links = [] } = {}) {
   recall().catch((error) => (trouble.value = error));
   render(html`<${Shell} page=${page} links=${links} />`, document.getElementById("page"));
@@ -24,7 +25,7 @@ function Top({ who, links }) {
   const dark = () => theme.value === "dark" || (!theme.value && matchMedia("(prefers-color-scheme: dark)").matches);
   return html`<header class="top">
     <a class="brand" href=${address("").href}><img src=${new URL("icon.svg", import.meta.url).href} alt="" width="22" height="22" />Duly</a>
-    ${who && html`<nav>${links.map(([to, name]) => html`<a href=${to}>${t(name)}</a>`)}<${Apps} /></nav>`}
+    ${who && html`<nav>${links.map((one) => html`<${Place} who=${who} link=${one} />`)}<${Apps} /></nav>`}
     <div class="tools">
       ${who && html`<span class="mode ${mode.value}" role="status">${t(mode.value)}</span>`}
       <button type="button" class="quiet" onClick=${() => (language.value = language.value === "zh" ? "en" : "zh")}>${t("language")}</button>
@@ -33,6 +34,11 @@ function Top({ who, links }) {
         <button type="button" class="quiet" onClick=${() => attempt(signOut)}>${t("sign_out")}</button>`}
     </div>
   </header>`;
+}
+
+function Place({ who, link: [to, name, { scope, count } = {}] }) {
+  if (scope && !who.scopes.includes(scope)) return null;
+  return html`<a href=${to}>${t(name)}${count?.value > 0 && html` <span class="count">${count.value}</span>`}</a>`;
 }
 
 /** The apps of this installation; none, and there is no menu. */

@@ -6,7 +6,7 @@ import { duration, joined, moment, ran, said } from "./format.js";
 import { follow } from "./live.js";
 import { attempt, Badge, Bar, calm, Copy, Json } from "./parts.js";
 import { Actions } from "./tasks.js";
-import { event, language, t } from "./words.js";
+import { event, language, sent, t } from "./words.js";
 
 const CALM_MS = 250;
 /** Lines that are kept on the page; the API has them all. */
@@ -74,9 +74,9 @@ function Details({ task }) {
 
 function Deliveries({ rows }) {
   if (!rows.length) return null;
-  const line = (one) => html`<li><span class="badge ${one.status}">${one.status}</span> ${one.channel} ${one.url}
+  const line = (one) => html`<li><span class="badge ${one.status}">${sent(one.status)}</span> ${one.channel} ${one.url}
     <small>${one.attempt} ${t("tried")} ${one.last_error}</small></li>`;
-  return html`<section><h2>${t("deliveries")}</h2><ul class="plain">${rows.map(line)}</ul></section>`;
+  return html`<section><h2><a href="#/deliveries?task=${rows[0].task_id}">${t("deliveries")}</a></h2><ul class="plain">${rows.map(line)}</ul></section>`;
 }
 
 function Timeline({ lines }) {

@@ -173,7 +173,7 @@ class HttpDesk:
             except httpx2.TransportError as error:
                 self._broke()
                 if not left:
-                    raise self._unreachable(error) from None
+                    raise _unreachable(self._url, error) from None
             left -= 1
 
     async def _stream(self, id_: str, after: str) -> AsyncIterator[sse.ServerEvent]:
@@ -182,7 +182,7 @@ class HttpDesk:
         async with self._client.stream("GET", path, headers=headers, timeout=SILENCE) as response:
             if response.status_code >= 400:
                 await response.aread()
-                raise self._refused(response)
+                raise _refused(self._url, response)
             async for event in sse.events(sse.lines(response.aiter_text())):
                 yield event
 
@@ -198,12 +198,12 @@ class HttpDesk:
         try:
             return await self._request(method, path, json=body, params=dict(query or {}), files=files)
         except httpx2.TransportError as error:
-            raise self._unreachable(error) from None
+            raise _unreachable(self._url, error) from None
 
     async def _request(self, method: str, path: str, **sent: Any) -> Json:
         response = await self._client.request(method, path, **sent)
         if response.status_code >= 400:
-            raise self._refused(response)
+            raise _refused(self._url, response)
         if response.status_code == httpx2.codes.NO_CONTENT:
             return {}
         try:
@@ -214,23 +214,23 @@ class HttpDesk:
             raise Refusal(f"{self._url}{path} answers no JSON object: is it a Duly server?")
         return answer
 
-    def _unreachable(self, error: Exception) -> Refusal:
-        return Refusal(
-            f"{self._url} cannot be reached ({error or type(error).__name__}); is `duly serve` running there?"
-        )
 
-    def _refused(self, response: httpx2.Response) -> Refusal:
-        if response.status_code == httpx2.codes.UNAUTHORIZED:
-            wanted = "refuses this token" if "authorization" in response.request.headers else "wants a token"
-            return Refusal(
-                f"{self._url} {wanted}: set DULY_TOKEN, or run this where the token file can be read"
-            )
-        try:
-            problem = response.json()
-            said = str(problem["detail"])
-        except (ValueError, KeyError, TypeError):
-            said = f"{self._url} answered {response.status_code} {response.reason_phrase}"
-        return Refusal(said)
+def _unreachable(url: str, error: Exception) -> Refusal:
+    return Refusal(
+        f"{url} cannot be reached ({error or type(error).__name__}); is `duly serve` running there?"
+    )
+
+
+def _refused(url: str, response: httpx2.Response) -> Refusal:
+    if response.status_code == httpx2.codes.UNAUTHORIZED:
+        wanted = "refuses this token" if "authorization" in response.request.headers else "wants a token"
+        return Refusal(f"{url} {wanted}: set DULY_TOKEN, or run this where the token file can be read")
+    try:
+        problem = response.json()
+        said = str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        said = f"{url} answered {response.status_code} {response.reason_phrase}"
+    return Refusal(said)
 
 
 class HttpSchedules:

@@ -175,7 +175,7 @@ def _answers(path: str, verb: str, operation: Json) -> None:
     responses.pop("default", None)
     responses.pop("422", None)
     wanted = {*ALWAYS}
-    wanted |= {*CALLERS} if "security" in operation or "/links/" in path else set()
+    wanted |= {*CALLERS} if "security" in operation or "/links/" in path or path == "/api/session" else set()
     wanted |= {404, 409} if "{" in path or verb in ("post", "put") else set()
     wanted |= {404} if path == "/api/deliveries" else set()  # of an endpoint that is not the caller's
     wanted |= {422} if operation.get("parameters") or "requestBody" in operation or "{" in path else set()

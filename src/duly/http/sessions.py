@@ -76,7 +76,11 @@ async def end(request: Request, parts: PartsDep) -> Response:
     return answer
 
 
-@router.post("/api/tasks/{task_id}/token", openapi_extra=json_body(ReadTokenRequest, required=False))
+@router.post(
+    "/api/tasks/{task_id}/token",
+    status_code=201,
+    openapi_extra=json_body(ReadTokenRequest, required=False),
+)
 async def read_token(caller: CallerDep, parts: PartsDep, task_id: str) -> Response:
     """A token that reads this task, its events and its result, and nothing else; as ?access_token= too."""
     body = await read_object(caller.request) if await caller.request.body() else {}

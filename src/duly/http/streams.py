@@ -25,7 +25,7 @@ from duly.store.feed import Scope
 router = APIRouter(prefix="/api", tags=["live"])
 
 _LIVE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+    200: {"content": {sse.MEDIA_TYPE: {"schema": sse.SCHEMA}}},
 }
 _ENDED: dict[int | str, dict[str, Any]] = {
     **_LIVE,

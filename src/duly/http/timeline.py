@@ -30,7 +30,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 
 _PLACE = re.compile(r"([0-9]{1,9})(?:\.([0-9]{1,9})\.([0-9]{1,9}))?")
 _LIVE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {sse.MEDIA_TYPE: {"schema": {"type": "string"}}}},
+    200: {"content": {sse.MEDIA_TYPE: {"schema": sse.SCHEMA}}},
     204: {"description": "The task has ended and Last-Event-ID was its last event."},
 }
 

@@ -150,6 +150,15 @@ async def test_nobody_signs_in_without_a_right_token(site: Site, body: Any) -> N
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("body", [{"token": "x" * 9000}, {"token": "x", "more": 1}], ids=["long", "more"])
+async def test_a_body_beside_a_right_header_must_be_sound_too(site: Site, body: Any) -> None:
+    """What is not read is not let pass either: 422, and no cookie."""
+    async with site.user("ann") as ann:
+        answer = await ann.post("/api/session", json=body)
+    assert answer.status_code == 422
+    assert "set-cookie" not in answer.headers
+
+
 async def test_a_cookie_is_no_bearer_and_a_bearer_no_cookie(site: Site) -> None:
     """Each kind of token is for its own use."""
     token = issue_jwt(site.app.credentials, "ann")

@@ -95,12 +95,13 @@ async def read_token(caller: CallerDep, parts: PartsDep, task_id: str) -> Respon
 
 
 async def _presented(request: Request, app: App) -> Principal:
-    """Who signs in: by the header, or by the body; never by a cookie."""
+    """Who signs in: by the header, or by the body, which must be sound in any case; never by a cookie."""
+    body = shaped(SessionRequest, await read_object(request)) if await request.body() else None
     if app.settings.auth == "loopback" or request.headers.get("authorization"):
         return await identify(request)
-    if not await request.body():
+    if body is None:
         raise NotAllowed
-    return await bearer(app, shaped(SessionRequest, await read_object(request)).token)
+    return await bearer(app, body.token)
 
 
 def _wire(app: App, principal: Principal, login_id: str | None, expires_at: int | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from contextlib import closing
 from typing import Any
 from urllib.parse import urlsplit
@@ -45,9 +46,7 @@ def reach() -> None:
 
 def settle() -> None:
     """Waits until what was deleted is purged, so that it does not fall into a measurement."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until and _history() > RESTING:
-        time.sleep(0.2)
+    _while(lambda: _history() > RESTING)
 
 
 def pool(size: int = POOL_BYTES) -> int:
@@ -55,15 +54,19 @@ def pool(size: int = POOL_BYTES) -> int:
     before = int(_run(server_url(), "SELECT @@innodb_buffer_pool_size")[0][0])
     if size != before:
         _run(server_url(), f"SET GLOBAL innodb_buffer_pool_size = {size}")
-    until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until and _status("buffer_pool_resize_status").startswith("Resizing"):
-        time.sleep(0.2)
+    _while(lambda: _status("buffer_pool_resize_status").startswith("Resizing"))
     return before
 
 
 def number(database: str, query: str) -> int:
     """The one number that a query answers."""
     return int(_run(url_of(database), query)[0][-1])
+
+
+def _while(busy: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < until and busy():
+        time.sleep(0.2)
 
 
 def _history() -> int:

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from walking import FLAGS, WALKS, Server, context, needed
 
+from support.browsing import WALKS, Server, chromium, context, needed
 from support.serving import serving
 
 
@@ -24,12 +24,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser(server: Server) -> Iterator[Any]:
     """Chromium, without a window."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=needed(), args=FLAGS)
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture(params=WALKS, ids=lambda walk: "-".join(map(str, walk)))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
-from walking import WALKS, Server, context, fits, sign_in
+
+from support.browsing import WALKS, Server, context, fits, sign_in
 
 HOOK = "https://receiver.invalid/hook"
 #: An address inside, which is refused without a send: its delivery is dead at once.

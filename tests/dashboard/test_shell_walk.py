@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import httpx2
-from walking import Server, fits, sign_in
+
+from support.browsing import Server, fits, sign_in
 
 
 def test_a_walk(page: Any, server: Server) -> None:

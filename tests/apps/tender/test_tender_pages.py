@@ -3,38 +3,30 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
 import duly_apps.tender as app
 from duly.dashboard import STATIC
+from support.modules import needs_node, node_tests, parses
 
 HERE = Path(__file__).parent
 FOLDER = Path(app.__file__).with_name("pages")
-NODE = shutil.which("node")
-needs_node = pytest.mark.skipif(NODE is None, reason="node is not installed")
 MODULES = sorted(FOLDER.glob("*.js"))
 
 
 @needs_node
 def test_the_modules_tests_pass() -> None:
     """`node --test`, over the files beside this one."""
-    command = [str(NODE), "--test", *map(str, sorted(HERE.glob("*.test.mjs")))]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stdout[-3000:]
-    assert re.search(r"^# pass [1-9]", done.stdout, re.MULTILINE)
+    node_tests(HERE)
 
 
 @needs_node
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)
 def test_a_module_parses(path: Path) -> None:
     """A typing error would be found by a user otherwise."""
-    command = [str(NODE), "--input-type=module", "--check"]
-    done = subprocess.run(command, input=path.read_bytes(), capture_output=True, timeout=30, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    parses(path)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.name)

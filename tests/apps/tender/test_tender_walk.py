@@ -14,7 +14,7 @@ import pytest
 from tender_walks import REQUIREMENTS, picture
 
 from duly_apps.tender.samples import sample
-from support.browsing import FLAGS, PATIENCE_MS, WALKS, WATCH, Server, fits, needed
+from support.browsing import WALKS, Server, chromium, context, fits, needed
 from support.serving import serving
 
 TEXT = "项目名称：智慧校园建设项目\n预算金额：人民币380万元\n"
@@ -30,37 +30,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser(server: Server) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=needed(), args=FLAGS)
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture(params=WALKS, ids=lambda walk: "-".join(map(str, walk)))
 def page(request: pytest.FixtureRequest, browser: Any, server: Server) -> Iterator[Any]:
-    """A new browser's first page; whatever it complains of fails the test."""
-    language, light, width = request.param
-    complaints: list[str] = []
-    context = browser.new_context(
-        locale=language, color_scheme=light, viewport={"width": width, "height": 800}, base_url=server.url
-    )
-    context.set_default_timeout(PATIENCE_MS)
-    context.add_init_script(WATCH)
-    one = context.new_page()
-    one.look = "-".join(map(str, request.param))
-    one.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
-    one.on("pageerror", lambda error: complaints.append(str(error)))
-    one.goto("apps/tender/")
-    one.fill("input[name=token]", server.token)
-    one.click("button.main")
-    one.wait_for_selector("input[name=files]", state="attached")
-    yield one
-    broken = one.evaluate("broken")
-    context.close()
-    assert complaints == []
-    assert broken == []
+    """A new browser's first page, signed in; whatever it complains of fails the test."""
+    with context(browser, server, request.param, forgiven=()) as opened:
+        one = opened.new_page()
+        one.look = "-".join(map(str, request.param))
+        one.goto("apps/tender/")
+        one.fill("input[name=token]", server.token)
+        one.click("button.main")
+        one.wait_for_selector("input[name=files]", state="attached")
+        yield one
 
 
 def exported(page: Any, kind: str) -> tuple[str, bytes]:

@@ -55,6 +55,20 @@ def store(kind: str, tmp_path: Path) -> Iterator[Store]:
     one.database.close()
 
 
+@pytest.fixture
+def own(kind: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Store]:
+    """A store whose schema the test may change: on a server, in a database of its own."""
+    if kind == "sqlite":
+        path = tmp_path / "duly.db"
+        migrate.ensure(Database(f"sqlite:///{path}"))
+        one = sqlite_store(path)
+    else:
+        name = re.sub(r"\W+", "_", request.node.name.lower())[-30:]
+        one = opened_store(servers.made_url(kind, name))
+    yield one
+    one.database.close()
+
+
 def asked(store: Store, statement: str) -> list[tuple[Any, ...]]:
     """Its rows, as a person's own connection gets them."""
     with store.database.engine().connect() as connection:
@@ -99,26 +113,22 @@ def test_nobody_writes_through_it(store: Store, write: str) -> None:
     assert store.status(id_) is Status.COMPLETED
 
 
-def test_a_migration_down_takes_it_away(store: Store, kind: str) -> None:
+def test_a_migration_down_takes_it_away(own: Store) -> None:
     """And up again makes it; nothing else depends on it."""
-    if kind != "sqlite":
-        pytest.skip("the shared database stays as it is")
-    migrate.downgrade(store.database, "0017")
+    migrate.downgrade(own.database, "0017")
     with pytest.raises(sa.exc.DBAPIError):
-        asked(store, "SELECT count(*) FROM tasks")
-    migrate.upgrade(store.database)
-    assert asked(store, "SELECT count(*) FROM tasks") == [(0,)]
+        asked(own, "SELECT count(*) FROM tasks")
+    migrate.upgrade(own.database)
+    assert asked(own, "SELECT count(*) FROM tasks") == [(0,)]
 
 
 @pytest.mark.parametrize("what", ["TABLE tasks (a INTEGER)", "VIEW tasks AS SELECT 1 AS a"])
-def test_what_somebody_else_calls_tasks_stays(store: Store, kind: str, what: str) -> None:
+def test_what_somebody_else_calls_tasks_stays(own: Store, what: str) -> None:
     """Up and down, a table or a view; the schema is Duly's newest all the same."""
-    if kind != "sqlite":
-        pytest.skip("the shared database stays as it is")
-    migrate.downgrade(store.database, "0017")
-    asked(store, f"CREATE {what}")
-    migrate.upgrade(store.database)
-    migrate.ensure(store.database)
-    assert migrate.differences(store.database) == [] or what.startswith("TABLE")
-    migrate.downgrade(store.database, "0017")
-    asked(store, "SELECT a FROM tasks")
+    migrate.downgrade(own.database, "0017")
+    asked(own, f"CREATE {what}")
+    migrate.upgrade(own.database)
+    migrate.ensure(own.database)
+    assert migrate.differences(own.database) == [] or what.startswith("TABLE")
+    migrate.downgrade(own.database, "0017")
+    asked(own, "SELECT a FROM tasks")

@@ -26,13 +26,15 @@ from duly.store.transaction import script
 
 T = TypeVar("T")
 BATCH = 64
-ROUNDS = 20
+#: Enough to come by every owner's pages more than once.
+ROUNDS = 60
 SUBMITS = 50
 #: Tasks per second while a snapshot is held.
 PER_SECOND = 500
 #: Rows of one INSERT: it must end before Duly's own statement timeout.
 CHUNK = 20_000
-OWNERS = 1000
+#: Owners whose tasks follow each other are no neighbours in an index: the two have no divisor in common.
+OWNERS, STRIDE = 1000, 617
 DAY_MS = 86_400_000
 FOLDERS = {"sqlite": "sqlite", "postgresql": "postgres", "mysql": "mariadb"}
 EXPLAIN = {
@@ -196,7 +198,8 @@ def _text(dialect: str, number: sa.ColumnElement[int]) -> sa.ColumnElement[str]:
 
 def _task(id_: sa.ColumnElement[str], number: sa.ColumnElement[int], status: str) -> dict[str, Any]:
     row: dict[str, Any] = {"id": id_, "task_type": "noop", "queue": "default", "status": status}
-    row |= {"owner": sa.literal("o") + sa.cast(number % OWNERS, sa.Text), "rank": 6, "fair_at": number}
+    owner = sa.literal("o") + sa.cast(number * STRIDE % OWNERS, sa.Text)
+    row |= {"owner": owner, "rank": 6, "fair_at": number}
     row |= {"max_retries": 3, "timeout_ms": 600_000, "body_hash": "", "metadata": "{}"}
     row |= {"touched_at": 1, "created_at": 1}
     if status == "completed":

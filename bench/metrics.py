@@ -38,6 +38,7 @@ class Sizes:
     latency: int = 300
     waits: int = 1000
     idle_seconds: float = 20.0
+    #: Pending tasks. The fewest must outlast what is claimed of them: twice 60 times 64.
     backlog: tuple[int, ...] = (10_000, 100_000, 1_000_000)
     held_seconds: float = 60.0
 
@@ -52,7 +53,7 @@ class Sizes:
             latency=20,
             waits=50,
             idle_seconds=2,
-            backlog=(3000,),
+            backlog=(8000,),
             held_seconds=2,
         )
 

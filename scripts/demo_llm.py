@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 from duly.documents import read
 from duly_apps.tender.samples import sample
 from support import tender_script  # type: ignore[import-not-found]
-from support.serving import serving  # type: ignore[import-not-found]
+from support.serving import awaited, serving  # type: ignore[import-not-found]
 
 SECONDS = 120.0
 SOURCE = Path(__file__).resolve().parents[1] / "src"
@@ -60,17 +60,8 @@ def analysed(client: httpx2.Client, file: Path) -> dict[str, Any]:
     with file.open("rb") as data:
         accepted = client.post("/api/tasks/bidding/file", files={"file": (file.name, data)}).json()
     told(f"accepted: {file.name} is task {accepted['id']}")
-    until = time.monotonic() + SECONDS
-    while time.monotonic() < until:
-        try:
-            task: dict[str, Any] = client.get(
-                f"/api/tasks/{accepted['id']}", headers={"Prefer": "wait=10"}
-            ).json()
-        except httpx2.TransportError:  # the server that answers is the one that is killed
-            continue
-        if task.get("status") in ("completed", "failed", "cancelled"):
-            return task
-    raise SystemExit(f"the task has not ended within {SECONDS:g} s")
+    task: dict[str, Any] = awaited(client, accepted["id"], SECONDS)
+    return task
 
 
 def play(folder: Path, file: Path, kill_after: int) -> dict[str, Any]:

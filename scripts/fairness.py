@@ -3,7 +3,8 @@
 `place`: behind 10,000 tasks of one owner, which start is the newcomer's only one (at most 3).
 `shares`: of three owners with long backlogs and weights 1, 1 and 2, which part of 2,000 starts is whose.
 `claim_ratio`: what a claim of 64 and its finish cost with 10,000 tasks of 100 owners pending, against 10,000
-of one owner (at most 1.2); `_weighted`: the same with weights 1..5.
+of one owner (at most 1.2); `_double`: the same with weights 1 and 2; `_weighted`: with weights 1..5, where
+the tasks of one claim, submitted in turn, lie on up to five times as many pages.
 URL is an empty database; without one it is a SQLite file that is thrown away.
 """
 
@@ -118,7 +119,7 @@ def main() -> None:
         database.open()
         try:
             figures = {"place": place(database), "shares": shares(database), **claim_ratio(database, "", 1)}
-            figures |= claim_ratio(database, "_weighted", 5)
+            figures |= claim_ratio(database, "_double", 2) | claim_ratio(database, "_weighted", 5)
         finally:
             database.close()
     print(json.dumps(figures))

@@ -21,6 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from support.serving import serving  # type: ignore[import-not-found]
 
+#: Streams have no end of their own: each is read for this many seconds, and fewer of them.
+STREAMS, STREAM_SECONDS, STREAMS_OF_CASES = "/events$", 2, 5
 ROOT = Path(__file__).parents[1]
 BIN = Path(sys.executable).parent
 #: Checks with the statuses that mean: the data are in shape, and refused for what they mean.
@@ -58,32 +60,51 @@ def server(folder: Path, task: str = "fuzz.echo") -> Iterator[tuple[str, str]]:
 
 def run(
     address: str, token: str, folder: Path, wanted: argparse.Namespace, known: str | None
+) -> list[dict[str, Any]]:
+    """All phases, of streams apart; `known` is the id of a task that paths name."""
+    only = wanted.only or ("task_id" if known is not None else None)
+    chosen = [] if only is None else ["--include-path-regex", only]
+    place = (address, token, folder, wanted, known)
+    if wanted.only:
+        return [_run(place, 20, wanted.examples, chosen)]
+    few = max(1, wanted.examples // STREAMS_OF_CASES)
+    streams = STREAMS if known is None else f"task_id.*{STREAMS}"
+    return [
+        _run(place, 20, wanted.examples, [*chosen, "--exclude-path-regex", STREAMS]),
+        _run(place, STREAM_SECONDS, few, ["--include-path-regex", streams]),
+    ]
+
+
+def _run(
+    place: tuple[str, str, Path, argparse.Namespace, str | None], patience: int, count: int, paths: list[str]
 ) -> dict[str, Any]:
-    """One run of all phases; `known` is the id of a task that paths name."""
+    """One run of all phases."""
+    address, token, folder, wanted, known = place
     config, report = folder / "schemathesis.toml", folder / "report.json"
     named = "" if known is None else f'[parameters]\n"path.task_id" = "{known}"\n'
     config.write_text(CONFIG + named)
     arguments = [
         *("--config-file", str(config), "run", f"{address}/openapi.json", "--checks", "all"),
-        *("-H", f"Authorization: Bearer {token}", "-n", str(wanted.examples), "--seed", str(wanted.seed)),
+        *("-H", f"Authorization: Bearer {token}", "-n", str(count), "--seed", str(wanted.seed)),
         *("--phases", wanted.phases, "--report", "json", "--report-json-path", str(report)),
-        *("--suppress-health-check", "all", "--request-timeout", "20", "--no-shrink"),
-        *("--continue-on-failure", "--warnings", "off"),
+        *("--suppress-health-check", "all", "--request-timeout", str(patience), "--no-shrink"),
+        *("--continue-on-failure", "--warnings", "off", *paths),
     ]
-    if wanted.only or known is not None:
-        arguments += ["--include-path-regex", wanted.only or "task_id"]
     subprocess.run([BIN / "schemathesis", *arguments], cwd=folder, check=False)
     text = report.read_text("utf-8")
     if wanted.report:
-        Path(wanted.report).write_text(text)
+        with Path(wanted.report).open("a", encoding="utf-8") as kept:
+            kept.write(text + "\n")
     return dict(json.loads(text))
 
 
-def told(reports: list[dict[str, Any]]) -> dict[str, int]:
+def told(runs: list[list[dict[str, Any]]]) -> dict[str, int]:
     """The figures of several runs; an error of a run is a failure."""
+    reports = [one for run in runs for one in run]
+    operations = max(sum(one["operations"]["tested"] for one in run) for run in runs)
     return {
         "cases": sum(one["test_cases"]["generated"] for one in reports),
-        "operations": max(one["operations"]["tested"] for one in reports),
+        "operations": operations,
         "failures": sum(len(one["failures"]) + len(one["errors"]) for one in reports),
     }
 
@@ -95,7 +116,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7, help="the same seed makes the same cases")
     parser.add_argument("--small", action="store_true", help="a few cases of each operation")
     parser.add_argument("--only", help="operations whose path this pattern finds")
-    parser.add_argument("--report", help="a file for the whole report, as JSON")
+    parser.add_argument("--report", help="a file for the whole reports, a line of JSON each")
     parser.add_argument("--also", nargs="*", default=[], choices=OTHERS, help="and as these callers")
     parser.add_argument("--phases", default="examples,coverage,fuzzing", help="what schemathesis runs")
     wanted = parser.parse_args()
@@ -105,8 +126,8 @@ def main() -> int:
         task = _task(address, token)
         callers = [token, *(_key(address, token, OTHERS[one]) for one in wanted.also)]
         asked = [(caller, known) for caller in callers for known in (None, task)]
-        reports = [run(address, caller, Path(name), wanted, known) for caller, known in asked]
-    print(json.dumps(found := told(reports)))
+        runs = [run(address, caller, Path(name), wanted, known) for caller, known in asked]
+    print(json.dumps(found := told(runs)))
     return min(1, found["failures"])
 
 

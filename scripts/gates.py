@@ -1,11 +1,12 @@
-"""The proof of gates: `make gates`. Four worker processes, a fake model server as the oracle, one JSON line.
+"""The proof of gates: `make gates DATABASE=postgres`. Four worker processes, a fake server as the oracle.
 
-First a provider with a rate of requests and one with a rate of tokens get more work than they take for 90 s:
-`rpm_over` and `tpm_over` are the shares by which any 60 seconds exceed them, `_used` how much of them was
-used. Then 3,000 calls over seven providers, of which three are dead and three fail often: `answered`, and
-`dead_most`, the most requests that one of the dead got. Then 60 seconds of nothing but 429: `charged`
-retries, `recovered_s` until 80 % of the throughput is back, and what `why` said. Exits 1 above 2 % of a rate,
-under 99.9 % answered, at ten requests to a dead provider, a charge, or after ten seconds.
+Prints one JSON line. First a provider with a rate of requests and one with a rate of tokens get more work
+than they take for 90 s: `rpm_over` and `tpm_over` are the shares by which any 60 seconds exceed them,
+`_used` how much of them was used. Then 3,000 calls over seven providers, of which three are dead and three
+fail often: `answered`, and `dead_most`, the most requests that one of the dead got. Then 60 seconds of
+nothing but 429: `charged` retries, `recovered_s` until 80 % of the throughput is back, and what `why` said.
+Exits 1 above 2 % of a rate, under 99.9 % answered, at ten requests to a dead provider, a charge, or after
+ten seconds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
+from support import servers  # type: ignore[import-not-found]
 from support.gate_proof import Size, kept, outages, prove, rates, storm  # type: ignore[import-not-found]
 
 PARTS = {"all": prove, "rates": rates, "outages": outages, "storm": storm}
@@ -30,8 +32,10 @@ def main() -> int:
     """Reads the command line; answers the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--part", choices=list(PARTS), default="all", help="one of the three; it exits 0")
+    parser.add_argument("--database", choices=["sqlite", *servers.KINDS], default="sqlite")
     for one in dataclasses.fields(Size):
-        parser.add_argument(f"--{one.name}", type=int, default=one.default)
+        if one.name != "database":
+            parser.add_argument(f"--{one.name}", type=int, default=one.default)
     given = vars(parser.parse_args())
     part = given.pop("part")
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves no process behind

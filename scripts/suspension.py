@@ -31,7 +31,7 @@ from support import servers  # type: ignore[import-not-found]
 
 MOST_ROWS, MOST_MB, MOST_TIMES = 4.0, 20.0, 2.0
 #: Wakes on either side of the one that is measured: one alone says little.
-AROUND = 5
+AROUND = 9
 #: Tables whose rows come with the worker's life and not with a task's.
 OTHERS = {"counter", "queue", "worker"}
 TABLES = sorted(set(schema.metadata.tables) - OTHERS)

@@ -20,7 +20,7 @@ from duly.model.task import Step, Task
 from duly.runtime.app import App
 from duly.runtime.declare import Duly
 from duly.runtime.worker import Worker
-from duly.store import lists
+from duly.store import lists, recall
 from duly.submit.admit import Options
 
 START_MS = 1_800_000_000_000
@@ -85,7 +85,7 @@ class Harness:
 
     async def steps(self, task_id: str) -> list[Step]:
         """Its remembered steps."""
-        return await self.app.database.read(lists.steps, task_id)
+        return await self.app.database.read(recall.steps, task_id)
 
     async def rows(self, table: str, task_id: str) -> list[dict[str, Any]]:
         """Its rows in `attempt`, `step` or `delivery`."""

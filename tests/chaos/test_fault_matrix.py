@@ -65,7 +65,8 @@ async def field(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def test_every_promise_holds_after_a_fault(field: Ground, fault: Fault) -> None:
     """Tasks complete, recorded steps run once, webhooks come with one id each, the invariants hold."""
     first = field.begin(fault)
-    ids = await field.owed(TASKS)
+    # On PostgreSQL what completes is one statement, which cannot be half written; a suspension is several.
+    ids = await field.owed(TASKS, rest=0.1 if fault.place == "store.half_written" else 0.0)
     stopped = await field.struck()
     if fault.action == "hang":
         assert await field.paused(first, stopped, ids) or field.kind == "sqlite"

@@ -18,7 +18,7 @@ import pytest
 import sqlalchemy as sa
 
 from duly.llm.fake.server import FakeServer
-from duly.store import lists, schema
+from duly.store import recall, schema
 from support.cluster import Cluster, WorkerProcess, cluster, until
 from support.models import fake, table
 from support.soak_servers import DATABASES, File, Server
@@ -43,7 +43,7 @@ async def server(request: pytest.FixtureRequest) -> AsyncIterator[File | Server]
 
 async def recorded(workers: Cluster, id_: str) -> dict[tuple[str, int], str]:
     """The answers that the task remembers."""
-    steps = await workers.app.database.read(lists.steps, id_)
+    steps = await workers.app.database.read(recall.steps, id_)
     return {(step.name, step.n): step.value for step in steps if step.name == "section"}
 
 

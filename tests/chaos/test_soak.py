@@ -32,7 +32,7 @@ async def test_the_fence_alone_keeps_stale_workers_out(tmp_path: Path) -> None:
 async def test_without_the_fence_a_soak_finds_violations(tmp_path: Path) -> None:
     """The same with the fence taken away: the books do not balance, and it is said where."""
     told: list[str] = []
-    plan = Plan(database="sqlite", seconds=20, seed=7, broken=("lease", "fence"))
+    plan = Plan(database="sqlite", seconds=60, seed=7, broken=("lease", "fence"))
     report = await soak(plan, tmp_path, told.append)
     assert report.verdict.violations > 0
     assert told

@@ -263,7 +263,7 @@ async def test_a_poll_that_fails_is_tried_again(harness: Harness, vendor: Vendor
     for _ in range(2):
         await harness.advance(30)
     texts = [one.text_en for one in (await why(harness.app.database, id_, now_ms=START_MS + 60_000)).reasons]
-    assert texts[0].startswith("It waits for the external job job-1 (film), polled again at 2027-01-15T08:01")
+    assert texts[0].startswith("It waits for the external job job-1 (film), polled again at 2027-01-15 08:01")
     assert "The last 2 polls of job-1 failed: HTTPStatusError" in texts[1]
     vendor.ends()
     await harness.advance(60)

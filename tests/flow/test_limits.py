@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from duly import Context, Duly
 from duly.model.state import Status
 from duly.observe.why import why
 from duly.testing import Harness, harness_fixture
+from support.cluster import until
 
 duly = Duly()
 now: Counter[str] = Counter()
@@ -65,6 +67,21 @@ async def test_a_type_and_each_of_its_keys_run_no_more_at_once_than_declared(har
     assert await statuses(harness, ids) == {Status.COMPLETED: 20}
     assert 1 <= most["call"] <= 3
     assert {most[one] for one in "abcd"} == {1}
+
+
+async def test_idle_is_not_what_a_loop_has_just_worked_on(harness: Harness, monkeypatch: Any) -> None:
+    """The worker's own loop begins and ends a task while it is asked; what waited for it is due then."""
+    ids = [(await harness.submit("call", {"campaign": "e"})).id for _ in range(2)]
+    claim = harness.worker.claim
+
+    async def nothing_for_us() -> int:
+        await claim()
+        await until(lambda: not harness.worker.runner.busy)
+        return 0
+
+    monkeypatch.setattr(harness.worker, "claim", nothing_for_us)
+    await harness.run_until_idle()
+    assert await statuses(harness, ids) == {Status.COMPLETED: 2}
 
 
 async def test_an_operator_limits_a_queue_while_all_runs(harness: Harness) -> None:

@@ -1,5 +1,6 @@
 """The routes of an app, as a user would write them."""
 
+import errno
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request, UploadFile
@@ -34,6 +35,11 @@ async def crash() -> None:
 @router.get("/api/crash/duly")
 async def crash_duly() -> None:
     raise DulyError("the password is swordfish")
+
+
+@router.get("/api/crash/files")
+async def crash_files() -> None:
+    raise OSError(errno.EMFILE, "Too many open files", "swordfish")
 
 
 @router.get("/api/teapot")

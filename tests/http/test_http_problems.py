@@ -33,6 +33,7 @@ SWEEP: list[tuple[str, str, dict[str, Any], int, str]] = [
     ("POST", "/api/files", {"files": {"other": ("a", b"x")}}, 422, "invalid_input"),
     ("GET", "/api/crash", {}, 500, "internal_error"),
     ("GET", "/api/crash/duly", {}, 500, "internal_error"),
+    ("GET", "/api/crash/files", {}, 503, "not_ready"),
     ("GET", "/api/teapot", {}, 418, "bad_request"),
 ]
 
@@ -53,6 +54,7 @@ async def test_every_error_is_a_problem(
     assert problem["instance"] == path.partition("?")[0]
     assert problem["title"]
     assert problem["detail"]
+    assert ("retry-after" in answer.headers) is (status == 503)
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -19,12 +19,12 @@ HIDDEN_BUT_OURS = frozenset({".ci", ".github"})
 MACHINE_PATH = re.compile(rb"(?<![\w.-])/(?:work|root)/")
 REGISTRY_HOST = re.compile(rb"(?:pypi|pythonhosted|npmjs|debian)\.(?:org|com)\b")
 
-TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
-TARGET_WITH_HELP = re.compile(r"^([a-z][a-z-]*):.*## \S", re.MULTILINE)
+TARGET = re.compile(r"^([a-z][a-z0-9-]*):", re.MULTILINE)
+TARGET_WITH_HELP = re.compile(r"^([a-z][a-z0-9-]*):.*## \S", re.MULTILINE)
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 # At the start of a line in a code block, or of an inline `code`; `make sure` in a sentence is neither.
-MAKE_LINE = re.compile(r"^(?:\$ )?make +([a-z][a-z-]*)", re.MULTILINE)
-MAKE_INLINE = re.compile(r"`make +([a-z][a-z-]*)")
+MAKE_LINE = re.compile(r"^(?:\$ )?make +([a-z][a-z0-9-]*)", re.MULTILINE)
+MAKE_INLINE = re.compile(r"`make +([a-z][a-z0-9-]*)")
 
 
 def is_ours(name: str) -> bool:
@@ -99,7 +99,7 @@ def test_make_alone_prints_every_target(makefile: str) -> None:
     # A make around the tests must not hand its flags down.
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
     run = subprocess.run(["make"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    printed = re.findall(r"^  ([a-z-]+) +\S", run.stdout, re.MULTILINE)
+    printed = re.findall(r"^  ([a-z0-9-]+) +\S", run.stdout, re.MULTILINE)
     assert printed == TARGET.findall(makefile)
 
 
@@ -126,7 +126,7 @@ def test_ci_calls_nothing_but_make() -> None:
     assert script.stat().st_mode & stat.S_IXUSR
     assert "set -euo pipefail" in text
     steps = {"check", "services", "planted", "test"}
-    assert steps <= set(re.findall(r"^ *(?:make|step) ([a-z-]+)", text, re.MULTILINE))
+    assert steps <= set(re.findall(r"^ *(?:make|step) ([a-z0-9-]+)", text, re.MULTILINE))
     assert "pytest " not in text
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from duly.store import sqlite
+from duly.store import sqlite, transaction
+from duly.store.database import Database
 from duly.store.transaction import Transaction
 from support.stores import Store
 
@@ -46,3 +47,19 @@ def test_the_time_is_read_behind_the_lock(store: Store, monkeypatch: pytest.Monk
     id_ = store.submit()
     monkeypatch.undo()
     assert store.task(id_).created_at == before + 4_000
+
+
+def test_no_statement_is_read_from_its_file_later(store: Store) -> None:
+    """A process that has no descriptor left for a while can still finish what it has begun."""
+    transaction.script.cache_clear()
+    transaction.read_ahead.cache_clear()
+    other = Store(Database(store.database.url, clock=store.clock), store.clock)
+    other.database.open()
+    before = transaction.script.cache_info().misses
+    try:
+        other.submit()
+        [claimed] = other.claim(other.session("w9"))
+        other.finish(claimed)
+    finally:
+        other.database.close()
+    assert transaction.script.cache_info().misses == before > 0

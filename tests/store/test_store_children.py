@@ -8,7 +8,7 @@ import pytest
 
 from duly.model.errors import InvalidInput
 from duly.model.state import Status
-from duly.store import children, claims, family, lists, retention
+from duly.store import children, claims, family, recall, retention
 from duly.store.children import PassOn
 from duly.store.driver import transaction
 from duly.store.journal import StepRecord
@@ -39,7 +39,7 @@ def test_a_child_is_spawned_once(store: Store) -> None:
     assert [store.write(children.spawn, item) for _ in range(2)] == [[True], [True]]
     assert store.rows("SELECT count(*) FROM task") == [(2,)]
     assert store.task(item.children[0].id).parent_id == claimed.id
-    [step] = store.read(lists.steps, claimed.id)
+    [step] = store.read(recall.steps, claimed.id)
     assert step.value == f'"{item.children[0].id}"'
 
 
@@ -186,7 +186,7 @@ def test_only_a_tasks_own_children_are_gathered(store: Store) -> None:
     stranger = store.submit()
     with pytest.raises(InvalidInput, match=stranger):
         gather(store, claimed, stranger)
-    assert store.read(lists.steps, claimed.id) == []
+    assert store.read(recall.steps, claimed.id) == []
 
 
 def test_outcomes_come_in_the_order_asked(store: Store) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from itertools import groupby
+from typing import Any
+
+import pytest
 
 from duly.model.state import Status
 from duly.store import submissions
@@ -83,6 +86,24 @@ def test_tickets_are_counted_within_a_queue_and_a_priority(store: Store) -> None
     other = store.submit(owner="ann", queue="fast")
     urgent = store.submit(owner="ann", priority=9)
     assert [store.column(id_, "fair_at") for id_ in (other, urgent)] == [1000, 1000]
+
+
+@pytest.mark.parametrize("more", [{"queue": "fast"}, {"priority": 9}, {"due_at": 4_000_000_000_000}])
+def test_a_ticket_is_found_behind_what_has_none(store: Store, more: dict[str, Any]) -> None:
+    """What an owner has elsewhere or for later does not give him a second place at the head."""
+    [*_, last] = backlog(store, "ann", 3)
+    backlog(store, "ann", 40, **more)
+    after = store.submit(owner="ann")
+    assert store.column(after, "fair_at") == store.column(last, "fair_at") + 1000
+
+
+def test_a_ticket_is_found_behind_tasks_back_from_a_retry(store: Store) -> None:
+    """They stand at the head, the owner's backlog behind them."""
+    for _ in range(3):
+        store.ended(Status.RETRY, owner="ann")
+    [*_, last] = backlog(store, "ann", 10)
+    store.advance(3)
+    assert store.column(store.submit(owner="ann"), "fair_at") == store.column(last, "fair_at") + 1000
 
 
 def test_tenants_are_not_one_owner(store: Store) -> None:

@@ -11,7 +11,7 @@ import pytest
 from duly.model.job import Answered, Heard, JobState, Opened, Polled, Submitted, Word, signal_name
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
-from duly.store import jobs, lists, signals, transitions
+from duly.store import jobs, lists, recall, signals, transitions
 from duly.store.jobs import Callback, CalledBack
 from support.races import RACES, race
 from support.stores import Store
@@ -67,7 +67,7 @@ def test_the_id_is_kept_with_the_wait_for_it(store: Store) -> None:
     assert state is not None
     assert (state.external_id, state.polls, state.step.taken) == ("v-1", 0, None)
     assert state.step.due_at == store.clock.now_ms() + MINUTE
-    assert [(one.name, one.n, one.value) for one in store.read(lists.steps, claimed.id)] == [
+    assert [(one.name, one.n, one.value) for one in store.read(recall.steps, claimed.id)] == [
         ("film", 1, '"v-1"'),
         ("film", 2, "null"),
     ]
@@ -120,7 +120,7 @@ def test_the_first_answer_stands(store: Store) -> None:
     assert not called_back(store, claimed.id, '"callback"')
     assert answer(tell(store, claimed, Answered('"later"'))) == (1, '"poll"')
     assert len(store.read(lists.rows_of, "signal", claimed.id)) == 1
-    assert store.read(lists.steps, claimed.id)[-1].value == '"poll"'
+    assert store.read(recall.steps, claimed.id)[-1].value == '"poll"'
 
 
 def test_a_callback_is_judged_by_the_attempt(store: Store) -> None:
@@ -205,9 +205,9 @@ def test_a_poll_and_a_callback_at_once_are_one_answer(store: Store, others: list
     def poll(one: Store, claimed: Claimed) -> None:
         assert answer(tell(one, claimed, Answered('"poll"'))) == answer(tell(one, claimed, None))
 
-    for _ in range(RACES):
+    for _ in range(RACES // 4):
         store.submit()
-    running = store.claim(free=RACES)
+    running = store.claim(free=RACES // 4)
     for claimed in running:
         tell(store, claimed, Opened("hash"), submitted())
     race(others, running, call_back, poll)

@@ -9,8 +9,9 @@ import pytest
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import journal, lists
+from duly.store import journal, lists, recall
 from duly.store.journal import Lines, Part
+from duly.store.transaction import Row, Transaction
 from support.stores import Store, lines, step
 
 
@@ -31,7 +32,7 @@ def test_a_step_is_remembered_with_its_value(store: Store) -> None:
     claimed = store.running()
     one = step(claimed, value='{"n":[1,"界"]}')
     assert store.write(journal.record_steps, one) == [True]
-    assert store.read(lists.steps, claimed.id) == [one.step]
+    assert store.read(recall.steps, claimed.id) == [one.step]
     assert store.events(claimed.id)[-1] == "step"
 
 
@@ -42,7 +43,7 @@ def test_the_first_recorded_value_of_a_step_stands(store: Store, together: bool)
     items = [step(claimed, value='"first"'), step(claimed, value='"second"')]
     for group in [items] if together else [[one] for one in items]:
         assert store.write(journal.record_steps, *group) == [True] * len(group)
-    assert [one.value for one in store.read(lists.steps, claimed.id)] == ['"first"']
+    assert [one.value for one in store.read(recall.steps, claimed.id)] == ['"first"']
     assert store.events(claimed.id).count("step") == 1
 
 
@@ -51,7 +52,27 @@ def test_steps_of_one_name_are_told_apart_by_their_numbers(store: Store) -> None
     claimed = store.running()
     values = [json.dumps("v" * size) for size in (1, 5_000, 1_500_000)]
     store.write(journal.record_steps, *(step(claimed, n=n, value=text) for n, text in enumerate(values, 1)))
-    assert [one.value for one in store.read(lists.steps, claimed.id)] == values
+    assert [one.value for one in store.read(recall.steps, claimed.id)] == values
+
+
+def test_remembered_steps_are_read_together(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many there are, in the order they were recorded: one look at the steps, none for each."""
+    claimed = store.running()
+    looks: list[str] = []
+    run = Transaction.run
+
+    def counted(tx: Transaction, name: str, *batch: object, **more: object) -> list[Row]:
+        looks.append(name)
+        return run(tx, name, *batch, **more)
+
+    monkeypatch.setattr(Transaction, "run", counted)
+    for group in ("a", "b"):
+        items = [step(claimed, name=group, n=n, value=f'"{group}{n}"') for n in range(1, 41)]
+        store.write(journal.record_steps, *items)
+    looks.clear()
+    found = store.read(recall.steps, claimed.id)
+    assert [one.value for one in found] == [f'"{group}{n}"' for group in ("a", "b") for n in range(1, 41)]
+    assert looks == ["recalled"]
 
 
 def test_steps_of_an_earlier_attempt_are_remembered(store: Store) -> None:
@@ -60,7 +81,7 @@ def test_steps_of_an_earlier_attempt_are_remembered(store: Store) -> None:
     store.write(journal.record_steps, step(stale))
     store.rescue("old")
     store.claim("new")
-    assert [one.attempt for one in store.read(lists.steps, stale.id)] == [1]
+    assert [one.attempt for one in store.read(recall.steps, stale.id)] == [1]
 
 
 def test_several_lines_of_one_task_in_one_batch_are_all_kept(store: Store) -> None:
@@ -144,7 +165,7 @@ def test_a_batch_may_hold_steps_of_several_tasks(store: Store) -> None:
     """Each task's steps and numbers are its own."""
     runs = [store.running() for _ in range(3)]
     store.write(journal.record_steps, *(step(one, value=f'"{one.id}"') for one in runs))
-    assert [store.read(lists.steps, one.id)[0].value for one in runs] == [f'"{one.id}"' for one in runs]
+    assert [store.read(recall.steps, one.id)[0].value for one in runs] == [f'"{one.id}"' for one in runs]
 
 
 def test_the_order_of_steps_is_that_of_their_recording(store: Store) -> None:
@@ -153,7 +174,7 @@ def test_the_order_of_steps_is_that_of_their_recording(store: Store) -> None:
     for name in ("zeta", "alpha"):
         store.write(journal.record_steps, step(claimed, name))
         store.clock.advance(1)
-    assert [one.name for one in store.read(lists.steps, claimed.id)] == ["zeta", "alpha"]
+    assert [one.name for one in store.read(recall.steps, claimed.id)] == ["zeta", "alpha"]
 
 
 def test_a_recorded_step_can_be_read(store: Store) -> None:

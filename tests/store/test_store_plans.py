@@ -83,6 +83,7 @@ INTENDED = {
     "paused": {"queue"},
     "queue_known": set(),
     "quotas": {"limits_quota"},
+    "recalled": {"step"},
     "refer": {"upload"},
     "rounds": {"attempt"},
     "renew": {"worker"},
@@ -185,6 +186,17 @@ def machine_steps(connection: Any, calls: list[tuple[str, dict[str, Any]]]) -> i
 def test_the_work_is_that_of_the_batch(connection: Any, name: str) -> None:
     """With 50,000 tasks beside it, a call does no more than its batch asks for."""
     assert steps(connection, name) <= KNOWN_WORK.get(name, STEPS)
+
+
+@pytest.mark.parametrize("index", ["task_claim", "task_ticket"])
+def test_a_claim_writes_no_page_of_each_owner(connection: Any, index: str) -> None:
+    """The index by which tickets are given is not touched; that of what is pending is."""
+    statement = script("sqlite", "claim")[0]
+    written = {
+        row[3] for row in connection.execute(f"EXPLAIN {statement}", values("claim")) if row[1] == "OpenWrite"
+    }
+    [[page]] = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (index,))
+    assert (page in written) is (index == "task_claim")
 
 
 def test_the_measure_sees_a_scan(connection: Any) -> None:

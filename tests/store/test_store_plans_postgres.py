@@ -69,6 +69,7 @@ READ = [
     "expired",
     "held_by",
     "orphans",
+    "recalled",
     "sending_by",
     "startable",
 ]

@@ -213,6 +213,15 @@ def test_readers_cannot_write(store: Store) -> None:
         store.read(lambda tx: tx.run("session_end", ["w1"]))
 
 
+@pytest.mark.only("wal", "rollback")
+def test_a_connection_that_can_only_read_is_replaced(store: Store) -> None:
+    """As one that was opened while the disk was read-only: it stays so when the disk can be written again."""
+    store.database._writer._connection._raw.execute("PRAGMA query_only = ON")  # type: ignore[union-attr]
+    with pytest.raises(Exception, match="attempt to write a readonly database"):
+        store.submit()
+    store.submit()
+
+
 @pytest.mark.parametrize(
     "url", ["postgresql://host/db", "mysql+pymysql://h/db", "sqlite://", "sqlite:///:memory:", "nonsense", ""]
 )

@@ -11,7 +11,7 @@ from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import TERMINAL, TRANSITIONS, Status, allowed
 from duly.model.task import Claimed, Target
-from duly.store import claims, deliveries, journal, lists, submissions, transitions
+from duly.store import claims, deliveries, journal, lists, recall, submissions, transitions
 from duly.store.deliveries import Sent
 from duly.store.transaction import Transaction
 from duly.store.transitions import Change
@@ -155,7 +155,7 @@ def test_a_retry_keeps_the_steps(store: Store) -> None:
     store.write(journal.record_steps, step(claimed, value='"paid"'))
     store.finish(claimed, Status.FAILED)
     store.retry(claimed.id)
-    assert [one.value for one in store.read(lists.steps, claimed.id)] == ['"paid"']
+    assert [one.value for one in store.read(recall.steps, claimed.id)] == ['"paid"']
 
 
 def test_a_retry_keeps_the_task_under_its_idempotency_key(store: Store) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import claims, journal, lists
+from duly.store import claims, journal, recall
 from support.stores import Store, lines, request, step, words
 
 
@@ -142,7 +142,7 @@ def test_a_retry_keeps_the_version_with_the_steps(store: Store, end: Status) -> 
         store.advance(10)
     else:
         store.retry(claimed.id)
-    assert store.read(lists.steps, claimed.id)
+    assert store.read(recall.steps, claimed.id)
     assert taken(store, "2") == []
     assert taken(store, "1") == [claimed.id]
 

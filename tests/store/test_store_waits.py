@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from duly.model.state import Status
-from duly.store import claims, lists, rounds, schema, signals, waits
+from duly.store import claims, lists, recall, rounds, schema, signals, waits
 from duly.store.lists import rows_of
 from duly.store.signals import Signal
 from support.stores import Store, suspension, wait
@@ -86,13 +86,14 @@ def test_a_signal_beats_a_timeout_that_nobody_has_seen(store: Store) -> None:
 
 
 def test_two_waits_in_one_batch_take_two_signals(store: Store) -> None:
-    """A wait sent twice takes one."""
+    """A wait sent twice takes one; a later round remembers which took which."""
     claimed = store.running()
     store.signal(claimed.id, "go", "1")
     store.signal(claimed.id, "go", "2")
     one, two = wait(claimed, "go"), wait(claimed, "go", n=2)
     found = store.write(waits.wait, one, two, one)
     assert [step.value for step in found] == ["1", "2", "1"]
+    assert [step.value for step in store.read(recall.steps, claimed.id)] == ["1", "2"]
 
 
 def test_signals_in_one_batch_keep_their_order(store: Store) -> None:
@@ -185,16 +186,16 @@ def test_a_retried_task_keeps_its_waits(store: Store) -> None:
     store.wait(claimed, "go")
     store.finish(claimed, Status.FAILED)
     store.retry(claimed.id)
-    [step] = store.read(lists.steps, claimed.id)
+    [step] = store.read(recall.steps, claimed.id)
     assert (step.taken, step.value) == (1, "7")
 
 
 def test_a_sleep_is_over_for_a_reader_when_its_time_has_come(store: Store) -> None:
     """Then a replay needs no look of its own."""
     id_ = store.waiting(delay=1_000)
-    assert [step.taken for step in store.read(lists.steps, id_)] == [None]
+    assert [step.taken for step in store.read(recall.steps, id_)] == [None]
     store.clock.advance(1)
-    assert [step.taken for step in store.read(lists.steps, id_)] == [0]
+    assert [step.taken for step in store.read(recall.steps, id_)] == [0]
 
 
 def test_many_rounds_leave_the_lines_of_the_last_ones(store: Store) -> None:

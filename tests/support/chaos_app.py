@@ -37,10 +37,12 @@ def note(what: str, task: str, attempt: int, n: int = 0) -> int:
 
 
 @duly.task("steps", timeout=120, version=os.environ.get("CHAOS_VERSION", ""))
-async def steps(ctx: Context, n: int = 3, pause: float = 0.05) -> int:
+async def steps(ctx: Context, n: int = 3, pause: float = 0.05, rest: float = 0.0) -> int:
     note("start", ctx.task_id, ctx.attempt)
     for number in range(n):
         await ctx.step("mark", partial(note, "step", ctx.task_id, ctx.attempt), number)
+        if rest and not number:
+            await ctx.sleep("rest", seconds=rest)
         await asyncio.sleep(pause)
     note("end", ctx.task_id, ctx.attempt)
     return n

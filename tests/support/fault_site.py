@@ -150,7 +150,7 @@ class Site:
         self._own += 1
         body = {"task_type": task_type, "input": input_, "deliver": []}
         async with httpx2.AsyncClient(base_url=self.url, timeout=15, trust_env=False) as http:
-            id_ = await self.crowd._submit(http, f"case/{self._own}", f"case-{self._own}", body)
+            id_ = await self.crowd.submit(http, f"case/{self._own}", f"case-{self._own}", body)
         assert id_ is not None, f"{task_type} was not accepted"
         return id_
 

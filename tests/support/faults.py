@@ -63,10 +63,10 @@ class Ground(Cluster):
         """A worker that will meet the fault, once, whichever of its processes it is."""
         return self.start("first", DULY_FAILPOINTS=f"{fault}?{self._happened}")
 
-    async def owed(self, count: int) -> list[str]:
-        """So many accepted tasks with steps, each of which owes a webhook."""
+    async def owed(self, count: int, *, rest: float = 0.0) -> list[str]:
+        """So many accepted tasks with steps, each of which owes a webhook; suspended once if they rest."""
         deliver = [{"channel": "webhook", "url": self._receiver.url}]
-        given = {"n": STEPS, "pause": 0.02}
+        given = {"n": STEPS, "pause": 0.02, "rest": rest}
         return [await self.submit("steps", given, deliver=deliver) for _ in range(count)]
 
     async def struck(self, seconds: float = 20) -> int:

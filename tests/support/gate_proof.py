@@ -13,6 +13,7 @@ from duly.llm.fake.script import Script
 from duly.llm.fake.server import FakeServer
 from duly.model.state import Status
 from duly.observe.why import why
+from support import servers
 from support.cluster import Cluster, cluster, until
 from support.models import fake
 
@@ -27,8 +28,10 @@ DEAD = ("unauthorized", "html", "closed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Size:
-    """How long the rates are watched, how many calls seven providers get, how long the storm is."""
+    """How long the rates are watched, how many calls seven providers get, how long the storm is, and where
+    the workers keep their tasks."""
 
+    database: str = "sqlite"
     seconds: int = 90
     rpm: int = 1200
     tpm: int = 40_000
@@ -37,10 +40,13 @@ class Size:
 
 
 @contextlib.asynccontextmanager
-async def working(folder: Path, llm: dict[str, Any]) -> AsyncIterator[Cluster]:
-    """Four workers that ask these providers."""
+async def working(folder: Path, llm: dict[str, Any], database: str) -> AsyncIterator[Cluster]:
+    """Four workers that ask these providers, on an empty database of this kind."""
     await asyncio.to_thread(folder.mkdir, parents=True)
-    async with cluster(folder, llm=llm, lease=30, renew=5, sweep=2) as workers:
+    place: dict[str, Any] = {}
+    if database in servers.KINDS:
+        place = {"database_url": servers.fresh_url(database, f"gates_{folder.name}")}
+    async with cluster(folder, llm=llm, lease=30, renew=5, sweep=2, **place) as workers:
         for n in range(WORKERS):
             workers.start(f"worker{n}")
         yield workers
@@ -68,7 +74,7 @@ async def rates(folder: Path, size: Size) -> dict[str, Any]:
         llm = {"providers": {"rpm": provider(first, rpm=size.rpm), "tpm": provider(second, tpm=size.tpm)}}
         for one in llm["providers"].values():
             one["concurrency"] = 12
-        async with working(folder, llm) as workers:
+        async with working(folder, llm, size.database) as workers:
             per_second = size.rpm / 60 + size.tpm / 60 / 40
             await workers.submit_many(int(per_second * size.seconds / 2) + 50, "asks", {"sections": 2})
             await until(lambda: first.book.number and second.book.number, 60)
@@ -93,12 +99,13 @@ async def outages(folder: Path, size: Size) -> dict[str, Any]:
     async with contextlib.AsyncExitStack() as stack:
         faults: list[list[dict[str, Any]]] = [[], *([{"kind": k, "share": s}] for k, s in SHARES.items())]
         faults += [[{"kind": kind}] for kind in DEAD[:2]]
-        servers = [await stack.enter_async_context(fake(*some, words=4)) for some in faults]
+        fakes = [await stack.enter_async_context(fake(*some, words=4)) for some in faults]
         names = ["well", *SHARES, *DEAD[:2]]
-        table = {name: provider(one) for name, one in zip(names, servers, strict=True)}
+        table = {name: provider(one) for name, one in zip(names, fakes, strict=True)}
         table["well"] |= {"rpm": 1200, "concurrency": 4}
         table["closed"] = {"base_url": "http://127.0.0.1:9/v1", "model": "m", "stream": False}
-        workers = await stack.enter_async_context(working(folder, {"tries": 6, "providers": table}))
+        llm = {"tries": 6, "providers": table}
+        workers = await stack.enter_async_context(working(folder, llm, size.database))
         began = asyncio.get_running_loop().time()
         ids = await workers.submit_many(size.calls // 2, "asks", {"sections": 2})
         ended = [await workers.end(id_, 400) for id_ in ids]
@@ -119,7 +126,7 @@ async def storm(folder: Path, size: Size) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     async with fake(latency=0.4, words=4) as server:
         llm = {"providers": {"main": provider(server, concurrency=4)}}
-        async with working(folder, llm) as workers:
+        async with working(folder, llm, size.database) as workers:
             ids = await workers.submit_many(1500, "asks", {"sections": 2})
             await until(lambda: server.book.billed > 60, 60)
             await asyncio.sleep(10)

@@ -6,9 +6,13 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import httpx2
 
 from duly.config import load
 from duly.runtime import credentials
@@ -49,3 +53,20 @@ def serving(folder: Path, app: str, modules: Path, **variables: str) -> Iterator
             process.wait(PATIENCE_SECONDS)
             if process.stdout:
                 process.stdout.close()
+
+
+def awaited(client: httpx2.Client, id_: str, seconds: float) -> dict[str, Any]:
+    """The task once it has ended, although who answers may be killed meanwhile.
+
+    Raises:
+        SystemExit: it has not ended in time.
+    """
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            task: dict[str, Any] = client.get(f"/api/tasks/{id_}", headers={"Prefer": "wait=10"}).json()
+        except httpx2.TransportError:
+            continue
+        if task.get("status") in ("completed", "failed", "cancelled"):
+            return task
+    raise SystemExit(f"the task has not ended within {seconds:g} s")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Awaitable, Callable, Mapping
 from typing import cast
 from urllib.parse import quote
 
 from duly.cli.desk import Json
+from duly.cli.trail import who
 from duly.observe import usage
 from duly.observe.accounts import audit_wire, key_wire
 from duly.runtime.app import App
 from duly.store import audit
-from duly.store.audit import Entry, Search
+from duly.store.audit import Search
 from duly.submit.keys import KeyRequest
 
 
@@ -24,7 +24,7 @@ class LocalAccounts:
 
     async def make(self, words: Json) -> Json:
         """A new key, with its text."""
-        row, text = await self._app.keys.make(KeyRequest(**words), _who())
+        row, text = await self._app.keys.make(KeyRequest(**words), who())
         return {**key_wire(row), "key": text}
 
     async def page(self) -> list[Json]:
@@ -36,12 +36,12 @@ class LocalAccounts:
 
     async def rotate(self, id_: str, overlap: float) -> Json:
         """The key with its next text."""
-        row, text = await self._app.keys.rotate(id_, _who(), overlap)
+        row, text = await self._app.keys.rotate(id_, who(), overlap)
         return {**key_wire(row), "key": text}
 
     async def revoke(self, id_: str) -> Json:
         """The key, which opens nothing any more."""
-        return key_wire(await self._app.keys.revoke(id_, _who()))
+        return key_wire(await self._app.keys.revoke(id_, who()))
 
     async def audit(self, wanted: Mapping[str, str], limit: int) -> list[Json]:
         """The newest lines of the audit log."""
@@ -51,14 +51,6 @@ class LocalAccounts:
     async def usage(self, by: str, wanted: Mapping[str, str]) -> Json:
         """What model calls have cost."""
         return await usage.usage(self._app.database, usage.search(by, wanted))
-
-
-def _who() -> Entry:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        user = ""
-    return Entry(action="", owner=user[:64], credential="cli")
 
 
 class HttpAccounts:

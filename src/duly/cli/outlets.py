@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol, cast
 from urllib.parse import quote
 
+from duly.cli.trail import traced
 from duly.observe.deliveries import delivery_wire, endpoint_wire, notification_wire
 from duly.runtime.app import App
 from duly.store import inbox
@@ -73,6 +74,7 @@ class LocalOutlets:
         self._app = app
         self._book = app.endpoints
 
+    @traced("endpoint.create", made="id")
     async def add(self, words: Mapping[str, Any]) -> Json:
         """Makes an endpoint."""
         own = {name: words[name] for name in ("secret", "ed25519") if name in words}
@@ -94,24 +96,29 @@ class LocalOutlets:
         """One of them."""
         return endpoint_wire(await self._book.get(id_))
 
+    @traced("endpoint.rotate")
     async def rotate(self, id_: str, words: Mapping[str, Any]) -> Json:
         """Gives it a new secret."""
         return endpoint_wire(await self._book.rotate(id_, **words), secret=True)
 
+    @traced("endpoint.{1}")
     async def steer(self, id_: str, word: str) -> Json:
         """`enable` or `disable`."""
         return endpoint_wire(await getattr(self._book, word)(id_))
 
+    @traced("endpoint.test")
     async def test(self, id_: str) -> Json:
         """Sends it a test event."""
         from duly.runtime.channels import tested
 
         return await tested(self._app, await self._book.get(id_))
 
+    @traced("endpoint.resend")
     async def resend(self, id_: str) -> Json:
         """Owes its dead deliveries again."""
         return {"resent": await self._book.resend_dead(id_)}
 
+    @traced("endpoint.remove")
     async def remove(self, id_: str) -> None:
         """Forgets it."""
         await self._book.remove(id_)
@@ -121,6 +128,7 @@ class LocalOutlets:
         words: dict[str, Any] = {**wanted, "limit": int(wanted.get("limit", "100"))}
         return [delivery_wire(row) for row in await self._book.deliveries(Wanted(**words))]
 
+    @traced("delivery.resend")
     async def redeliver(self, id_: str) -> Json:
         """Owes one dead delivery again."""
         return delivery_wire(await self._book.resend(id_))
@@ -133,6 +141,7 @@ class LocalOutlets:
         rows = await self._app.database.read(inbox.page, *whose, *place, unread=unread)
         return [notification_wire(row) for row in rows]
 
+    @traced("notifications.read", places=0)
     async def mark(self, words: Mapping[str, Any]) -> Json:
         """Marks lines of an inbox."""
         tenant, owner = words.get("tenant", ""), words.get("owner", "")

@@ -72,6 +72,7 @@ def prune(
 async def _prune(url: str | None, wanted: Wanted, screen: Screen, dry: bool) -> None:
     from duly.claim.pruner import Pruner
     from duly.cli.footing import database_at
+    from duly.cli.trail import tell
     from duly.config import load
     from duly.runtime.app import App
     from duly.runtime.declare import Duly
@@ -86,6 +87,8 @@ async def _prune(url: str | None, wanted: Wanted, screen: Screen, dry: bool) -> 
     try:
         pruner = Pruner(app.database, reserve, emit=app.emit, wanted=wanted, dry=dry)
         await _told(pruner, screen, dry)
+        if pruner.tasks and not dry:
+            await tell(app, "tasks.prune", str(pruner.tasks))
     finally:
         await app.stop()
     _answer(pruner, reserve, screen, dry)

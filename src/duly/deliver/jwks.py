@@ -79,14 +79,12 @@ class Provider(NamedTuple):
     ceiling: Role
 
 
-def provider_of(settings: Settings, clock: Clock, *, emit: Emit) -> Provider | None:
-    """The one that the settings name, or none.
+def provider_of(settings: Settings, clock: Clock, *, emit: Emit) -> Provider:
+    """The one that the settings name.
 
     Raises:
         SettingsError: what checks public keys is not installed.
     """
-    if not settings.jwks_url and not settings.jwks_file:
-        return None
     if find_spec("cryptography") is None:
         raise SettingsError(["jwks_url and jwks_file need the extra jwks: pip install 'duly[jwks]'"])
     fetch = at(settings.jwks_url) if settings.jwks_url else of(settings.jwks_file)

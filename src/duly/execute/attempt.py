@@ -25,7 +25,7 @@ from duly.model.outcome import STOPS, Completed, Failed, HandedBack, Outcome, St
 from duly.model.state import Status
 from duly.model.task import Claimed, Step
 from duly.registry import TaskType
-from duly.store import lists
+from duly.store import recall
 from duly.store.claims import Finish, finish
 from duly.store.database import Database
 
@@ -153,7 +153,7 @@ class Attempt:
         steps: list[Step] = []
         while not self._wishes:
             try:
-                steps = await self._bench.database.read(lists.steps, self.claimed.id)
+                steps = await self._bench.database.read(recall.steps, self.claimed.id)
                 break
             except NotReady as error:
                 self._say("journal.waiting", error=str(error))

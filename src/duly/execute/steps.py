@@ -71,13 +71,12 @@ class StepBook:
             self._check_branch(name)
         n = self._taken[full] = self._taken.get(full, 0) + 1
         known = self._remembered.get((full, n))
-        place = Place(name=full, n=n, digest=digest, recorded=known, waits_for=waits_for)
-        if place.recorded is not None and place.recorded.digest != place.digest:
+        if known is not None and known.digest != digest:
             raise ReplayMismatch(
                 f"step {full!r} number {n} was recorded as another call; "
                 "restore the code, or give concurrent branches a key="
             )
-        return place
+        return Place(full, n, digest, known, waits_for)
 
     def take_wait(self, name: str, key: str | None, waits_for: str) -> Place:
         """The place of a wait, for a signal or (empty) a sleep; how long it lasts is not compared.

@@ -78,7 +78,7 @@ class Unexpected:
             _tell(scope, error)
             if started or scope["type"] != "http":
                 raise
-            await unexpected(Request(scope))(scope, receive, send)
+            await unexpected(Request(scope), error)(scope, receive, send)
 
 
 def _tell(scope: Scope, error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -192,8 +193,12 @@ def allowed(connection: HTTPConnection) -> list[str]:
     return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
 
 
-def unexpected(request: Request) -> Response:
-    """The 500 that says nothing about our insides; they are in the log."""
+def unexpected(request: Request, error: Exception) -> Response:
+    """The 500 that says nothing about our insides; they are in the log. A 503 where this process has no
+    descriptor left, which passes."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        busy = NotReady()
+        return problem(request, 503, busy.code, busy.message, headers={"Retry-After": "1"})
     return problem(
         request, 500, "internal_error", "The server met an error it did not expect; it is in its log."
     )

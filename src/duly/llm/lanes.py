@@ -32,8 +32,8 @@ class Lane:
 
     @property
     def room(self) -> bool:
-        """Whether one more request may be under way."""
-        return self.busy < min(self.window, self.provider.concurrency)
+        """Whether one more request may be under way; each failure since the last answer leaves one less."""
+        return self.busy < max(1, min(self.window, self.provider.concurrency) - self.in_a_row)
 
     def ready(self, now: float) -> bool:
         """Whether it may be asked, as far as this process knows."""

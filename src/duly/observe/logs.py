@@ -90,6 +90,22 @@ class TaskFilter(logging.Filter):
         return True
 
 
+class AcceptFilter(logging.Filter):
+    """Lets asyncio say once a second that it has no descriptor for another connection: it says so tens of
+    thousands of times."""
+
+    _last = float("-inf")
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """False: it was said just now."""
+        if record.name != "asyncio" or not str(record.msg).startswith("socket.accept() out of system"):
+            return True
+        if 0 <= record.created - self._last < 1:
+            return False
+        self._last = record.created
+        return True
+
+
 class Log:
     """Writes a line per event to stderr or to a file that rotation may move; `emit` is an `Emit`.
 
@@ -104,6 +120,7 @@ class Log:
         self._level = LEVELS[level]
         self._handler = _handler(file, LineFormatter(format))
         self._handler.addFilter(TaskFilter())
+        self._handler.addFilter(AcceptFilter())
         _remove_ours()
         self._logger.addHandler(self._handler)
         self._logger.setLevel(self._level)

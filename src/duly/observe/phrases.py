@@ -212,10 +212,20 @@ _UNITS = ((86_400, "d", "天"), (3_600, "h", "小时"), (60, "min", "分钟"), (
 def phrase(code: str, data: Mapping[str, Any], *, zh: bool) -> str:
     """The reason's one line: `span_ms` becomes {span} in words, `detail` stands at the end."""
     words = {key: one_line(value) if isinstance(value, str) else value for key, value in data.items()}
-    text = PHRASES[code][zh].format(**words, span=span(int(data.get("span_ms") or 0), zh=zh))
+    if isinstance(words.get("at"), str):
+        words["at"] = _read_aloud(words["at"])
+    length, form = span(int(data.get("span_ms") or 0), zh=zh), PHRASES[code][zh]
+    if zh and not length[0].isdigit():  # no space between two characters
+        form = form.replace(" {span}", "{span}")
+    text = form.format(**words, span=length)
     if words.get("detail"):
         return f"{text[:-1]}{'：' if zh else ': '}{words['detail']}{text[-1]}"
     return text
+
+
+def _read_aloud(at: str) -> str:
+    """A moment as people write it, to the second: `2026-12-30 05:37:51 UTC`."""
+    return f"{at[:10]} {at[11:19]} UTC" if at.endswith("Z") else at
 
 
 def span(milliseconds: int, *, zh: bool = False) -> str:

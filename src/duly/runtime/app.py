@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from duly.clock import Clock, SystemClock
 from duly.config import Settings
-from duly.deliver import jwks
 from duly.execute.batch import BATCHES
 from duly.execute.bulk import BULKS
 from duly.observe.logs import Log
@@ -22,6 +23,9 @@ from duly.submit.keys import KeyBook
 from duly.submit.limits import LimitBook
 from duly.submit.operator import Operator
 from duly.submit.schedules import Schedules
+
+if TYPE_CHECKING:
+    from duly.deliver.jwks import Provider
 
 
 class App:
@@ -58,10 +62,18 @@ class App:
         self.endpoints = Endpoints(self.database, emit=self.emit)
         self.callbacks = Callbacks(self.database, emit=self.emit)
         self.keys = KeyBook(self.database, self.clock, settings.key_environment, emit=self.emit)
-        self.provider = jwks.provider_of(settings, self.clock, emit=self.emit)
+        self.provider = self._provider()
         self.models = ModelDesk(settings.llm, database=self.database, emit=self.emit, clock=self.clock)
         self.gates = GateBook(self.database, self.models.names, emit=self.emit)
         self._credentials: credentials.Credentials | None = None
+
+    def _provider(self) -> Provider | None:
+        """Who signs tokens of users elsewhere, if somebody does. Imported here: a worker starts sooner."""
+        if not self.settings.jwks_url and not self.settings.jwks_file:
+            return None
+        from duly.deliver.jwks import provider_of
+
+        return provider_of(self.settings, self.clock, emit=self.emit)
 
     async def start(self) -> None:
         """Makes or checks the schema and the credentials, and opens the database."""

@@ -20,12 +20,10 @@ from duly.claim.poller import Role
 from duly.config import Settings, SettingsError
 from duly.execute.isolated import die_with_parent
 from duly.model.errors import DulyError, NotReady
-from duly.runtime.api import ApiServer
 from duly.runtime.app import App
 from duly.runtime.control import ChildPipe
 from duly.runtime.handover import REPLACE, Handover, received
 from duly.runtime.load import load_declared
-from duly.runtime.receipt import Terms
 from duly.runtime.worker import Worker
 
 T = TypeVar("T")
@@ -142,6 +140,9 @@ class Child:
         await self._drain()
 
     async def _serve(self, create_api: CreateApi) -> None:
+        from duly.runtime.api import ApiServer  # here: a worker without an API starts sooner
+        from duly.runtime.receipt import Terms
+
         sockets = [socket.socket(fileno=descriptor) for descriptor in self._handover.sockets]
         stopping = asyncio.Event()
         api = create_api(self._app, ready=self._ready, stopping=stopping)

@@ -161,7 +161,8 @@ class Worker:
         self._emit("worker.started", worker_id=self.session.id, types=len(self._app.registry))
 
     def _begin(self, claimed: Sequence[Claimed]) -> None:
-        self._begun_at = asyncio.get_running_loop().time()
+        if claimed:
+            self._begun_at = asyncio.get_running_loop().time()
         self.runner.start(claimed)
         self.pulse.begun()  # before a handler's first line: it may block the loop
 
@@ -295,11 +296,13 @@ class Worker:
         await self.ticker.tick()
         while True:
             self._stirred.clear()
-            ran = self.runner.busy  # what ends while we ask may be due again
+            # What ends while we ask may be due again, or make room: also what a loop begins meanwhile.
+            ran, begun_at = self.runner.busy, self._begun_at
             if (
                 not await self.claim()
                 and not self.poller.again  # it has not seen all that is due
                 and not ran
+                and begun_at == self._begun_at
                 and not self.runner.busy
                 and not (await self.orphans.tick() or await self.outbox.tick())
             ):

@@ -39,16 +39,20 @@ def key(length: int) -> TypeEngine[str]:
     return ours.with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
 
 
-def index(name: str, *columns: str, where: str, unique: bool = False) -> list[Index]:
-    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides."""
+def index(
+    name: str, *columns: str, where: str, unique: bool = False, sqlite: tuple[str, ...] = ()
+) -> list[Index]:
+    """An index of some rows; MariaDB has none such: there of all rows, status in front if that decides.
+
+    `sqlite`: the columns of what SQLite has in its place, of all rows.
+    """
     condition = text(where)
     some = Index(name, *columns, unique=unique, postgresql_where=condition, sqlite_where=condition)
     first = ("status",) if where.startswith("status") else ()
-    whole = Index(name, *first, *columns, unique=unique)
-    for one, is_whole in ((some, False), (whole, True)):
-        one.info["whole"] = is_whole
-        one.ddl_if(callable_=_meant_here)
-    return [some, whole]
+    forms = [_only(Index(name, *first, *columns, unique=unique), "mysql")]
+    if not sqlite:
+        return [_only(some, "postgresql", "sqlite"), *forms]
+    return [_only(some, "postgresql"), _only(Index(name, *sqlite), "sqlite"), *forms]
 
 
 def by_time(name: str, column: str) -> Index:
@@ -56,14 +60,14 @@ def by_time(name: str, column: str) -> Index:
     next to nothing; on SQLite none, for rowids have that order."""
     blocks = {"pages_per_range": 32, "autosummarize": True}
     one = Index(name, column, postgresql_using="brin", postgresql_with=blocks)
-    one.info["whole"] = True
-    one.ddl_if(callable_=lambda *_, dialect, **__: bool(dialect.name != "sqlite"))
+    return _only(one, "postgresql", "mysql")
+
+
+def _only(one: Index, *dialects: str) -> Index:
+    """The index, for these databases alone."""
+    one.info["only"] = dialects
+    one.ddl_if(callable_=lambda *_, dialect, **__: bool(dialect.name in dialects))
     return one
-
-
-def _meant_here(ddl: Any, target: Any, *_: Any, dialect: Any, **more: Any) -> bool:
-    del ddl, more
-    return bool(target.info["whole"] is (dialect.name == "mysql"))
 
 
 def statuses() -> str:

@@ -22,7 +22,7 @@ from duly.store.driver import Driver, Footing, Hints, Trouble, choose
 from duly.store.express import Express
 from duly.store.heads import Heads
 from duly.store.link import Link, spoken, trouble
-from duly.store.transaction import Moment, Terms, Transaction
+from duly.store.transaction import Moment, Terms, Transaction, read_ahead
 from duly.store.writer import Call, Verb, Writer
 
 P = ParamSpec("P")
@@ -66,11 +66,12 @@ class Database:
             NotReady: it cannot be reached now.
         """
         self.footing = self.examine()
+        read_ahead(self.driver.dialect)
         for warning in self.footing.warnings:
             self._emit("store.warning", message=warning)
         write_engine, self._read_engine = self.engine(), self.engine(read_only=True)
         self._writer = Writer(
-            lambda: self._link(write_engine),
+            lambda: self._writing(write_engine),
             emit=self._emit,
             committed=self._committed,
             seen=lambda: self._announce(True),
@@ -250,6 +251,12 @@ class Database:
             link.close()
         else:
             self._idle.append(link)
+
+    def _writing(self, engine: sa.Engine) -> Link:
+        """The writer's connection. When it is made anew, idle ones go first: on SQLite, what they hold of a
+        file that could only be read binds a new one of the same process, too."""
+        self._forget_idle()
+        return self._link(engine)
 
     def _forget_idle(self) -> None:
         """Idle connections to a server that went away are all broken."""

@@ -9,6 +9,9 @@ from duly.model.errors import NotReady
 from duly.store.express import LARGE, Express
 from duly.store.writer import Call
 
+#: Calls of one turn that need not wait for more to go with.
+ENOUGH = 32
+
 
 class Dispatch:
     """Gathers the calls of one turn of a loop: each hand-over to the writer wakes its thread, which then
@@ -43,12 +46,17 @@ class Dispatch:
         if call.loop is None or not self._is_home(call.loop):
             self._write([call])
             return
-        at_once = call.last or len(call.items) >= LARGE
+        at_once = call.last or len(call.items) >= LARGE or self._fills_an_express()
         if not self._turn and not at_once:
             call.loop.call_soon(self._hand_over)
         self._turn.append(call)
         if at_once:
             self._hand_over()
+
+    def _fills_an_express(self) -> bool:
+        """With this one the turn has enough for a statement: the server works on it while the turn goes on. A
+        writer's thread, which wants the interpreter too, would only stand in its way."""
+        return self._express is not None and len(self._turn) + 1 >= ENOUGH
 
     def _is_home(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Turns are gathered for one loop, the first that lives: another's thread would meet this one's."""

@@ -26,6 +26,7 @@ class Trouble(Enum):
 
     AGAIN = "the same transaction may succeed at once: a deadlock's victim"
     LOST = "the connection is gone; whether a commit under way was kept is unknown"
+    WORN = "not now, and not on this connection: it was made while the file could only be read"
     BUSY = "not now: locked, full, read-only, sealed, too many connections, too slow"
     REFUSED = "never: a defect of ours, or no error of the driver at all"
 

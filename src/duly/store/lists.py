@@ -11,9 +11,9 @@ import sqlalchemy as sa
 
 from duly.model.events import Event
 from duly.model.state import Status
-from duly.model.task import Step, Task
+from duly.model.task import Task
 from duly.store import batches, bodies, schema
-from duly.store.journal import step_kind, value_kind
+from duly.store.journal import value_kind
 from duly.store.transaction import Transaction
 
 #: Written out, not a parameter: only then the index of pending tasks serves.
@@ -179,29 +179,6 @@ def partial(tx: Transaction, id_: str, after: tuple[int, int] = (0, -1)) -> list
     unseen = sa.tuple_(table.attempt, table.part) > after
     rows = tx.core.execute(query.where(unseen).order_by(table.part))
     return [(row.attempt, row.part, row.text) for row in rows]
-
-
-def steps(tx: Transaction, id_: str) -> list[Step]:
-    """The remembered steps and waits of a task, in the order they were recorded. A sleep whose time has come
-    is over."""
-    table, signal = schema.step.c, schema.signal
-    its = (signal.c.task_id == table.task_id) & (signal.c.n == table.taken)
-    over = (table.waits_for == "") & table.children.is_(None) & (table.due_at <= tx.now)
-    values = {
-        "value": sa.func.coalesce(signal.c.data, "null"),
-        "taken": sa.case((over, 0), else_=table.taken),
-    }
-    query = sa.select(*(values[name] if name in values else table[name] for name in Step._fields))
-    query = query.select_from(schema.step.outerjoin(signal, its)).where(table.task_id == id_)
-    rows = tx.core.execute(query.order_by(table.created_at, table.name, table.n)).all()
-    return [_with_value(tx, id_, Step(*row)) for row in rows]
-
-
-def _with_value(tx: Transaction, id_: str, step: Step) -> Step:
-    if step.waits_for is not None and step.children is None:
-        return step
-    nothing = "" if step.children is not None else "null"  # a gather whose answer is not remembered yet
-    return step._replace(value=bodies.join(tx.run("body", id=id_, kind=step_kind(step))) or nothing)
 
 
 def recorded(tx: Transaction, id_: str, name: str) -> str | None:

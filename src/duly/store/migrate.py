@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput, NotReady, SchemaOutdated
@@ -10,7 +12,7 @@ from duly.store.database import Database
 from duly.store.link import spoken
 
 #: The newest migration; a test holds it equal to the folder's head.
-HEAD = "0018"
+HEAD = "0019"
 
 
 def current(database: Database) -> str | None:
@@ -82,20 +84,17 @@ def _is_of_schema(name: str | None, kind: str, _parents: object) -> bool:
 
 
 def _meant_here(tables: sa.MetaData, dialect: str) -> sa.MetaData:
-    """The tables as they are on this database: some of their indexes have two forms."""
+    """The tables as they are on this database: some of their indexes have several forms."""
     meant = sa.MetaData()
     for table in tables.tables.values():
-        forms = {index.name for index in table.indexes if "whole" in index.info}
+        others = {_form(one) for one in table.indexes if dialect not in one.info.get("only", (dialect,))}
         copy = table.to_metadata(meant)
-        copy.indexes = {index for index in copy.indexes if index.name not in forms or _fits(index, dialect)}
+        copy.indexes = {one for one in copy.indexes if _form(one) not in others}
     return meant
 
 
-def _fits(index: sa.Index, dialect: str) -> bool:
-    if index.dialect_options["postgresql"]["using"]:
-        return dialect != "sqlite"
-    some = index.dialect_options["postgresql"]["where"] is not None
-    return some is not (dialect == "mysql")
+def _form(one: sa.Index) -> tuple[Any, ...]:
+    return (one.name, *one.columns.keys(), one.dialect_options["postgresql"]["where"] is None)
 
 
 def _run(database: Database, direction: str, revision: str) -> None:

@@ -115,8 +115,10 @@ class Sqlite:
         return connection.cursor()
 
     def trouble(self, error: BaseException) -> Trouble:
-        busy = isinstance(error, driver.OperationalError) or moved(error) is not None
-        return Trouble.BUSY if busy else Trouble.REFUSED
+        if not isinstance(error, driver.OperationalError):
+            return Trouble.REFUSED if moved(error) is None else Trouble.BUSY
+        # What a connection opened to read only stays so when the disk can be written again.
+        return Trouble.WORN if "readonly database" in str(error) else Trouble.BUSY
 
     def foreign_commits(self, connection: Any) -> int:
         return int(connection.execute("PRAGMA data_version").fetchone()[0])

@@ -57,6 +57,14 @@ def script(dialect: str, name: str) -> tuple[str, ...]:
     return tuple(statement.strip() for statement in code.split(";") if statement.strip())
 
 
+@cache
+def read_ahead(dialect: str) -> None:
+    """Reads all statements now: later a process may have no descriptor left to open their files."""
+    for one in resources.files("duly.store").joinpath("sql", dialect).iterdir():
+        if one.name.endswith(".sql"):
+            script(dialect, one.name.removesuffix(".sql"))
+
+
 def _pyformat(code: str) -> str:
     """The files name parameters as SQLite does (`:name`, `?`); the other drivers want `%(name)s` and `%s`."""
     return re.sub(r"(?<![:\w]):(\w+)", r"%(\1)s", code.replace("%", "%%").replace("?", "%s"))

@@ -261,8 +261,8 @@ class Writer:
         return [answers[id(call)] for call in group]
 
     def _undo(self, trouble: Trouble) -> None:
-        """Leaves no transaction half open: a connection that is lost or cannot roll back is replaced."""
-        if trouble is Trouble.LOST:
+        """Leaves no transaction half open: one that is lost or worn or cannot roll back is replaced."""
+        if trouble in (Trouble.LOST, Trouble.WORN):
             self._reconnect()
             return
         try:

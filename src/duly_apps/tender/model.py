@@ -45,9 +45,9 @@ KEYS: dict[str, tuple[str | None, ...]] = {
 }
 #: Of these a document has many; of all others the first is the one.
 MANY = frozenset({"requirement", "criterion", "scope", "item", "starred", "rejection", "damages"})
-_NAMES = {"zh": "Chinese", "en": "English"}
-_FOLDER = Path(__file__).parent / "prompts"
-SECTION, SUMMARY = Prompt.load(_FOLDER / "section.md"), Prompt.load(_FOLDER / "summary.md")
+NAMES = {"zh": "Chinese", "en": "English"}
+PROMPTS = Path(__file__).parent / "prompts"
+SECTION, SUMMARY = Prompt.load(PROMPTS / "section.md"), Prompt.load(PROMPTS / "summary.md")
 _LIMITS = (
     (
         "由语言模型提取；每条引文均已在原文中逐字核对，对不上的 {count} 条已丢弃。",
@@ -91,10 +91,19 @@ class Passing:
 
 def chosen(ctx: Context) -> tuple[Any, Analyser]:
     """The context and the engine that the environment asks for."""
+    return (Passing(ctx), ModelAnalyser(ctx)) if wants_model() else (ctx, OfflineAnalyser())
+
+
+def wants_model() -> bool:
+    """Whether the environment asks for a model.
+
+    Raises:
+        Fail: it asks for something that there is not.
+    """
     engine = os.environ.get(ENGINE_ENV, "offline")
     if engine not in ("offline", "model"):
         raise Fail("unknown_engine", f"{ENGINE_ENV} is offline or model, not {engine!r}")
-    return (Passing(ctx), ModelAnalyser(ctx)) if engine == "model" else (ctx, OfflineAnalyser())
+    return engine == "model"
 
 
 class ModelAnalyser:
@@ -118,7 +127,7 @@ class ModelAnalyser:
         for number, chunk in enumerate(chunks, 1):
             said = SECTION.render(
                 keys=", ".join(known),
-                language=_NAMES[language],
+                language=NAMES[language],
                 section=key,
                 part=number,
                 parts=len(chunks),
@@ -153,7 +162,7 @@ class ModelAnalyser:
             if item["value"] is not None
         ]
         said = SUMMARY.render(
-            language=_NAMES[language_of(document.text)], facts=json.dumps(facts, ensure_ascii=False)
+            language=NAMES[language_of(document.text)], facts=json.dumps(facts, ensure_ascii=False)
         )
         return (await self._ctx.llm.chat("summary", said, model=self._model)).text.strip()
 

@@ -1,4 +1,5 @@
-"""The handler `workload_split`: read, find the work, link it, sum it up. Four remembered steps."""
+"""The handler `workload_split`: read, find the work, link it, sum it up. Four remembered steps; with a model
+one call for each part instead of the last three."""
 
 from typing import Any
 
@@ -7,7 +8,7 @@ from duly.documents import Document
 
 from . import duly
 from .source import about, document_of, line
-from .workload.engine import OfflineSplitter
+from .workload.model import chosen
 from .workload.schema import checked, totals
 from .workload.splitter import Splitter
 
@@ -18,7 +19,8 @@ JsonObject = dict[str, Any]
 async def workload_split(ctx: Context, text: str | None = None, file: JsonObject | None = None) -> JsonObject:
     """Splits requirements, given as `text` or as an uploaded `file`, into work; see the README."""
     document, name = await document_of(ctx, text, file)
-    return await split(ctx, document, name, OfflineSplitter())
+    steps, splitter = chosen(ctx)
+    return await split(steps, document, name, splitter)
 
 
 async def split(ctx: Context, document: Document, name: str, splitter: Splitter) -> JsonObject:

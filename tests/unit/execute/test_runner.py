@@ -14,7 +14,7 @@ from duly.execute.runner import Runner
 from duly.model.errors import DulyError, NotReady
 from duly.model.events import EventType
 from duly.model.state import Status
-from duly.store import lists, submissions
+from duly.store import recall, submissions
 from duly.store.claims import finish
 from support.cluster import until
 from support.world import World
@@ -178,7 +178,7 @@ async def test_a_busy_database_at_the_start_costs_no_retry(
     read, refusals = team.world.database.read, [1, 2, 3]
 
     async def refuse(query: Any, *args: Any) -> Any:
-        if query is lists.steps and refusals:
+        if query is recall.steps and refusals:
             refusals.pop()
             raise NotReady("locked")
         return await read(query, *args)

@@ -164,6 +164,17 @@ async def test_after_a_pause_one_probe_then_a_ramp() -> None:
     assert len(two) == 2
 
 
+async def test_a_dead_provider_gets_no_more_requests_than_it_got_at_first() -> None:
+    """Of four under way one fails, and then another: nobody takes their places before the third closes it."""
+    pool = Pool(Alone(LlmTable(failures=3), [Provider(name="a", base_url="http://x")]))
+    now = asyncio.get_running_loop().time()
+    lanes = [await pool.take("", (), now) for _ in range(4)]
+    for lane in lanes[:3]:
+        pool.give_back(lane, Failure(kind=Kind.RETRY, code="500", message=""))
+        with pytest.raises((ModelPaused, ModelAway)):
+            await pool.take("", (), now)
+
+
 async def test_an_unknown_model_is_said_at_once() -> None:
     """No provider has it."""
     async with fake() as server, desk(table(server)) as one:

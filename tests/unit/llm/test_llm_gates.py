@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from duly.clock import SystemClock
-from duly.llm import providers
+from duly.llm import providers, shared
 from duly.llm.desk import Desk
 from duly.llm.failures import Failure, Kind
 from duly.llm.fake.server import FakeServer
@@ -133,19 +133,32 @@ def _set(tx: Any, items: Any) -> list[None]:
     return [None for _ in items]
 
 
-async def test_permits_are_leased_some_at_a_time(tmp_path: Path) -> None:
+async def test_permits_are_leased_some_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A hundred calls at a high rate cost far fewer transactions than calls."""
     async with fake() as server, fleet(tmp_path, table(server, rpm=60_000), 1) as (one,):
         await one(question(), quiet)
         await one.pool.close()
         await database(one).write(_set, {"ramp_at": 0})
-        one.pool._gates._looked = 0.0  # type: ignore[attr-defined]
-        await asyncio.gather(*[one(question(str(n)), quiet) for n in range(20)])
+        turns = one.pool._gates
+        turns._looked = 0.0  # type: ignore[attr-defined]
+        await one(question("look"), quiet)
+        monkeypatch.setattr(shared, "FRESH_SECONDS", 60.0)  # however slow this machine is
+        turns._known["main"].before = 20  # type: ignore[attr-defined]
         [before] = await database(one).read(gates.listed)
         for n in range(100):
             await one(question(f"more {n}"), quiet)
         [after] = await database(one).read(gates.listed)
-    assert after["version"] - before["version"] <= 40
+    assert after["version"] - before["version"] == 12  # nine at a time
+
+
+def test_as_many_are_expected_as_came_just_before() -> None:
+    """Turns of the last quarter of a second; after a pause none."""
+    known = shared._Known()
+    for now in (10.0, 10.1, 10.2, 10.3):
+        known.count(now)
+    assert known.before == 3
+    known.count(11.0)
+    assert known.before == 0
 
 
 async def test_a_call_that_ends_gives_its_probe_up(tmp_path: Path) -> None:

@@ -255,6 +255,25 @@ def test_a_record_with_wrong_arguments_is_still_written() -> None:
     assert parsed(LineFormatter("logfmt").format(record))["message"] == "%d tasks"
 
 
+def test_a_full_process_does_not_fill_its_log(file: Path) -> None:
+    """asyncio's complaint of no descriptor comes once a second; what else it says always comes."""
+    log = Log("json", "info", str(file))
+    log.adopt()
+    full = "socket.accept() out of system resource\nsocket: 5"
+    for message, at in [
+        (full, 1),
+        (full, 1.5),
+        (full, 2.5),
+        ("Task was destroyed", 3),
+        ("Task was destroyed", 3),
+    ]:
+        record = {"name": "asyncio", "levelno": logging.ERROR, "msg": message, "created": at}
+        logging.getLogger().handle(logging.makeLogRecord(record))
+    log.close()
+    said = [json.loads(line)["message"].partition("\n")[0] for line in file.read_text().splitlines()]
+    assert said == ["socket.accept() out of system resource"] * 2 + ["Task was destroyed"] * 2
+
+
 def test_secrets_are_masked(file: Path) -> None:
     """By the name of their key, also nested, and in exceptions."""
     log = Log("logfmt", "info", str(file))

@@ -5,7 +5,7 @@ import { post } from "./api.js";
 import { parsed } from "./format.js";
 import { attempt } from "./parts.js";
 import { Upload } from "./upload.js";
-import { t } from "./words.js";
+import { language, t } from "./words.js";
 
 export function Submit() {
   const file = useSignal(null);
@@ -21,7 +21,9 @@ export function Submit() {
     await attempt(async () => {
       const whole = file.value ? { ...input, file: file.value } : input;
       const headers = { "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()) };
-      const task = await post("/api/tasks", { task_type: given.get("task_type").trim(), input: whole }, { headers });
+      const metadata = { language: language.value };
+      const asked = { task_type: given.get("task_type").trim(), input: whole, metadata };
+      const task = await post("/api/tasks", asked, { headers });
       location.hash = `#/tasks/${task.id}`;
     });
     busy.value = false;

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from duly_apps.tender.language import language_of
 
-from .estimate import estimate, shares
-from .kinds import ROLES, TITLES, kind_of
+from .estimate import Estimate, estimate, shares
+from .kinds import ROLES, TITLES, Kind, kind_of
 from .links import linked
 from .reading import MOST, Requirement, requirements
 from .schema import totals
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from duly.documents import Document
 
 VERSION = "1"
+#: What no split of ours counts, whichever engine made it.
+WITHOUT = (
+    "不含项目管理、需求变更和采购；一个人天按 8 小时计。",
+    "Without project management, changes and purchases; a person-day has 8 hours.",
+)
 _LIMITS = (
     (
         "未使用语言模型：由规则从原文的列表、表格和“应/须/支持”句中提取；没有写成需求的内容不会出现。",
@@ -26,10 +31,7 @@ _LIMITS = (
         "人天区间是按工作类型给出的经验值，不是贵公司的历史数据；用于讨论的起点，不是报价。",
         "The ranges are usual values for a kind of work, not your own history, and no quotation.",
     ),
-    (
-        "不含项目管理、需求变更和采购；一个人天按 8 小时计。",
-        "Without project management, changes and purchases; a person-day has 8 hours.",
-    ),
+    WITHOUT,
 )
 
 
@@ -64,7 +66,11 @@ def _items(document: Document) -> list[dict[str, Any]]:
 
 def _item(number: int, one: Requirement, document: Document, language: Any) -> dict[str, Any]:
     kind = kind_of(one.title) if kind_of(one.title).name != "other" else kind_of(one.text)
-    cost = estimate(one, kind, language)
+    return told(number, one, kind, estimate(one, kind, language), document)
+
+
+def told(number: int, one: Requirement, kind: Kind, cost: Estimate, document: Document) -> dict[str, Any]:
+    """A work item as JSON, which waits for nothing yet."""
     place = document.place(one.start)
     return {
         "id": f"W{number:03d}",

@@ -2,9 +2,8 @@
 -- Answers the ids that are new. A key older than a day is free again.
 UPDATE task SET idempotency_key = NULL WHERE created_at < :now - :key_ttl AND id IN (
   SELECT t.id FROM json_each(:keyed) b CROSS JOIN task t
-  WHERE t.tenant = b.value->>'tenant' AND t.owner = b.value->>'owner'
-    AND t.idempotency_key = b.value->>'idempotency_key');
--- The ticket: behind the queue's head and behind the owner's own last ticket, whichever is later; by weight.
+  WHERE t.tenant = b.value->>'tenant' AND t.owner = b.value->>'owner' AND t.idempotency_key = b.value->>'idempotency_key');
+-- The ticket: behind the queue's head and behind the owner's last among his latest 16 here (decision 0047); by weight.
 -- MATERIALIZED: else each use of a value reads its text anew, for each task of a row.
 WITH g AS MATERIALIZED (SELECT r.value->>'task_type' AS task_type, r.value->>'queue' AS queue,
   r.value->>'tenant' AS tenant, r.value->>'owner' AS owner, r.value->>'status' AS status, r.value->>'rank' AS rank,
@@ -14,8 +13,9 @@ WITH g AS MATERIALIZED (SELECT r.value->>'task_type' AS task_type, r.value->>'qu
   r.value->>'unique_key' AS unique_key, r.value->>'limit_key' AS limit_key, r.value->'items' AS items FROM json_each(:batch) r),
 b AS MATERIALIZED (SELECT *, CASE WHEN status <> 'pending' THEN 0 ELSE max(
     coalesce((SELECT min(fair_at) FROM task WHERE status = 'pending' AND queue = g.queue
-      AND suspect = 0 AND rank = g.rank), 0), coalesce((SELECT max(fair_at) FROM task WHERE status = 'pending'
-      AND queue = g.queue AND rank = g.rank AND tenant = g.tenant AND owner = g.owner), 0)) END AS head,
+      AND suspect = 0 AND rank = g.rank), 0), coalesce((SELECT max(fair_at) FROM (SELECT status, fair_at FROM (
+      SELECT status, fair_at FROM task WHERE tenant = g.tenant AND owner = g.owner AND queue = g.queue AND rank = g.rank
+      ORDER BY rowid DESC LIMIT 1000) WHERE fair_at > 0 LIMIT 16) WHERE status = 'pending'), 0)) END AS head,
     1000 / coalesce((SELECT weight FROM share s WHERE s.tenant = g.tenant AND s.owner IN (g.owner, '')
       ORDER BY s.owner DESC LIMIT 1), 1) AS step FROM g)
 INSERT INTO task (id, task_type, queue, tenant, owner, status, rank, fair_at, due_at, max_retries, timeout_ms,

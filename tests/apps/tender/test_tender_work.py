@@ -266,7 +266,7 @@ async def test_the_old_address_refuses_what_cannot_be_read(desk: Desk) -> None:
     accepted_ = asyncio.Event()
     loop = asyncio.get_running_loop()
     forget = desk.inside.app.database.subscribe(
-        lambda foreign: loop.call_soon_threadsafe(accepted_.set), after=frozenset({submit})
+        lambda foreign: foreign or loop.call_soon_threadsafe(accepted_.set), after=frozenset({submit})
     )
     sent = {"file": ("a.pdf", scan())}
     working = asyncio.create_task(desk.user("alice").post("/api/bidding/analyze/file", files=sent))

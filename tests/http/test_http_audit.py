@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import httpx2
@@ -11,7 +13,8 @@ from site_under_test import MakeSite, Site
 
 from duly.http.permissions import RULES, SAFE
 from duly.model.errors import NotReady
-from duly.store import audit
+from duly.store import audit, submissions
+from duly.store.transaction import Transaction
 from duly.testing import FakeClock
 
 
@@ -92,6 +95,48 @@ async def test_a_key_is_made_and_written_down_in_one_transaction(
     async with site.admin as admin:
         answer = await admin.post("/api/keys", json={"name": "k", "owner": "ann"})
         assert (answer.status_code, (await admin.get("/api/keys")).json()["keys"]) == (503, [])
+
+
+async def test_who_has_waited_for_the_database_does_not_wait_for_the_line(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """503 comes at once; its line is written as soon as the database can."""
+    there, add = threading.Event(), audit.add
+
+    def broken(*_: Any) -> None:
+        raise NotReady("no answer")
+
+    def slow(tx: Transaction, items: Sequence[audit.Entry]) -> list[None]:
+        assert there.wait(30)
+        return add(tx, items)
+
+    monkeypatch.setattr(submissions, "submit", broken)
+    monkeypatch.setattr(audit, "add", slow)
+    async with site.admin as admin:
+        async with asyncio.timeout(10):
+            refused = await admin.post("/api/tasks", json={"task_type": "echo"})
+        there.set()
+        [line] = await lines(site, admin, action="task.submit")
+    assert (refused.status_code, line["status"]) == (503, 503)
+
+
+async def test_a_line_that_cannot_be_written_is_told_in_the_log(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether somebody waits for it or not; the task is accepted all the same."""
+
+    def broken(*_: Any) -> None:
+        raise NotReady("the disk is full")
+
+    said: list[str] = []
+    monkeypatch.setattr(site.app, "emit", lambda event, **_: said.append(event))
+    monkeypatch.setattr(audit, "add", broken)
+    async with site.admin as admin, site.user("ann") as ann:
+        task = await site.submitted(ann)
+        await ann.delete(f"/api/tasks/{task['id']}")
+        await site.app.database.write(audit.forget, None)
+        assert (await admin.get(f"/api/tasks/{task['id']}")).json()["status"] == "cancelled"
+    assert said.count("audit.failed") == 2
 
 
 async def test_no_secret_is_in_the_log(site: Site) -> None:

@@ -1,7 +1,8 @@
 """The audit log: a line for each call that changes something, whoever made it and however it ended.
 
 What `permissions` calls `own` writes its line in its transaction. Else it is written before the answer is
-sent; a submission's right behind it, for the task is a record of itself and must not cost a second commit.
+sent; a submission's right behind it, for the task is a record of itself and must not cost a second commit, and
+so is that of a 503: its caller has waited for the database long enough.
 """
 
 from __future__ import annotations
@@ -100,13 +101,18 @@ async def _write(request: Request, status: int, location: str) -> None:
         return
     app = parts(request).app
     entry = line_of(request, principal, status, made=location.rpartition("/")[2])
-    if rule.soon and status < 400:
-        app.database.post(audit.add, entry, lambda _: None)
+
+    def told(answer: object) -> None:
+        if isinstance(answer, DulyError):
+            app.emit("audit.failed", action=entry.action, object=entry.object, error=answer.message)
+
+    if status == 503 or (rule.soon and status < 400):
+        app.database.post(audit.add, entry, told)
         return
     try:
         await app.database.write(audit.add, entry)
     except DulyError as error:
-        app.emit("audit.failed", action=entry.action, object=entry.object, error=error.message)
+        told(error)
 
 
 def _who(request: Request, rule: Rule, status: int) -> Principal | None:

@@ -12,11 +12,11 @@ import pytest
 
 from duly.model.errors import InvalidInput, UnsupportedDatabase
 from duly.model.state import Status
-from duly.store import journal, mariadb, submissions
+from duly.store import claims, journal, mariadb, submissions
 from duly.store.database import join_caller
 from duly.store.driver import Trouble
 from duly.store.mariadb import Connection, MariaDB
-from support.stores import Store, lines, submission
+from support.stores import Store, lines, request, submission
 
 pytestmark = pytest.mark.only("mariadb")
 
@@ -51,6 +51,54 @@ def test_a_statement_that_is_too_large_fails_alone(store: Store, connection: Any
         assert driver.trouble(caught.value) is Trouble.REFUSED
         cursor.execute("SELECT length(%s)", ("x" * (mariadb.PACKET - 100),))
         assert cursor.fetchone() == (mariadb.PACKET - 100,)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What goes to the server, text by text."""
+    texts: list[Any] = []
+    ask = Connection.query
+
+    def noted(self: Connection, sql: Any, unbuffered: bool = False) -> Any:
+        texts.append(sql)
+        return ask(self, sql, unbuffered)
+
+    monkeypatch.setattr(Connection, "query", noted)
+    return texts
+
+
+def test_a_file_of_statements_is_one_round_trip(store: Store, sent: list[Any]) -> None:
+    """And so is a beginning with its clock: a submit and a claim are five each, with their commits."""
+    store.running()  # what is asked once in a process
+    sent.clear()
+    store.submit()
+    assert len(sent) == 5
+    sent.clear()
+    [claimed] = store.write(claims.claim, request())
+    assert (len(claimed), len(sent)) == (1, 5)
+
+
+@pytest.mark.parametrize(("limit", "trips"), [(100, 2), (1, 6)])
+def test_what_goes_together_answers_as_it_does_apart(
+    connection: Any, sent: list[Any], monkeypatch: pytest.MonkeyPatch, limit: int, trips: int
+) -> None:
+    """The last rows that were selected, whatever comes behind them; large values go statement by statement."""
+    monkeypatch.setattr(mariadb, "TOGETHER", limit)
+    sent.clear()
+    with connection.cursor() as cursor:
+        rows = cursor.run_all(("SET @a = %(a)s", "SELECT @a", "SELECT 2, '%%'", "SET @a = 3"), {"a": "; 1"})
+        assert rows == [(2, "%")]
+        assert cursor.run_all(("SET @b = 2", "SELECT @a, %(a)s"), {"a": "; 1"}) == [(3, "; 1")]
+    assert len(sent) == trips
+
+
+def test_an_error_behind_the_first_statement_is_raised_and_ends_the_rest(connection: Any) -> None:
+    """And the connection serves on."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET @a = 1")
+        with pytest.raises(pymysql.Error, match="nowhere"):
+            cursor.run_all(("SELECT 1", "SELECT * FROM nowhere", "SET @a = 2"), {})
+        assert cursor.run_all(("SELECT @a",), {}) == [(1,)]
 
 
 async def test_a_group_too_large_for_one_statement_is_written_call_by_call(store: Store) -> None:

@@ -5,7 +5,7 @@ Keys are compared byte by byte (utf8mb4_bin). Other processes' commits are seen 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -15,7 +15,7 @@ from duly.store.network import ANSWER_SECONDS, CONNECT_SECONDS, keep_in_touch
 
 try:
     import pymysql
-    from pymysql.constants import SERVER_STATUS
+    from pymysql.constants import CLIENT, SERVER_STATUS
 except ImportError:
     raise UnsupportedDatabase("MariaDB and MySQL need PyMySQL: pip install 'duly[mysql]'") from None
 
@@ -26,6 +26,8 @@ IDLE_SECONDS = 10
 WRITE_SECONDS = 15
 #: What the server accepts in one statement, at least; a part of a body is 1 MB, twice that when escaped.
 PACKET = 16 * 1024 * 1024
+#: Characters of values up to which a file's statements go to the server together.
+TOGETHER = 256 * 1024
 #: Independent of the session's time zone: a local time comes twice in autumn.
 _CLOCK = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000"
 #: Error numbers. 1205: a lock waited for too long, 1213: a deadlock's victim, 1020: changed since read.
@@ -76,6 +78,24 @@ class Connection(pymysql.connections.Connection):  # type: ignore[misc]
         self._read_timeout = None
 
 
+class Cursor(pymysql.cursors.Cursor):  # type: ignore[misc]
+    """Sends the statements of a file together: each would be a round trip."""
+
+    def run_all(self, statements: Sequence[str], values: Mapping[str, Any]) -> list[Any]:
+        """The last rows that were selected. What is large goes by itself: its statements repeat it."""
+        size = sum(len(one) for one in values.values() if isinstance(one, str | bytes))
+        groups = [";".join(statements)] if size < TOGETHER else statements
+        rows: list[Any] = []
+        for group in groups:
+            self.execute(group, values)
+            more: bool | None = True
+            while more:
+                if self.description is not None:
+                    rows = list(self.fetchall())
+                more = self.nextset()
+        return rows
+
+
 class MariaDB:
     """One MariaDB or MySQL database, as `store.driver` asks."""
 
@@ -123,6 +143,8 @@ class MariaDB:
             charset="utf8mb4",
             collation="utf8mb4_bin",
             autocommit=True,
+            client_flag=CLIENT.MULTI_STATEMENTS,
+            cursorclass=Cursor,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=ANSWER_SECONDS,
             write_timeout=WRITE_SECONDS,
@@ -145,11 +167,10 @@ class MariaDB:
         return connection
 
     def begin(self, connection: Any, *, read_only: bool = False) -> int:
+        begin = "START TRANSACTION" + (" WITH CONSISTENT SNAPSHOT, READ ONLY" if read_only else "")
         with connection.cursor() as cursor:
-            cursor.execute(
-                "START TRANSACTION" + (" WITH CONSISTENT SNAPSHOT, READ ONLY" if read_only else "")
-            )
-        return self.now(connection)
+            [[now]] = cursor.run_all((begin, _CLOCK), {})
+        return int(now)
 
     def in_transaction(self, connection: Any) -> bool:
         return bool(connection.open and connection.server_status & SERVER_STATUS.SERVER_STATUS_IN_TRANS)

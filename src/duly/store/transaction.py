@@ -102,6 +102,7 @@ class Transaction:
         heads: Heads | None = None,
     ) -> None:
         self._cursor = cursor
+        self._run_all = getattr(cursor, "run_all", None) or self._run_in_turn
         self.dialect = dialect
         self.now = now
         self.terms = terms
@@ -124,9 +125,11 @@ class Transaction:
 
     def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
         """Runs one SQL file; `batch`, lists and dicts become JSON. Returns the last rows it selected."""
-        values = given(parameters, self.now, batch)
+        return self._run_all(script(self.dialect, name), given(parameters, self.now, batch))
+
+    def _run_in_turn(self, statements: Sequence[str], values: Mapping[str, Any]) -> list[Row]:
         rows: list[Row] = []
-        for statement in script(self.dialect, name):
+        for statement in statements:
             self._cursor.execute(statement, values)
             if self._cursor.description is not None:
                 rows = self._cursor.fetchall()

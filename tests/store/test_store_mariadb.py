@@ -82,13 +82,13 @@ def test_a_file_of_statements_is_one_round_trip(store: Store, sent: list[Any]) -
 def test_what_goes_together_answers_as_it_does_apart(
     connection: Any, sent: list[Any], monkeypatch: pytest.MonkeyPatch, limit: int, trips: int
 ) -> None:
-    """The last rows that were selected, whatever comes behind them; large values go statement by statement."""
+    """The last rows that were selected, whatever comes behind them; large values go in turn."""
     monkeypatch.setattr(mariadb, "TOGETHER", limit)
     sent.clear()
     with connection.cursor() as cursor:
-        rows = cursor.run_all(("SET @a = %(a)s", "SELECT @a", "SELECT 2, '%%'", "SET @a = 3"), {"a": "; 1"})
+        rows = cursor.run_all(("SET @a = %(a)s", "SELECT @a", "SELECT 2, '%%'", "SET @a = 3"), {"a": ";"})
         assert rows == [(2, "%")]
-        assert cursor.run_all(("SET @b = 2", "SELECT @a, %(a)s"), {"a": "; 1"}) == [(3, "; 1")]
+        assert cursor.run_all(("SET @b = 2", "SELECT @a, %(b)s"), {"b": "; 1"}) == [(3, "; 1")]
     assert len(sent) == trips
 
 

@@ -1,8 +1,8 @@
 """The audit log: a line for each call that changes something, whoever made it and however it ended.
 
 What `permissions` calls `own` writes its line in its transaction. Else it is written before the answer is
-sent; a submission's right behind it, for the task is a record of itself and must not cost a second commit, and
-so is that of a 503: its caller has waited for the database long enough.
+sent; a submission's right behind it, for the task is a record of itself and must not cost a second commit,
+and so is that of a 503: its caller has waited for the database long enough.
 """
 
 from __future__ import annotations

@@ -113,9 +113,11 @@ async def test_who_has_waited_for_the_database_does_not_wait_for_the_line(
     monkeypatch.setattr(submissions, "submit", broken)
     monkeypatch.setattr(audit, "add", slow)
     async with site.admin as admin:
-        async with asyncio.timeout(10):
-            refused = await admin.post("/api/tasks", json={"task_type": "echo"})
-        there.set()
+        try:
+            async with asyncio.timeout(5):
+                refused = await admin.post("/api/tasks", json={"task_type": "echo"})
+        finally:
+            there.set()
         [line] = await lines(site, admin, action="task.submit")
     assert (refused.status_code, line["status"]) == (503, 503)
 

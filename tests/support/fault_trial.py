@@ -25,6 +25,8 @@ from support.soak_ledger import Line
 from support.soak_units import Unit
 
 SEED = 7
+#: How often long tasks are handed in until a certain worker has some.
+ROUNDS = 4
 #: Tasks open at once, for two workers.
 WIDTH = 8
 BODY = {"task_type": "soak.work", "input": {"n": 1, "pause": 0.05}, "deliver": []}
@@ -113,9 +115,7 @@ class Trial(Soak):
         return id_
 
     async def beating(self, unit: Unit, count: int) -> list[str]:
-        """Long tasks, of which some run in a worker: their ids."""
-        for _ in range(count):
-            await self.submit("soak.beat", 375, 0.2)
+        """Long tasks, of which some run in a worker: their ids. Where the other one took all, more come."""
 
         def there() -> list[str]:
             self.ledger.read()
@@ -123,7 +123,12 @@ class Trial(Soak):
             lines = {one.task for one in self.ledger.lines if one.what == "beat" and one.pid in pids}
             return sorted(lines)
 
-        return list(await until(there, 20, every=0.1))
+        for _ in range(ROUNDS):
+            for _ in range(count):
+                await self.submit("soak.beat", 375, 0.2)
+            with contextlib.suppress(AssertionError):
+                return list(await until(there, 10, every=0.1))
+        raise AssertionError(f"no task runs in {unit}")
 
     async def whole_again(self) -> float:
         """Seconds until every worker has a living session and the API takes work."""

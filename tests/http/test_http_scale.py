@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from site_under_test import Site
+
+from support.cluster import until
 
 
 async def test_an_autoscaler_is_told_how_many_workers_to_want(site: Site) -> None:
@@ -25,7 +29,22 @@ async def test_an_autoscaler_is_told_how_many_workers_to_want(site: Site) -> Non
         "desired": 0,
     }
     assert said["queues"]["slow"] == {**empty, "paused": False}
-    assert said["total"] == {word: queue[word] for word in empty}
+    assert said["total"] == {"overdue": False} | {word: queue[word] for word in empty}
+
+
+async def test_one_worker_is_wanted_when_the_clock_has_something_to_do(site: Site) -> None:
+    """Where nobody works: a task with a time of its own is not forgotten by a fleet of none."""
+    async with site.admin as admin:
+        due = {"task_type": "echo", "due": 0.01}
+        assert (await admin.post("/api/tasks", json=due)).status_code == 202
+        said: dict[str, Any] = {}
+
+        async def late() -> bool:
+            said.update((await admin.get("/metrics/scale")).json()["total"])
+            return bool(said["overdue"])
+
+        await until(late, 10)
+    assert (said["queued"], said["desired"]) == (0, 1)
 
 
 @pytest.mark.parametrize("query", [{"slots": 0}, {"slots": "x"}, {"queues": "no such name!"}, {"queues": ""}])

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from duly.store import pauses, scale, schema
+from duly.model.calendar import Every
+from duly.model.limit import Rate
+from duly.model.schedule import Schedule
+from duly.model.state import Status
+from duly.model.task import Conditions, Target
+from duly.store import deliveries, limit_desk, pauses, scale, schedules, schema
 from duly.store.transaction import Transaction, _pyformat
 from support import crowd
 from support.stores import Store
@@ -48,6 +53,52 @@ def test_no_number_goes_on_for_ever(store: Store, monkeypatch: pytest.MonkeyPatc
     assert store.read(scale.load)["default"].queued == 3
 
 
+def scheduled(store: Store) -> None:
+    store.submit(due_at=store.clock.now_ms() + 60_000)
+
+
+def retried(store: Store) -> None:
+    store.finish(store.running(), Status.RETRY, delay_ms=60_000)
+
+
+def asleep(store: Store) -> None:
+    store.waiting(delay=60_000)
+
+
+def rationed(store: Store) -> None:
+    """The second task of a minute waits for the next one."""
+    rate = limit_desk.Setting(name="type/demo", concurrency=None, rate=Rate.parse("1/m"))
+    store.write(limit_desk.put, rate)
+    for _ in range(2):
+        store.submit()
+    [claimed] = store.claim(free=2)
+    store.finish(claimed)
+
+
+def ticking(store: Store) -> None:
+    rhythm = Every(every_ms=60_000)
+    one = Schedule(name="pulse", rhythm=rhythm, input="{}", conditions=Conditions(task_type="demo"))
+    store.write(schedules.keep, schedules.Wish(one))
+
+
+def failing(store: Store) -> None:
+    """A webhook that did not go through at first."""
+    store.ended(Status.COMPLETED, Target(channel="webhook", url="http://127.0.0.1/"))
+    [[delivery]] = store.write(deliveries.claim_deliveries, ("w1", 1))
+    again = deliveries.Sent(id=delivery.id, attempt=delivery.attempt, status="pending", delay_ms=60_000)
+    store.write(deliveries.settle, again)
+
+
+@pytest.mark.parametrize("owe", [scheduled, retried, asleep, rationed, ticking, failing])
+def test_what_is_due_with_the_clock_asks_for_a_worker(store: Store, owe: Callable[[Store], None]) -> None:
+    """When it is due, and not before: a fleet that shrank to none comes back for it."""
+    store.session()
+    owe(store)
+    assert not store.read(scale.overdue)
+    store.clock.advance(61)
+    assert store.read(scale.overdue)
+
+
 def asked(tx: Transaction) -> list[tuple[str, Any]]:
     """The statements of one call."""
     made: list[tuple[str, Any]] = []
@@ -57,6 +108,7 @@ def asked(tx: Transaction) -> list[tuple[str, Any]]:
 
     sa.event.listen(tx.core, "before_cursor_execute", note)
     scale.load(tx)
+    scale.overdue(tx)
     sa.event.remove(tx.core, "before_cursor_execute", note)
     return made
 
@@ -106,7 +158,7 @@ def test_history_costs_nothing(crowded: Store) -> None:
         return {text: looked_at(tx, text, given) for text, given in asked(tx)}
 
     found = crowded.read(costs)
-    assert len(found) >= 5
+    assert len(found) >= 12
     assert {text: cost for text, cost in found.items() if cost > MOST_ROWS} == {}
 
 

@@ -12,7 +12,7 @@ from duly.http.parts import PartsDep
 from duly.model.errors import InvalidInput
 from duly.model.task import check_name
 from duly.observe.scale import scale_wire
-from duly.store.scale import load
+from duly.store.scale import load, overdue
 
 router = APIRouter(prefix="/metrics", tags=["metrics"], dependencies=[only_administrators])
 
@@ -30,11 +30,13 @@ async def scale(
 ) -> Response:
     """What waits and runs, in each queue and in all, and how many workers would run it at once (`desired`).
 
-    Cheap at any length of history; no number goes beyond 10,000.
+    One at least in `total` while something is `overdue` that only workers do. Cheap at any length of history;
+    no number goes beyond 10,000.
     """
     names = None if queues is None else _names(queues)
     loads = await parts.app.database.read(load, names)
-    return JSONResponse(scale_wire(loads, slots or parts.app.settings.concurrency))
+    late = await parts.app.database.read(overdue)
+    return JSONResponse(scale_wire(loads, slots or parts.app.settings.concurrency, overdue=late))
 
 
 def _names(text: str) -> list[str]:

@@ -8,15 +8,19 @@ from typing import Any
 from duly.store.scale import Load
 
 
-def scale_wire(loads: Mapping[str, Load], slots: int) -> dict[str, Any]:
-    """The load of each queue and of all, with the workers, of `slots` tasks each, that would run it."""
+def scale_wire(loads: Mapping[str, Load], slots: int, *, overdue: bool) -> dict[str, Any]:
+    """The load of each queue and of all, with the workers, of `slots` tasks each, that would run it.
+
+    `overdue`: the clock has something to do, in whichever queue; one worker in all is enough for that.
+    """
     queues = {name: _wire(one, slots) for name, one in loads.items()}
     words = ("queued", "running", "blocked", "waiting")
     total: dict[str, Any] = {word: sum(one[word] for one in queues.values()) for word in words}
     total["oldest_due_s"] = max((one["oldest_due_s"] for one in queues.values()), default=0.0)
     total["slots"] = slots
     startable = sum(one.queued for one in loads.values() if not one.paused) + total["running"]
-    total["desired"] = -(-startable // slots)
+    total["overdue"] = overdue
+    total["desired"] = max(-(-startable // slots), int(overdue))
     return {"total": total, "queues": queues}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,6 +16,8 @@ from duly.store.transaction import Transaction
 
 #: Nothing is counted further than this: so many ask for all the workers that anybody has.
 MOST = 10_000
+#: The states of tasks that a worker looks at when they are due; what is pending counts by itself.
+BY_THE_CLOCK = (Status.SCHEDULED, Status.RETRY, Status.WAITING, Status.BLOCKED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,21 @@ def load(tx: Transaction, names: Sequence[str] | None = None) -> dict[str, Load]
             **{status.value: counted[name] for status, counted in counts.items()},
         )
     return loads
+
+
+def overdue(tx: Transaction) -> bool:
+    """Whether something is due that workers do in passing: a start, a wake, a token, a tick, a delivery."""
+    looks = [_due(schema.task, one) for one in BY_THE_CLOCK]
+    looks.append(_due(schema.delivery, "pending"))
+    looks.append(sa.select(schema.limits.c.name).where(schema.limits.c.wake_at <= sa.bindparam("now")))
+    looks.append(sa.select(schema.schedule.c.name).where(schema.schedule.c.next_at <= sa.bindparam("now")))
+    return any(tx.core.execute(look.limit(1), {"now": tx.now}).first() is not None for look in looks)
+
+
+def _due(table: sa.Table, status: str) -> sa.Select[Any]:
+    """Written out, so that the index of a state and its time serves."""
+    state = sa.literal_column(f"'{status}'")
+    return sa.select(table.c.id).where(table.c.status == state, table.c.due_at <= sa.bindparam("now"))
 
 
 def _paused(tx: Transaction) -> dict[str, bool]:

@@ -130,6 +130,53 @@ async def test_new_code_may_say_that_it_can_continue(old: Harness, tmp_path: Pat
         assert (await both.task(task.id)).code_version == "2"
 
 
+def renamed(step: str | None, version: str | tuple[str, ...] = "") -> Duly:
+    """Handlers that pay and then rest; code of another day calls the first step otherwise, or not at all."""
+    duly = Duly()
+
+    @duly.task("pays", version=version)
+    async def pays(ctx: Context) -> str:
+        if step:
+            await ctx.step(step, note, step)
+        await ctx.sleep("rest", seconds=60)
+        return "paid"
+
+    def pays_plainly(ctx: BlockingContext) -> str:
+        if step:
+            ctx.step(step, note, step)
+        ctx.sleep("rest", seconds=60)
+        return "paid"
+
+    duly.task("pays.in.a.thread", version=version)(pays_plainly)
+    return duly
+
+
+@pytest.mark.parametrize("kind", ["pays", "pays.in.a.thread"])
+@pytest.mark.parametrize("step", ["charge", None], ids=["renamed", "removed"])
+async def test_a_step_that_the_code_has_lost_is_told(tmp_path: Path, kind: str, step: str | None) -> None:
+    """A handler that was changed without a new version does not end as if nothing had been: its task fails,
+    and the error names the step that was recorded."""
+    async with testing.harness(renamed("pay"), tmp_path) as before:
+        task = await before.submit(kind)
+        await before.run_until_idle()
+        await before.assert_status(task.id, Status.WAITING)
+    async with testing.harness(renamed(step), tmp_path) as after:
+        await after.advance(60)
+        ended = await after.assert_failed(task.id, "replay_mismatch")
+    assert "step 'pay' number 1 was recorded" in (ended.error or "")
+    assert ended.retry_count == 0
+
+
+async def test_code_that_continues_older_tasks_may_leave_a_step_out(tmp_path: Path) -> None:
+    """It says so with their version."""
+    async with testing.harness(renamed("pay"), tmp_path) as before:
+        task = await before.submit("pays")
+        await before.run_until_idle()
+    async with testing.harness(renamed(None, ("2", "")), tmp_path) as after:
+        await after.advance(60)
+        assert await after.assert_completed(task.id) == "paid"
+
+
 async def test_code_without_a_version_is_one_version_too(tmp_path: Path) -> None:
     """Who names versions for the first time says whether they continue what ran without: `("1", "")`."""
     async with testing.harness(release(""), tmp_path) as before:

@@ -293,7 +293,7 @@ async def weigh(item: Any) -> Any:
 @duly.task("maps", max_retries=0)
 async def maps(ctx: Context, items: list[Any], policy: Any = "raise", **terms: Any) -> Any:
     result = await ctx.map("weigh", items, weigh, policy=policy, backoff=0, **terms)
-    if any(item == "stop" for item in items) and ctx.attempt == 1:
+    if "stop" in items:
         await ctx.sleep("rest", seconds=60)
     return {"ok": result.ok, "errors": {str(n): one.code for n, one in result.errors.items()}}
 

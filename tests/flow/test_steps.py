@@ -48,6 +48,13 @@ async def changed(ctx: Context) -> None:
     raise Retry(after=0)
 
 
+@duly.task("loses.a.step.apart", isolate=True)
+def loses_a_step_apart(ctx: BlockingContext) -> None:
+    ctx.step("pay" if ctx.attempt == 1 else "charge", abs, -1)
+    if ctx.attempt == 1:
+        raise Retry(after=0)
+
+
 @duly.task("gathers")
 async def gathers(ctx: Context) -> list[int]:
     numbers = await asyncio.gather(*[ctx.step("square", pow, n, 2) for n in range(5)])
@@ -146,6 +153,15 @@ async def test_changed_arguments_are_refused_on_replay(harness: Harness) -> None
     ended = await harness.assert_failed(task.id, "replay_mismatch")
     assert "step 'read' number 1" in (ended.error or "")
     assert calls == [1]
+
+
+async def test_a_step_that_is_not_called_again_is_told(harness: Harness) -> None:
+    """A handler that takes another way in its second run ends as failed, not as if it had never paid."""
+    task = await harness.submit("loses.a.step.apart")
+    await harness.run_until_idle()
+    await harness.advance(1)
+    ended = await harness.assert_failed(task.id, "replay_mismatch")
+    assert "step 'pay' number 1 was recorded" in (ended.error or "")
 
 
 async def test_calls_of_one_name_are_numbered_as_they_are_made(harness: Harness) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -134,3 +135,28 @@ def test_a_recorded_null_is_a_value() -> None:
     place = StepBook([recorded("note", 1, [], None)]).take("note", None, [])
     assert place.recorded is not None
     assert place.value() is None
+
+
+def test_a_replay_that_asks_for_all_may_end() -> None:
+    """In whichever order, and with new calls besides."""
+    book = StepBook([recorded("fetch", n, [n], n) for n in (1, 2)] + [recorded("a[k]", 1, [], 0)])
+    for name, key, arguments in (
+        ("new", None, []),
+        ("a", "k", []),
+        ("fetch", None, [1]),
+        ("fetch", None, [2]),
+    ):
+        book.take(name, key, arguments)
+    book.close()
+
+
+@pytest.mark.parametrize("left", ["fetch", "a[k]"])
+def test_a_replay_that_ends_without_a_step_is_a_mismatch(left: str) -> None:
+    """It was renamed, or is gone; who continues older tasks may do so."""
+    steps = [recorded("fetch", 1, [], 1), recorded(left, 2 if left == "fetch" else 1, [], 2)]
+    book, lenient = StepBook(steps), StepBook(steps, whole=False)
+    for one in (book, lenient):
+        one.take("fetch", None, [])
+    with pytest.raises(ReplayMismatch, match=f"step '{re.escape(left)}' number"):
+        book.close()
+    lenient.close()

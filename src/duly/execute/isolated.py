@@ -49,14 +49,14 @@ class IsolatedRun:
         handler: Callable[..., Any],
         claimed: Claimed,
         arguments: Mapping[str, Any],
-        steps: tuple[Step, ...],
+        book: StepBook,
     ) -> None:
         ours, theirs = _processes.Pipe()
         self._pipe: Connection = ours
         self._theirs: Connection = theirs
         self._process = _processes.Process(
             target=_main,
-            args=(theirs, handler, claimed, dict(arguments), steps),
+            args=(theirs, handler, claimed, dict(arguments), book),
             name=f"duly-task-{claimed.id}",
         )
 
@@ -186,7 +186,7 @@ def _main(
     handler: Callable[..., Any],
     claimed: Claimed,
     arguments: dict[str, Any],
-    steps: tuple[Step, ...],
+    book: StepBook,
 ) -> None:
     """The child's whole life."""
     die_with_parent()
@@ -194,9 +194,11 @@ def _main(
     for number in (signal.SIGINT, signal.SIGTERM):  # a stop of the whole group is the worker's to handle
         signal.signal(number, lambda *_: None)
     current_task.set(claimed.id)
-    context = Context(claimed, _Pipe(connection), StepBook(steps), Threads(ThreadPoolExecutor()))
+    context = Context(claimed, _Pipe(connection), book, Threads(ThreadPoolExecutor()))
     try:
-        outcome = returned(_call(handler, context, arguments))
+        value = _call(handler, context, arguments)
+        book.close()
+        outcome = returned(value)
     except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
         outcome = raised(error)
     connection.send(("outcome", (outcome,)))

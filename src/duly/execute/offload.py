@@ -35,7 +35,10 @@ class Execution(Protocol):
 
 def _ended(context: Context, value: Any) -> Outcome:
     """A handler that looked at `cancelled`, saw a stop and returned has stopped; any other has a result."""
-    return Stopped() if context.heeded else returned(value)
+    if context.heeded:
+        return Stopped()
+    context._book.close()  # noqa: SLF001 - it is not for handlers
+    return returned(value)
 
 
 class InLoop:
@@ -163,13 +166,13 @@ class Place:
         arguments: Mapping[str, Any],
     ) -> Execution:
         """An execution of this attempt in its task type's lane."""
+        book = StepBook(steps, whole=len(kind.versions) == 1)
         if kind.lane == "process":
-            remembered = tuple(steps)
             return InProcess(
-                lambda: IsolatedRun(kind.handler, claimed, arguments, remembered), journal, self._pipes
+                lambda: IsolatedRun(kind.handler, claimed, arguments, book), journal, self._pipes
             )
         threads = Threads(self._handlers if kind.lane == "thread" else self._steps)
-        context = Context(claimed, journal, StepBook(steps), threads)
+        context = Context(claimed, journal, book, threads)
         place = InThread if kind.lane == "thread" else InLoop
         return place(kind.handler, context, arguments, threads)
 

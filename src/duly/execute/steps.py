@@ -49,10 +49,14 @@ _SLEEP = wire.digest(["wait", ""])
 
 
 class StepBook:
-    """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far."""
+    """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far.
 
-    def __init__(self, remembered: Iterable[Step]) -> None:
+    `whole`: the handler must call each of them again; it need not where it continues tasks of older code.
+    """
+
+    def __init__(self, remembered: Iterable[Step], *, whole: bool = True) -> None:
         self._remembered = {(step.name, step.n): step for step in remembered}
+        self._whole = whole
         self._taken: dict[str, int] = {}
         self._callers: dict[str, object] = {}
 
@@ -97,6 +101,20 @@ class StepBook:
         """
         outside_steps(name)
         return self._take(name, key, _digest(name, ["gather", eager, list(children)]), "")
+
+    def close(self) -> None:
+        """The handler has returned.
+
+        Raises:
+            ReplayMismatch: it did so without a step that was recorded: it was renamed, or is gone.
+        """
+        if self._whole:
+            for name, n in self._remembered:
+                if n > self._taken.get(name, 0):
+                    raise ReplayMismatch(
+                        f"step {name!r} number {n} was recorded, and the handler ended without it; "
+                        "restore the code, or name in version= the older one whose tasks it continues"
+                    )
 
     def _check_branch(self, name: str) -> None:
         try:

@@ -64,7 +64,7 @@ def overdue(tx: Transaction) -> bool:
 
 def _due(table: sa.Table, status: str) -> sa.Select[Any]:
     """Written out, so that the index of a state and its time serves."""
-    state = sa.literal_column(f"'{status}'")
+    state: sa.ColumnElement[str] = sa.literal_column(f"'{status}'")
     return sa.select(table.c.id).where(table.c.status == state, table.c.due_at <= sa.bindparam("now"))
 
 

@@ -20,7 +20,7 @@ UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 
 	--no-emit-index-url --no-header --no-annotate --quiet --extra all $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-llm e2e-llm test services conformance check full chaos faults security power planted eval-tender suspension limits gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
+.PHONY: help install demo demo-llm e2e-llm test services conformance check full chaos faults security power planted eval-tender suspension limits fairness gates copy scaling bridge fuzz fuzz-parsers idle live bench bench-quick fix docs lock clean
 
 help: ## Print this list
 	@echo "usage: make TARGET   (PYTHON=python3.12 chooses the interpreter for install)"
@@ -103,6 +103,9 @@ suspension: install ## Suspend a task a thousand times on each database: rows, s
 
 limits: install ## Prove limits under kills, and what they cost: make limits DATABASE=postgres, or all: one JSON line
 	@$(BIN)/python scripts/limits.py --database $(DATABASE) $(ARGS)
+
+fairness: install ## Measure how owners share a queue, and what that costs: make fairness DATABASE=postgres, or all: one JSON line
+	@$(BIN)/python scripts/fairness.py --database $(DATABASE) $(ARGS)
 
 gates: install ## Prove the gates of model providers with four workers: rates, outages, a storm of 429: one JSON line
 	@$(BIN)/python scripts/gates.py --database $(DATABASE) $(ARGS)

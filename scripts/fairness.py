@@ -1,24 +1,29 @@
-"""Measures how a queue is shared, with real claims: prints one JSON line. `scripts/fairness.py [URL]`.
+"""How a queue is shared, with real claims. Prints one JSON line: `make fairness DATABASE=postgres`, or `all`.
 
 `place`: behind 10,000 tasks of one owner, which start is the newcomer's only one (at most 3).
-`shares`: of three owners with long backlogs and weights 1, 1 and 2, which part of 2,000 starts is whose.
+`shares`: of three owners with long backlogs and weights 1, 1 and 2, which part of 2,000 starts is whose (a
+quarter, a quarter, a half, each within a tenth of it).
 `claim_ratio`: what a claim of 64 and its finish cost with 10,000 tasks of 100 owners pending, against 10,000
-of one owner (at most 1.2); `_double`: the same with weights 1 and 2; `_weighted`: with weights 1..5, where
-the tasks of one claim, submitted in turn, lie on up to five times as many pages.
-URL is an empty database; without one it is a SQLite file that is thrown away.
+of one owner; `_double`: the same with weights 1 and 2 (both at most 1.2). `_weighted`: with weights 1..5,
+where the tasks of one claim, submitted in turn, lie on up to five times as many pages; told, and not judged.
+Exits 1 when one of these does not hold.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import uuid_utils
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from duly.model.events import EventType
 from duly.model.state import Status
@@ -26,8 +31,11 @@ from duly.model.task import Claimed, Submission
 from duly.store import claims, migrate, sessions, submissions, weights
 from duly.store.database import Database
 from duly.store.weights import Share, Sharer
+from support import servers  # type: ignore[import-not-found]
 
 BACKLOG, STARTS, OWNERS, ROUNDS, AT_ONCE = 10_000, 2_000, 100, 100, 64
+MOST_PLACE, MOST_RATIO, WITHIN = 3, 1.2, 0.1
+SHARES = {"ann": 0.25, "bob": 0.25, "double": 0.5}
 
 
 class Line:
@@ -111,19 +119,39 @@ def claim_ratio(database: Database, name: str, most: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Measures, and prints."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = Database(sys.argv[1] if len(sys.argv) > 1 else f"sqlite:///{folder}/duly.db")
-        migrate.ensure(database)
-        database.open()
-        try:
-            figures = {"place": place(database), "shares": shares(database), **claim_ratio(database, "", 1)}
-            figures |= claim_ratio(database, "_double", 2) | claim_ratio(database, "_weighted", 5)
-        finally:
-            database.close()
-    print(json.dumps(figures))
+def measure(url: str) -> dict[str, Any]:
+    """The figures of one empty database."""
+    database = Database(url)
+    migrate.ensure(database)
+    database.open()
+    try:
+        figures = {"place": place(database), "shares": shares(database), **claim_ratio(database, "", 1)}
+        return figures | claim_ratio(database, "_double", 2) | claim_ratio(database, "_weighted", 5)
+    finally:
+        database.close()
+
+
+def kept(figures: dict[str, Any]) -> bool:
+    """Whether all that is promised holds."""
+    shared = all(abs(figures["shares"][owner] - part) <= WITHIN * part for owner, part in SHARES.items())
+    cheap = max(figures["claim_ratio"], figures["claim_ratio_double"]) <= MOST_RATIO
+    return bool(shared and cheap and figures["place"] <= MOST_PLACE)
+
+
+def main() -> int:
+    """Reads the command line; answers the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--database", choices=["sqlite", *servers.KINDS, "all"], default="sqlite")
+    database = parser.parse_args().database
+    figures = []
+    with tempfile.TemporaryDirectory(prefix="duly-fairness-") as folder:
+        for kind in ["sqlite", *servers.KINDS] if database == "all" else [database]:
+            url = f"sqlite:///{folder}/duly.db" if kind == "sqlite" else servers.database_url(kind)
+            figures.append({"database": kind, **measure(url)})
+            print(f"fairness: {figures[-1]}", file=sys.stderr, flush=True)
+    print(json.dumps(figures[0] if len(figures) == 1 else figures))
+    return 0 if all(map(kept, figures)) else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

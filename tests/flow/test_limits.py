@@ -1,4 +1,4 @@
-"""The tutorial, on limits: so many at once, so many per key, so many in a time; set while all runs."""
+"""The tutorial, on limits: so many at once, per key, in a time, or waiting to start; set while all runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from duly import Context, Duly
+from duly.model.errors import QueueFull, QuotaExceeded
 from duly.model.state import Status
 from duly.observe.why import why
 from duly.testing import Harness, harness_fixture
@@ -109,3 +110,28 @@ async def test_a_rate_spreads_starts_over_time_and_why_says_when_the_next_is(har
     said = await why(harness.app.database, ids[2], now_ms=harness.clock.now_ms())
     assert said.reasons[0].code == "limit_rate"
     assert "type/letter lets 2/h start" in said.summary
+
+
+async def test_beyond_an_owners_quota_a_submit_is_refused_and_nobody_else_suffers(harness: Harness) -> None:
+    """`duly limit set 'owner/*' --waiting 2`: a third task that would wait to start is not accepted (over
+    HTTP: 429 with Retry-After), and there is room again as soon as one has started."""
+    await harness.app.limits.put("owner/*", waiting=2, by="op")
+    for _ in range(2):
+        await harness.submit("report", owner="ann")
+    with pytest.raises(QuotaExceeded, match="this owner"):
+        await harness.submit("report", owner="ann")
+    await harness.submit("report", owner="bob")
+    await harness.run_until_idle()
+    task = await harness.submit("report", owner="ann")
+    await harness.run_until_idle()
+    await harness.assert_completed(task.id)
+
+
+async def test_a_full_queue_says_so_and_keeps_what_it_has_accepted(harness: Harness) -> None:
+    """`duly limit set queue/default --waiting 2`: 503 over HTTP; nothing is accepted and dropped."""
+    await harness.app.limits.put("queue/default", waiting=2, by="op")
+    ids = [(await harness.submit("report")).id for _ in range(2)]
+    with pytest.raises(QueueFull):
+        await harness.submit("report")
+    await harness.run_until_idle()
+    assert await statuses(harness, ids) == {Status.COMPLETED: 2}

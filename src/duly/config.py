@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     )
     wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
     receipt: float = Field(
-        15, gt=0, description="Seconds in which a request must arrive; a body gets one more for each KiB."
+        15, gt=0, description="Seconds in which a request must arrive; a body that comes gets one more for each KiB."
     )
     connections: int = Field(2000, ge=1, description="Most connections of one API process at once.")
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")

@@ -1,8 +1,8 @@
 """HTTP/1.1 with a deadline for the receipt of each request: uvicorn waits for ever for what trickles in.
 
-The head of a request has `terms.seconds`; a body as long, and a second more for each KiB that has come. Time
-in which we do not read is not counted: the application is slow then. What the protocol itself refuses is a
-problem (RFC 9457) as well.
+The head of a request has `terms.seconds`; a body as long, and a second more for each KiB that has come, but never
+more than `terms.seconds` of silence: what came early buys none. Time in which we do not read is not counted: the
+application is slow then. What the protocol itself refuses is a problem (RFC 9457) as well. Decision 0050.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Receipt(H11Protocol):
         super().__init__(**of_uvicorn)
         self._terms = terms
         self._timer: asyncio.TimerHandle | None = None
-        self._begun = 0.0
+        self._begun = self._heard = 0.0
         self._received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
@@ -54,6 +54,7 @@ class Receipt(H11Protocol):
         if self._timer is None:
             self._begin()
         self._received += len(data)
+        self._heard = self.loop.time()
         super().data_received(data)
         if self._arrived:
             self._end()
@@ -80,7 +81,8 @@ class Receipt(H11Protocol):
         return self.conn.their_state is not h11.SEND_BODY
 
     def _begin(self) -> None:
-        self._begun, self._received = self.loop.time(), 0
+        self._begun = self._heard = self.loop.time()
+        self._received = 0
         self._timer = self.loop.call_later(self._terms.seconds, self._look)
 
     def _end(self) -> None:
@@ -92,9 +94,10 @@ class Receipt(H11Protocol):
         """Whether the time is over."""
         now = self.loop.time()
         if self.flow.read_paused:
-            self._begun = now
+            self._begun = self._heard = now
         body = self.conn.their_state is h11.SEND_BODY
-        over = self._begun + self._terms.seconds + (self._received / SLOWEST if body else 0)
+        credit = self._received / SLOWEST if body else 0
+        over = min(self._begun + credit, self._heard) + self._terms.seconds
         if now < over:
             self._timer = self.loop.call_at(over, self._look)
             return

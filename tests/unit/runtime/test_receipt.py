@@ -120,15 +120,6 @@ async def test_a_body_that_does_not_come_is_cut_off(server: Server, client: Clie
         await server.left.wait()
 
 
-async def test_a_body_that_comes_may_take_its_time(client: Client) -> None:
-    """Two KiB buy two seconds."""
-    await client.say(posting(4096), b"x" * 2048)
-    with pytest.raises(TimeoutError):
-        await client.answer(3 * SECONDS)
-    await client.say(b"x" * 2048)
-    assert await client.answer() == (200, b"4096")
-
-
 @pytest.mark.parametrize("server", [4 * SECONDS], indirect=True)
 async def test_time_in_which_we_do_not_read_is_not_the_clients(
     server: Server, client: Client, monkeypatch: pytest.MonkeyPatch

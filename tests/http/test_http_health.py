@@ -14,6 +14,7 @@ from duly.http import probe
 from duly.runtime.app import App
 from duly.store import lists, sqlite
 from duly.store import probe as probing
+from duly.store.reserve import Reserve
 from duly.testing import FakeClock
 from support import servers
 from support.tmpfs import fill, small_disk
@@ -106,6 +107,39 @@ async def test_readyz_is_not_ready_while_nothing_can_be_written(template: Path, 
         await app.stop()
     assert (full.status_code, full.json()["detail"]) == (503, "the database cannot be used now")
     assert well.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "the disk of the database is nearly full"), ("zh", "数据库所在磁盘的空间即将用尽。")],
+)
+async def test_readyz_is_not_ready_while_less_is_free_than_the_reserve(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, language: str, said: str
+) -> None:
+    """Before the first write fails, and no call is refused for it."""
+    site = await make_site(reserve=1000)
+    free = 999
+    monkeypatch.setattr(Reserve, "free", property(lambda _: free))
+    async with site.admin as client:
+        short = await client.get("/readyz", headers={"Accept-Language": language})
+        taken = await client.post("/api/tasks", json={"task_type": "echo"})
+        free = 1000
+        well = await client.get("/readyz")
+    assert (short.status_code, short.json()["detail"]) == (503, said)
+    assert (taken.status_code, well.status_code) == (202, 200)
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "the database is of another revision than this server"), ("zh", "数据库的版本与此服务器不符。")],
+)
+async def test_readyz_is_not_ready_on_another_revision(site: Site, language: str, said: str) -> None:
+    """Whoever migrates the database under a running server makes it unready."""
+    with site.app.database.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    async with site.client() as client:
+        answer = await client.get("/readyz", headers={"Accept-Language": language})
+    assert (answer.status_code, answer.json()["detail"]) == (503, said)
 
 
 @pytest.mark.parametrize("kind", servers.KINDS)

@@ -88,6 +88,11 @@ _SENTENCES = {
     ),
     r"the file has (\d+) bytes": r"文件共 \1 字节",
     r"too many requests; come back in (\d+) s": r"请求过于频繁，请在 \1 秒后重试",
+    r"the server is draining": "服务器正在停止接收请求",
+    r"the database cannot be used now": "数据库暂时不可用",
+    r"the database did not answer within (.+) seconds": r"数据库在 \1 秒内没有响应",
+    r"the database is of another revision than this server": "数据库的版本与此服务器不符",
+    r"the disk of the database is nearly full": "数据库所在磁盘的空间即将用尽",
     r"Not Found": "该地址不存在",
     r"Method Not Allowed": "此地址不支持该请求方法",
 }

@@ -23,7 +23,8 @@ async def livez() -> Response:
 
 @router.get("/readyz")
 async def readyz(request: Request, parts: PartsDep) -> Response:
-    """Whether work may be sent here: not draining, all parts well, the database reads and writes."""
+    """Whether work may be sent here: not draining, all parts well, the database reads and writes, is
+    of this version's revision, and its disk has more room left than the setting `reserve`."""
     reason = await _unready(parts)
     if reason:
         return problem(request, 503, "not_ready", reason, headers={"Retry-After": "1"})

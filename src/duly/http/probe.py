@@ -1,4 +1,5 @@
-"""Whether the database can be read and written now, asked at most once a second: anybody may ask."""
+"""Whether the database can be read and written now, is of our revision and has room left on its disk; asked at
+most once a second: anybody may ask."""
 
 from __future__ import annotations
 
@@ -7,8 +8,9 @@ from typing import Any
 
 from duly.model.errors import DulyError
 from duly.runtime.app import App
-from duly.store import lists
-from duly.store.probe import probe
+from duly.store import migrate
+from duly.store.probe import probe, revision
+from duly.store.reserve import Reserve
 
 #: A database that does not answer a probe within this is not ready.
 PROBE_SECONDS = 2.0
@@ -21,6 +23,7 @@ class Probe:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._reserve = Reserve(app.database, app.settings.reserve)
         self._good_at = float("-inf")
 
     async def failure(self) -> str:
@@ -37,16 +40,27 @@ class Probe:
         database = self._app.database
         try:
             # Shielded: a probe that gives up must not take its call away from the writer.
-            calls = asyncio.gather(database.read(lists.statuses, []), database.write(probe, None))
+            calls = asyncio.gather(database.read(revision), database.write(probe, None))
             calls.add_done_callback(_seen)
             async with asyncio.timeout(PROBE_SECONDS):
-                await asyncio.shield(calls)
+                stands_at, _ = await asyncio.shield(calls)
+                short = await asyncio.to_thread(lambda: self._reserve.short)
         except TimeoutError:
             return f"the database did not answer within {PROBE_SECONDS:g} seconds"
         except DulyError as error:
-            self._app.emit("http.unready", path="/readyz", error=error.message)
-            return "the database cannot be used now"
+            return self._told(error.message, "the database cannot be used now")
+        if stands_at != migrate.HEAD:
+            wanted = f"the tables stand at revision {stands_at}, this version needs {migrate.HEAD}"
+            return self._told(wanted, "the database is of another revision than this server")
+        if short:
+            left = f"{self._reserve.free} bytes are free under {self._reserve.path.parent}"
+            return self._told(left, "the disk of the database is nearly full")
         return ""
+
+    def _told(self, error: str, reason: str) -> str:
+        """The reason; what strangers need not know is for the log."""
+        self._app.emit("http.unready", path="/readyz", error=error)
+        return reason
 
 
 def _seen(calls: asyncio.Future[Any]) -> None:

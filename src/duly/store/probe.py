@@ -1,4 +1,5 @@
-"""Whether the database can be written: a lock is no proof, it can be had on a full or read-only disk too."""
+"""Whether the database can be read, and at which revision, and written: a lock is no proof of that, it can be
+had on a full or read-only disk too."""
 
 from __future__ import annotations
 
@@ -9,6 +10,13 @@ import uuid_utils
 
 from duly.store import schema
 from duly.store.transaction import Transaction
+
+_VERSION = sa.table("alembic_version", sa.column("version_num"))
+
+
+def revision(tx: Transaction) -> str:
+    """The revision that the tables stand at; empty where none is written down."""
+    return str(tx.core.execute(sa.select(_VERSION.c.version_num)).scalar() or "")
 
 
 def probe(tx: Transaction, items: Sequence[None]) -> list[None]:

@@ -123,9 +123,16 @@ class Settings(BaseSettings):
     )
     wait_limit: float = Field(60, ge=0, le=600, description="Longest `Prefer: wait=N`.")
     receipt: float = Field(
-        15, gt=0, description="Seconds in which a request must arrive; a body that comes gets one more for each KiB."
+        15,
+        gt=0,
+        description="Seconds in which a request must arrive; a body that comes gets one more for each KiB.",
     )
     connections: int = Field(2000, ge=1, description="Most connections of one API process at once.")
+    connections_per_peer: int = Field(
+        500,
+        ge=0,
+        description="Of them, most of one address or IPv6 /64; loopback is not counted. 0: no limit.",
+    )
     body_limit: int = Field(1_048_576, ge=1024, description="Largest JSON body.")
     upload_limit: int = Field(104_857_600, ge=1024, description="Largest upload.")
     upload_days: float = Field(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+from functools import partial
 from importlib.metadata import version
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -54,6 +55,7 @@ from duly.http.permits import Permits, Rationed
 from duly.http.probe import Probe
 from duly.http.problems import HANDLERS
 from duly.http.seats import Seats
+from duly.http.titles import title
 from duly.model.limit import Rate
 from duly.runtime.app import App
 
@@ -71,6 +73,8 @@ def create_api(
         ready: whether the other parts of the process are well, and if not, why.
         stopping: set it to end streams and waits before the server closes; also `api.state.stopping`.
 
+    `api.state.title` titles the problems that the server tells by itself.
+
     Raises:
         SettingsError: routes that were declared and cannot be loaded.
     """
@@ -86,6 +90,7 @@ def create_api(
         form_limits={"max_files": 20, "max_fields": 100, "max_part_size": app.settings.body_limit},
     )
     api.state.stopping = stopping or asyncio.Event()
+    api.state.title = partial(title, language="en")
     api.state.duly = Parts(
         app=app,
         ready=ready,

@@ -110,6 +110,11 @@ MEANINGS: dict[str, Meaning] = {
     "rate_limited": Meaning(
         429, "Too many requests; Retry-After says when to come back.", "请求过于频繁，请稍后重试。"
     ),
+    "request_timeout": Meaning(
+        408,
+        "The request did not arrive in time; the connection is closed.",
+        "请求未在时限内到达，连接已关闭。",
+    ),
     "schedule_declared": Meaning(
         409, "The code declares this schedule; it can be paused only.", "该计划由代码声明，只能暂停。"
     ),

@@ -1,5 +1,7 @@
-"""Whether the database can be read and written now, is of our revision and has room left on its disk; asked at
-most once a second: anybody may ask."""
+"""Whether the database can be read and written now, is of our revision and has room left on its disk.
+
+Asked at most once a second: anybody may ask.
+"""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "quota_exceeded": {"en": "Too many tasks wait already", "zh": "等待中的任务过多"},
     "range_not_satisfiable": {"en": "There are no such bytes", "zh": "范围无效"},
     "rate_limited": {"en": "Too many requests", "zh": "请求过于频繁"},
+    "request_timeout": {"en": "The request did not arrive in time", "zh": "请求未在时限内到达"},
     "schedule_declared": {"en": "The code declares this schedule", "zh": "该计划由代码声明"},
     "schedule_not_found": {"en": "There is no such schedule", "zh": "计划不存在"},
     "schedule_taken": {"en": "This name is another schedule's", "zh": "该名称已被其他计划占用"},

@@ -146,7 +146,12 @@ class Child:
         sockets = [socket.socket(fileno=descriptor) for descriptor in self._handover.sockets]
         stopping = asyncio.Event()
         api = create_api(self._app, ready=self._ready, stopping=stopping)
-        terms = Terms(seconds=self._settings.receipt, connections=self._settings.connections)
+        terms = Terms(
+            seconds=self._settings.receipt,
+            connections=self._settings.connections,
+            per_peer=self._settings.connections_per_peer,
+            title=api.state.title,
+        )
         server = ApiServer(api, sockets, terms)
         await server.start()
         self._pipe.send(ready=True)

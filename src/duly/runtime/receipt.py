@@ -1,8 +1,9 @@
 """HTTP/1.1 with a deadline for the receipt of each request: uvicorn waits for ever for what trickles in.
 
-The head of a request has `terms.seconds`; a body as long, and a second more for each KiB that has come, but never
-more than `terms.seconds` of silence: what came early buys none. Time in which we do not read is not counted: the
-application is slow then. What the protocol itself refuses is a problem (RFC 9457) as well. Decision 0050.
+The head of a request has `terms.seconds`; a body as long, and a second more for each KiB that has come, but
+never more than `terms.seconds` of silence: what came early buys none. Time in which we do not read is not
+counted: the application is slow then. What the protocol itself refuses is a problem (RFC 9457) as well.
+Decision 0050 says why this is ours.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
+from ipaddress import IPv4Address, ip_address
 from typing import Any, cast
 
 import h11
@@ -23,12 +27,37 @@ SLOWEST = 1024
 HEAD_BYTES = 65_536
 
 
+def _phrase(_code: str, status: int) -> str:
+    return HTTPStatus(status).phrase
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What one process grants: seconds for a request to arrive, connections at once."""
+    """What one process grants: seconds for a request to arrive, connections at once, and from one peer.
+
+    `per_peer` of 0 is no limit. `title` is that of a problem, by its code and status, in English: when one is
+    told here no header may have been read.
+    """
 
     seconds: float
     connections: int
+    per_peer: int = 0
+    title: Callable[[str, int], str] = _phrase
+
+
+def _peer(client: tuple[str, int] | None) -> str | None:
+    """Whom a connection is counted for; None: nobody, for it came from this machine."""
+    return _counted(client[0]) if client else None
+
+
+@lru_cache(8192)
+def _counted(address: str) -> str | None:
+    """A host of IPv6 has as many addresses as it likes: its network of 64 bits is one peer."""
+    one = ip_address(address)
+    one = getattr(one, "ipv4_mapped", None) or one
+    if one.is_loopback:
+        return None
+    return str(one) if isinstance(one, IPv4Address) else f"{int(one) >> 64:x}/64"
 
 
 class Receipt(H11Protocol):
@@ -46,6 +75,9 @@ class Receipt(H11Protocol):
         super().connection_made(transport)
         if len(self.connections) > self._terms.connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", "there are too many connections")
+        elif self._crowded:
+            said = "there are too many connections from this address"
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "not_ready", said)
         else:
             self._begin()
 
@@ -71,6 +103,14 @@ class Receipt(H11Protocol):
         large = status is HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         code = "headers_too_large" if large else "bad_request"
         self._refuse(status, code, "the headers are too large" if large else msg)
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether too many of the connections are of this peer, WebSockets too."""
+        most, peer = self._terms.per_peer, _peer(self.client)
+        if peer is None or not 0 < most < len(self.connections):
+            return False
+        return sum(_peer(getattr(one, "client", None)) == peer for one in self.connections) > most
 
     @property
     def _arrived(self) -> bool:
@@ -119,10 +159,11 @@ class Receipt(H11Protocol):
     def _answer(self, status: HTTPStatus, code: str, detail: str) -> bytes:
         problem = {
             "type": f"/problems/{code.replace('_', '-')}",
-            "title": status.phrase,
+            "title": self._terms.title(code, status.value),
             "status": status.value,
             "detail": detail,
             "code": code,
+            "instance": "/",
         }
         body = json.dumps(problem).encode()
         headers = [

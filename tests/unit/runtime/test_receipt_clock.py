@@ -8,17 +8,27 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
+import jsonschema_rs
+import pytest
 import pytest_asyncio
 import uvicorn
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse
 from uvicorn.server import ServerState
 
+from duly.http.problems import SCHEMA
+from duly.http.titles import title
 from duly.runtime.receipt import HEAD_BYTES, SLOWEST, Receipt, Terms
+from support.cluster import until
 
 SECONDS = 15.0
+SOCKET = (
+    b"GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
 POST = b"POST / HTTP/1.1\r\nHost: here\r\nContent-Length: %d\r\n\r\n"
 
 MakeHost = Callable[..., "Host"]
@@ -89,6 +99,9 @@ class Transport(asyncio.Transport):
     def close(self) -> None:
         self.closing = True
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = protocol
+
     def pause_reading(self) -> None: ...
 
     def resume_reading(self) -> None: ...
@@ -104,11 +117,14 @@ class Host:
         self._lines: list[Line] = []
         self._terms = Terms(**{"seconds": SECONDS, "connections": 1000} | terms)
         self._state = ServerState()
-        self._config = uvicorn.Config(
-            self, lifespan="off", log_config=None, h11_max_incomplete_event_size=HEAD_BYTES
-        )
+        words: dict[str, Any] = {"lifespan": "off", "log_config": None, "ws": "websockets-sansio"}
+        self._config = uvicorn.Config(self, h11_max_incomplete_event_size=HEAD_BYTES, **words)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            while (await receive())["type"] != "websocket.disconnect":
+                await send({"type": "websocket.accept"})
+            return
         with suppress(ClientDisconnect):
             async for part in Request(scope, receive).stream():
                 async with self._read:
@@ -151,17 +167,19 @@ class Line:
     """One connection."""
 
     def __init__(self, host: Host, peer: str, **of_uvicorn: Any) -> None:
+        self.open = True
         self.transport = Transport(peer)
         self._receipt = host.receipt(**of_uvicorn)
-        self.transport.protocol = self._receipt
+        self.transport.set_protocol(self._receipt)
         self._receipt.connection_made(self.transport)
 
     def say(self, data: bytes) -> None:
         self._receipt.data_received(data)
 
     def hang_up(self) -> None:
-        self.transport.closing = True
-        self._receipt.connection_lost(None)
+        if self.open:
+            self.open, self.transport.closing = False, True
+            self.transport.get_protocol().connection_lost(None)
 
     @property
     def status(self) -> int:
@@ -212,3 +230,94 @@ async def test_what_trickles_buys_a_head_nothing(make_host: MakeHost) -> None:
         line.say(said)
         host.loop.pass_(1)
     assert line.status == 408
+
+
+async def test_one_peer_has_not_all_connections(make_host: MakeHost) -> None:
+    """The one too many is told so; others are served, and the peer is again when one of his has ended."""
+    host = make_host(per_peer=2)
+    first, _, third = [host.connect() for _ in range(3)]
+    assert (third.status, third.transport.closing) == (503, True)
+    assert third.problem["detail"] == "there are too many connections from this address"
+    assert host.connect("192.0.2.78").status == 0
+    third.hang_up()
+    assert host.connect().status == 503
+    for line in (first, host.connect()):
+        line.hang_up()
+
+
+async def test_whose_connection_has_ended_has_another(make_host: MakeHost) -> None:
+    """Ended ones are not counted."""
+    host = make_host(per_peer=1)
+    for _ in range(3):
+        line = host.connect()
+        assert line.status == 0
+        line.hang_up()
+
+
+async def test_a_websocket_is_a_connection_of_its_peer(make_host: MakeHost) -> None:
+    """Though it is no HTTP any more, and until it ends."""
+    host = make_host(per_peer=1)
+    socket = host.connect()
+    socket.say(SOCKET)
+    await until(lambda: socket.status)
+    assert (socket.status, host.connect("192.0.2.78").status) == (101, 0)
+    late = host.connect()
+    assert late.status == 503
+    for line in (socket, late):
+        line.hang_up()
+    assert host.connect().status == 0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "status"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 503),
+        ("2001:db8:1:2::1", "2001:db8:1:3::1", 0),
+        ("::ffff:192.0.2.9", "192.0.2.9", 503),
+        ("192.0.2.9", "192.0.2.8", 0),
+        ("127.0.0.1", "127.0.0.1", 0),
+        ("::1", "::1", 0),
+        ("::ffff:127.0.0.1", "::ffff:127.0.0.1", 0),
+        ("", "", 0),  # a Unix socket
+    ],
+)
+async def test_who_one_peer_is(make_host: MakeHost, one: str, other: str, status: int) -> None:
+    """An address, of IPv6 its network of 64 bits; whoever comes from this machine may be a proxy for many."""
+    host = make_host(per_peer=1)
+    assert host.connect(one).status == 0
+    assert host.connect(other).status == status
+
+
+async def test_zero_is_no_limit_for_a_peer(make_host: MakeHost) -> None:
+    """For a proxy on another host."""
+    host = make_host(per_peer=0)
+    assert {host.connect().status for _ in range(20)} == {0}
+
+
+PROBLEMS = {
+    "late": (POST % 9, 408, "request_timeout", "The request did not arrive in time"),
+    "large": (b"GET / HTTP/1.1\r\nX: " + b"y" * HEAD_BYTES, 431, "headers_too_large", "Too many headers"),
+    "wrong": (b"nonsense\r\n\r\n", 400, "bad_request", "The request cannot be read"),
+    "unknown": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+        501,
+        "bad_request",
+        "The request cannot be read",
+    ),
+    "crowd": (b"", 503, "not_ready", "Not ready"),
+}
+
+
+@pytest.mark.parametrize("case", PROBLEMS)
+async def test_what_is_refused_here_is_a_problem_as_any_other(make_host: MakeHost, case: str) -> None:
+    """Of the schema that the API promises, and titled as the rest."""
+    said, status, code, titled = PROBLEMS[case]
+    host = make_host(connections=0 if case == "crowd" else 9, title=partial(title, language="en"))
+    line = host.connect()
+    if said:
+        line.say(said)
+        host.loop.pass_(SECONDS)
+    assert jsonschema_rs.is_valid(SCHEMA, line.problem)
+    found = {name: line.problem[name] for name in ("status", "code", "title", "instance", "type")}
+    words = {"status": status, "code": code, "title": titled, "instance": "/"}
+    assert found == {**words, "type": f"/problems/{code.replace('_', '-')}"}

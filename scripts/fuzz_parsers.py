@@ -7,12 +7,16 @@ no wheel (it has one for Linux and Python 3.11) it says so and exits 3: the prop
 from __future__ import annotations
 
 import argparse
+import ipaddress
+import itertools
 import json
 import re
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
@@ -79,15 +83,27 @@ def names(data: bytes) -> None:
 
 
 def cursors(data: bytes) -> None:
-    """No text that we did not sign opens a page."""
+    """No text that we did not sign opens a page; one that we signed is a key or is refused."""
+    from base64 import urlsafe_b64encode
     from types import SimpleNamespace
 
-    from duly.http.seals import is_sealed
+    from duly.http.paging import PURPOSE, BadCursor, Pages
+    from duly.http.seals import seal
 
     app: Any = SimpleNamespace(credentials=SimpleNamespace(jwt_secret="s" * 32))
-    text, _, signature = data.decode("utf-8", "surrogateescape").rpartition(".")
-    if is_sealed(app, "cursor", text, signature):
-        raise AssertionError("forged")
+    request: Any = SimpleNamespace(app=SimpleNamespace(state=SimpleNamespace(duly=SimpleNamespace(app=app))))
+    caller: Any = SimpleNamespace(role="user", tenant="", owner="ann")
+    pages = Pages(request, caller, "tasks", {"status": "pending"})
+    raw = data.decode("utf-8", "surrogateescape")
+    for text in (raw, urlsafe_b64encode(data).decode()):
+        signature = seal(app, PURPOSE, f"{pages._scope}{text}")  # noqa: SLF001 - as `answer` signs it
+        for cursor, ours in ((text, False), (f"{text}.{signature}", True)):
+            try:
+                key = pages.open(cursor)
+            except BadCursor:
+                continue
+            if not ours or not isinstance(key, list):
+                raise AssertionError(cursor)
 
 
 def cron(data: bytes) -> None:
@@ -126,8 +142,72 @@ def webhook(data: bytes) -> None:
         return
 
 
+def addresses(data: bytes) -> None:
+    """A webhook's URL, whatever its name leads to, passes with addresses only that anybody may call.
+
+    Bytes behind the first 0 are what a resolver answers: addresses of IPv4 and IPv6 in turn.
+    """
+    from duly.deliver.addresses import Forbidden, allowed, checked
+
+    written, _, answers = data.partition(b"\0")
+    text = written.decode("utf-8", "replace")
+
+    async def resolve(host: str, port: int) -> list[str]:
+        try:  # numbers, as the system reads them; nobody is asked
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        except (OSError, UnicodeError):
+            return list(_resolved(answers))
+        return [str(entry[4][0]) for entry in found]
+
+    for private in (False, True):
+        try:
+            checked(text, private=private, resolve=resolve).send(None)
+        except (Forbidden, OSError):
+            continue
+        except StopIteration as passed:
+            reached = [one for one in passed.value.addresses if not _may_be_called(one, private)]
+            if reached or not passed.value.addresses:
+                raise AssertionError((text, reached)) from None
+    try:
+        allowed(text)
+    except ValueError:
+        return
+
+
+def _resolved(answers: bytes) -> Iterator[str]:
+    """What a resolver answers: 4 bytes are an address, then 16, and so on."""
+    sizes = itertools.cycle((4, 16))
+    while len(answers) >= (size := next(sizes)):
+        one, answers = answers[:size], answers[size:]
+        yield str(ipaddress.IPv4Address(one) if size == 4 else ipaddress.IPv6Address(one))
+
+
+def _may_be_called(text: str, private: bool) -> bool:
+    """What `addresses` holds an address to, in words of its own."""
+    one = ipaddress.ip_address(text)
+    if private and not one.is_link_local and (one.is_private or one in ipaddress.ip_network("100.64.0.0/10")):
+        return not one.is_unspecified
+    if isinstance(one, ipaddress.IPv6Address):
+        carried = (one.ipv4_mapped, one.sixtofour, one.teredo)
+        return one.is_global and one in ipaddress.ip_network("2000::/3") and carried == (None, None, None)
+    return one.is_global and not one.is_multicast and not one.is_reserved
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    one.__name__: one for one in (json_gate, headers, names, cursors, cron, sse, webhook)
+    one.__name__: one for one in (json_gate, headers, names, cursors, cron, sse, webhook, addresses)
+}
+
+#: Where to begin; without one the first line of a URL takes most of the time.
+SEEDS: dict[str, tuple[bytes, ...]] = {
+    "cursors": (b'["0190", 5]', b"WzFd.00000000000000000000000000000000"),
+    "webhook": (b"https://hooks.example/a?b=c",),
+    "addresses": (
+        b"https://hooks.example/a\0\x08\x08\x08\x08",
+        b"http://hooks.example:8080/\0\x08\x08\x08\x08\x26\x06" + bytes(13) + b"\1",
+        b"http://[2606::1]/",
+        b"http://0x7f.1/",
+        b"http://web:3000,10.1.0.0/16",
+    ),
 }
 
 
@@ -148,8 +228,12 @@ def child(name: str, seconds: int) -> None:
 
     with atheris.instrument_imports(include=["duly", "cronsim"]):
         TARGETS[name](b"")
+    begin = Path(tempfile.mkdtemp(dir="."))
+    for number, seed in enumerate(SEEDS.get(name, ())):
+        (begin / str(number)).write_bytes(seed)
     options = [
         sys.argv[0],
+        str(begin),
         f"-max_total_time={seconds}",
         "-print_final_stats=1",
         "-max_len=512",

@@ -68,7 +68,9 @@ class Pages:
             key = json.loads(base64.urlsafe_b64decode(text))
         except (ValueError, binascii.Error):  # no such text was ever signed
             raise BadCursor from None
-        return list(key)
+        if not isinstance(key, list):
+            raise BadCursor
+        return key
 
     def behind(self, cursor: str | None, given: str) -> str:
         """The key behind which a list of one key goes on: the cursor's, or the one that was given."""

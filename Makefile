@@ -86,7 +86,7 @@ chaos: install ## Kill processes and databases under load: make chaos DATABASE=p
 faults: install ## Harm network, processes, disks, clocks, one case each (ARGS="--list", "--only NAME"): one JSON line
 	@$(BIN)/python scripts/faults.py $(ARGS)
 
-security: install ## Attack a real server: authorisation matrix, tokens, SSRF, forgeries, bad inputs: one JSON line
+security: install ## Attack a real server: authorisation matrix, tokens, SSRF, forgeries, sockets, bad inputs: one JSON line
 	@$(BIN)/python scripts/security.py
 
 power: install ## Cut the power under SQLite 60 times, and count what was lost: one JSON line

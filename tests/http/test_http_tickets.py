@@ -1,9 +1,9 @@
-"""Who may open a WebSocket, and from which page: a corpus of handshakes as data, and what tickets are."""
+"""Who may open a WebSocket, from which page, to follow what (corpora/websocket.toml); what tickets are."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 from site_under_test import MakeSite, Site
@@ -11,63 +11,17 @@ from talk import Talk
 
 from duly.clock import iso
 from duly.testing import FakeClock
+from support.handshakes import ALLOWED, HANDSHAKES, ORDERS, Handshake, Order
 
 HOST = "127.0.0.1:8000"
 OURS = f"http://{HOST}"
-
-
-class Case(NamedTuple):
-    """A handshake: from which page, with what; `right` is a good ticket's or token's place."""
-
-    name: str
-    opens: bool
-    origin: tuple[str, ...] = ()
-    query: str = ""
-    protocols: tuple[str, ...] = ()
-    header: str = ""
-    path: str = "/ws/tasks"
-
-
-CORPUS = (
-    Case("a program with a token", True, header="Bearer {token}"),
-    Case("our page with a ticket", True, (OURS,), "?ticket={ticket}"),
-    Case("our page with a subprotocol", True, (OURS,), protocols=("duly.v1", "duly.bearer.{token}")),
-    Case("our page over TLS", True, (f"https://{HOST}",), "?ticket={ticket}"),
-    Case("an allowed page", True, ("https://app.example.com",), "?ticket={ticket}"),
-    Case("an allowed page in capitals", True, ("HTTPS://APP.example.com",), "?ticket={ticket}"),
-    Case("a foreign page with a ticket", False, ("https://evil.example",), "?ticket={ticket}"),
-    Case("a foreign page with a token", False, ("https://evil.example",), header="Bearer {token}"),
-    Case("a page like an allowed one", False, ("https://app.example.com.evil.example",), "?ticket={ticket}"),
-    Case("an allowed page on another port", False, ("https://app.example.com:8443",), "?ticket={ticket}"),
-    Case("an allowed page without TLS", False, ("http://app.example.com",), "?ticket={ticket}"),
-    Case("our host on another port", False, ("http://127.0.0.1:9000",), "?ticket={ticket}"),
-    Case("our host as a user's name", False, (f"http://{HOST}@evil.example",), "?ticket={ticket}"),
-    Case("a page without an origin", False, ("null",), "?ticket={ticket}"),
-    Case("an empty origin", False, ("",), "?ticket={ticket}"),
-    Case("a page of a file", False, (f"file://{HOST}",), "?ticket={ticket}"),
-    Case("two origins", False, (OURS, "https://evil.example"), "?ticket={ticket}"),
-    Case("nothing", False),
-    Case("a used ticket", False, (OURS,), "?ticket={used}"),
-    Case("an expired ticket", False, (OURS,), "?ticket={expired}"),
-    Case("a ticket of the other route", False, (OURS,), "?ticket={other}"),
-    Case("this ticket at the other route", False, (OURS,), "?ticket={ticket}", path="/ws/notifications"),
-    Case("two tickets", False, (OURS,), "?ticket={ticket}&ticket={ticket}"),
-    Case("an empty ticket", False, (OURS,), "?ticket="),
-    Case("no ticket of ours", False, (OURS,), "?ticket=%00%ff"),
-    Case("a ticket as a token", False, header="Bearer {ticket}"),
-    Case("a token in the address", False, query="?token={token}"),
-    Case("a token as a ticket", False, query="?ticket={token}"),
-    Case("a wrong token", False, protocols=("duly.v1", "duly.bearer.x")),
-    Case("a subprotocol without a token", False, protocols=("duly.v1",)),
-    Case("two tokens", False, protocols=("duly.bearer.{token}",), header="Bearer {token}"),
-)
 
 
 @pytest.fixture
 async def clocked(make_site: MakeSite) -> tuple[Site, FakeClock]:
     """A site under a clock of ours."""
     clock = FakeClock()
-    return await make_site(clock=clock, origins="https://app.example.com, https://b.example.com/"), clock
+    return await make_site(clock=clock, origins=f"{ALLOWED}, https://b.example.com/"), clock
 
 
 async def ticket(site: Site, token: str, route: str = "/ws/tasks") -> str:
@@ -88,30 +42,44 @@ async def shown(site: Site, clock: FakeClock) -> dict[str, str]:
     await one.accepted
     await one.leave()
     other = await ticket(site, token, "/ws/notifications")
-    return {
-        "token": token, "expired": expired, "used": used, "other": other, "ticket": await ticket(site, token)
-    }  # fmt: skip
+    known = {"token": token, "expired": expired, "used": used, "other": other, "host": HOST, "ours": OURS}
+    return {**known, "ticket": await ticket(site, token)}
 
 
-def opened(site: Site, case: Case, values: dict[str, str]) -> Talk:
+def opened(site: Site, case: Handshake) -> Talk:
     """The handshake of a case."""
-    raw: dict[str, str] = {"authorization": case.header.format(**values)} if case.header else {}
-    protocols = tuple(one.format(**values) for one in case.protocols)
-    query = case.query.format(**values)
-    return Talk(site.api, case.path + query, raw, protocols=protocols, origins=case.origin, host=HOST)
+    raw: dict[str, str] = {"authorization": case.header} if case.header else {}
+    place = case.path + case.query
+    return Talk(site.api, place, raw, protocols=case.protocols, origins=case.origins, host=HOST)
 
 
-@pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
-async def test_only_who_may_opens_a_socket(clocked: tuple[Site, FakeClock], case: Case) -> None:
+@pytest.mark.parametrize("case", HANDSHAKES, ids=lambda case: case.name)
+async def test_only_who_may_opens_a_socket(clocked: tuple[Site, FakeClock], case: Handshake) -> None:
     """All others are closed with 1008 before a message is exchanged."""
     site, clock = clocked
-    one = opened(site, case, await shown(site, clock))
+    one = opened(site, case.filled(await shown(site, clock)))
     if case.opens:
         await one.accepted
         await one.leave()
     else:
         assert await one.closed() == 1008
         assert not one.accepted.done()
+
+
+@pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.name)
+async def test_what_is_not_hers_is_not_followed(site: Site, order: Order) -> None:
+    """It is refused, and the connection stays without it."""
+    async with site.user("ann") as ann, site.user("bob") as bob, site.user("ann", "elsewhere") as carol:
+        batch = await bob.post("/api/batches", json={"tasks": [{"task_type": "echo"}]})
+        ids = {"batch": batch.json()["id"]}
+        for name, client in (("ann", ann), ("bob", bob), ("carol", carol)):
+            ids[name] = (await site.submitted(client))["id"]
+    one = Talk(site.api, "/ws/tasks", {"authorization": site.bearer("ann")["Authorization"]})
+    one.say(order.filled(ids))
+    one.say({"op": "unsubscribe", "all": True})
+    assert await one.until(type="unsubscribed") == {"type": "unsubscribed", "names": []}
+    await one.leave()
+    assert [message.get("code", message["type"]) for message in one.got] == [order.code, "unsubscribed"]
 
 
 async def test_the_token_among_the_subprotocols_is_never_echoed(site: Site) -> None:

@@ -44,6 +44,7 @@ class Target:
     client: httpx2.AsyncClient
     credentials: Credentials
     origin: str
+    database_url: str
 
     @property
     def admin(self) -> dict[str, str]:

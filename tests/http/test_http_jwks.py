@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from site_under_test import MakeSite, Site
 
 from duly.clock import SystemClock
 from duly.config import SettingsError, load
+from duly.deliver import jwks
 from duly.deliver.jwks import KeySet, parsed
 from duly.testing import FakeClock
 from support import corpora
@@ -132,6 +134,26 @@ async def test_a_provider_that_is_away_takes_no_key_away() -> None:
     source.document = OSError("away")
     assert await keys.find("ec") is not None
     assert (source.asked, said) == (2, ["jwks.failed"])
+
+
+async def test_a_provider_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The whole answer has a time, not only each part of it."""
+    monkeypatch.setattr(jwks, "WHOLE_SECONDS", 0.3)
+    left, said = asyncio.Event(), list[str]()
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.01)
+        left.set()
+
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server, asyncio.timeout(5):
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        keys = KeySet(jwks.at(url), Ticking(), emit=lambda event, **_: said.append(event))
+        assert await keys.find("ec") is None
+        await left.wait()
+    assert said == ["jwks.failed"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ from duly.model.events import Emit
 ALGORITHMS = {("RSA", ""): "RS256", ("EC", "P-256"): "ES256", ("OKP", "Ed25519"): "EdDSA"}
 #: Asked again at most once a minute for a key that is not known, and once an hour for any.
 ASK_SECONDS, KEEP_SECONDS = 60.0, 3600.0
+#: For each part of an answer, and for all of it: a server that drips is never late with a part.
 TIMEOUT = httpx2.Timeout(5.0)
+WHOLE_SECONDS = 10.0
 LARGEST = 262_144
 MOST_KEYS = 100
 SHORTEST_RSA = 2048
@@ -65,7 +67,9 @@ class KeySet:
     async def _ask(self) -> None:
         self._asked_at = self._clock.monotonic()
         try:
-            self._keys = parsed(await self._fetch())
+            async with asyncio.timeout(WHOLE_SECONDS):
+                document = await self._fetch()
+            self._keys = parsed(document)
         except (httpx2.HTTPError, OSError, ValueError, jwt.PyJWTError) as error:
             self._emit("jwks.failed", error=repr(error), level="warning")  # what is known stays good
 

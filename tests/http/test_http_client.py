@@ -89,6 +89,41 @@ async def test_cancel_retry_upload_batch_and_inbox(ann: AsyncDuly, tmp_path: Pat
     assert await ann.notifications() == []
 
 
+class Pieces(httpx2.AsyncBaseTransport):
+    """Refuses the first request, takes the next one, and keeps the pieces in which each came."""
+
+    def __init__(self) -> None:
+        self.came: list[list[bytes]] = []
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        assert isinstance(request.stream, httpx2.AsyncByteStream)
+        self.came.append([piece async for piece in request.stream])
+        later = httpx2.Response(503, json={"code": "not_ready"}, headers={"Retry-After": "0"})
+        return later if len(self.came) == 1 else httpx2.Response(201, json={"size": 1})
+
+
+@pytest.mark.parametrize("blocking", [False, True], ids=["async", "sync"])
+async def test_a_file_is_sent_in_pieces(tmp_path: Path, blocking: bool) -> None:
+    """It is never in memory as a whole; and sent again it is whole again."""
+    file = tmp_path / "large.bin"
+    file.write_bytes(b"0123456789abcdef" * 65_536)
+    pieces = Pieces()
+
+    def upload() -> None:
+        with Duly("http://duly", transport=pieces) as duly:
+            duly.upload(file)
+
+    if blocking:
+        await asyncio.to_thread(upload)
+    else:
+        async with AsyncDuly("http://duly", transport=pieces) as duly:
+            await duly.upload(file)
+    assert len(pieces.came) == 2
+    for came in pieces.came:
+        assert file.read_bytes() in b"".join(came)
+        assert max(map(len, came)) <= 65_536
+
+
 @pytest.mark.parametrize(
     ("call", "kind"),
     [

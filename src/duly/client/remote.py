@@ -142,9 +142,9 @@ class AsyncDuly:
         return await self._calls.ask("POST", _task(id_, "/retry"), safe=False)
 
     async def upload(self, file: Path) -> Json:
-        """Keeps a file on the server; the answer goes into a task's input."""
-        content = await asyncio.to_thread(file.read_bytes)
-        return await self._calls.ask("POST", "/api/uploads", files={"file": (file.name, content)})
+        """Keeps a file on the server; the answer goes into a task's input. It is sent as it is read."""
+        with await asyncio.to_thread(file.open, "rb") as content:
+            return await self._calls.ask("POST", "/api/uploads", files={"file": (file.name, content)})
 
     async def notifications(self, after: int = 0, limit: int = 100) -> list[Json]:
         """The caller's inbox after number `after`, oldest first."""

@@ -17,6 +17,8 @@ from support.handshakes import HANDSHAKES, ORDERS, Handshake
 
 #: Seconds in which an answer must come.
 PATIENCE = 20
+#: Ann's and bob's: what is left of this is in nobody else's way.
+TENANT = "knocks"
 
 
 async def sockets(target: Target) -> Played:
@@ -88,7 +90,7 @@ def _age(target: Target, ticket: str) -> None:
         assert found.rowcount == 1
 
 
-def _header(target: Target, name: str, tenant: str = "") -> dict[str, str]:
+def _header(target: Target, name: str, tenant: str = TENANT) -> dict[str, str]:
     return {"Authorization": f"Bearer {issue_jwt(target.credentials, name, tenant)}"}
 
 
@@ -102,7 +104,7 @@ async def _tasks(target: Target) -> dict[str, str]:
     return {**ids, "batch": batch.json()["id"]}
 
 
-async def _submitted(target: Target, name: str, tenant: str = "", **body: Any) -> str:
+async def _submitted(target: Target, name: str, tenant: str = TENANT, **body: Any) -> str:
     headers = {**_header(target, name, tenant), "Prefer": f"wait={PATIENCE}"}
     answer = await target.client.post("/api/tasks", json={"task_type": "echo", **body}, headers=headers)
     assert answer.status_code == 200, answer.text

@@ -46,7 +46,6 @@ class Probe:
             calls.add_done_callback(_seen)
             async with asyncio.timeout(PROBE_SECONDS):
                 stands_at, _ = await asyncio.shield(calls)
-                short = await asyncio.to_thread(lambda: self._reserve.short)
         except TimeoutError:
             return f"the database did not answer within {PROBE_SECONDS:g} seconds"
         except DulyError as error:
@@ -54,7 +53,7 @@ class Probe:
         if stands_at != migrate.HEAD:
             wanted = f"the tables stand at revision {stands_at}, this version needs {migrate.HEAD}"
             return self._told(wanted, "the database is of another revision than this server")
-        if short:
+        if self._reserve.short:  # asked here: its disk has just answered, and threads may wait for DNS
             left = f"{self._reserve.free} bytes are free under {self._reserve.path.parent}"
             return self._told(left, "the disk of the database is nearly full")
         return ""

@@ -173,6 +173,19 @@ async def test_an_answer_that_does_not_fit_is_asked_for_once_more(
         assert server.book.billed == billed
 
 
+async def test_an_app_of_bailian_is_asked_once_more_with_the_question(tmp_path: Path) -> None:
+    """Such an app takes one text: the second one has the question, the schema and what was wrong."""
+    texts = ['{"title": "a"}', '{"title": "a", "page": 2}']
+    async with (
+        fake(answer=[{"when": "Find it", "texts": texts}]) as server,
+        testing.harness(duly, tmp_path, llm=table(server, kind="bailian_app")) as harness,
+    ):
+        task = await harness.submit("findings")
+        await harness.run_until_idle()
+        assert (await harness.assert_completed(task.id))["page"] == 2
+        assert server.book.billed == 2
+
+
 async def test_a_cut_off_answer_is_not_completed(tmp_path: Path) -> None:
     """finish_reason length: no repair, no second question with the same room."""
     async with (

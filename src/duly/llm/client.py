@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,9 +163,9 @@ class Client:
         return growing.raw()
 
     async def _app(self, request: ChatRequest) -> Raw:
-        """Bailian's app completion: the app is the model, its instructions are its own."""
+        """Bailian's app completion: the app is the model, its instructions are its own. It takes one text."""
         app = self._provider.model_for(request.model)
-        prompt = str(with_schema(request)[-1].get("content", ""))
+        prompt = as_prompt(with_schema(request))
         body = {"input": {"prompt": prompt}, "parameters": dict(self._provider.extra_body), "debug": {}}
         answer: Any = await self._sdk.post(f"/apps/{app}/completion", body=body, cast_to=object)
         output = answer.get("output") if isinstance(answer, Mapping) else None
@@ -196,6 +196,18 @@ def with_schema(request: ChatRequest) -> list[dict[str, Any]]:
     text = json.dumps(request.schema, ensure_ascii=False, sort_keys=True)
     asked = f"Answer with one JSON value and nothing else. It must fit this JSON schema: {text}"
     return [{"role": "system", "content": asked}, *messages]
+
+
+def as_prompt(messages: Sequence[Mapping[str, Any]]) -> str:
+    """All messages as one text, each under its role; a single one from a user as it stands."""
+    texts = [_text(one.get("content")) for one in messages]
+    if len(messages) == 1 and messages[0].get("role") == "user":
+        return texts[0]
+    return "\n\n".join(f"[{one.get('role')}]\n{text}" for one, text in zip(messages, texts, strict=True))
+
+
+def _text(content: Any) -> str:
+    return content if isinstance(content, str) else json.dumps(content or "", ensure_ascii=False)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

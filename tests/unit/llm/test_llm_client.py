@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +12,9 @@ from duly.llm import providers
 from duly.llm.client import Client, retry_after, with_schema
 from duly.llm.failures import Kind, RequestFailed
 from duly.model.chat import Usage
-from support.models import fake, question, table
+from support.models import fake, question, quiet, table
+
+STATED = "Answer with one JSON value and nothing else. It must fit this JSON schema"
 
 
 async def asked(fault: dict[str, Any] | None, *, seconds: float = 5, **provider: Any) -> Any:
@@ -113,6 +117,33 @@ async def test_an_app_of_bailian_answers() -> None:
     assert raw.text.startswith("Scripted answer")
     assert book.requests[0]["path"].endswith("/apps/app-1/completion")
     assert raw.usage.completion_tokens == book.completion_tokens
+
+
+@pytest.mark.parametrize(
+    ("more", "prompt"),
+    [
+        ({}, "How many bids are there?"),
+        (
+            {"schema": {"type": "object"}},
+            f'[system]\n{STATED}: {{"type": "object"}}\n\n[user]\nHow many bids are there?',
+        ),
+        (
+            {"messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Who?"}]},
+            "[system]\nBe brief.\n\n[user]\nWho?",
+        ),
+    ],
+    ids=["one message", "a schema", "instructions"],
+)
+async def test_an_app_is_told_all_messages(more: dict[str, Any], prompt: str) -> None:
+    """It takes one text: schema, instructions and history stand in it, a single question as it is."""
+    async with fake() as server:
+        _, (one,) = providers.read(table(server, kind="bailian_app", model="app-1"))
+        client = Client(one, "key")
+        try:
+            await client.ask(replace(question(), **more), 5, quiet)
+        finally:
+            await client.close()
+    assert list(server.book.by_prompt) == [hashlib.sha256(prompt.encode()).hexdigest()[:16]]
 
 
 async def test_proxies_of_the_environment_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,8 @@ _EPILOG = """Example: duly fake-llm --port 8099 --script faults.toml
 A script names faults and the calls that meet them, as [[fault]] kind = "rate_limit" first = 3.
 
 Kinds: error, rate_limit, quota, unauthorized, arrearage, filtered, html, broken_json, no_usage, no_choices,
-length, truncated, drip, hang, reset, endless. Answers are made from the prompt and labelled as scripted.
+length, truncated, drip, hang, reset, endless, inner_error. Answers are made from the prompt and labelled as
+scripted.
 
 GET /_log tells each request, GET /_bill what was billed."""
 

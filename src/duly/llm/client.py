@@ -118,9 +118,11 @@ class Client:
             raise RequestFailed(
                 Failure(kind=Kind.RETRY, code="timeout", message=f"nothing came for {self._provider.idle:g}s")
             ) from None
-        except openai.APIError as error:
-            failure = Failure(kind=Kind.RETRY, code="connection", message=_why(error))
-            raise RequestFailed(failure) from None
+        except openai.APIError as error:  # of the connection, or told within a stream
+            failure = self._told(error.body)
+            raise RequestFailed(
+                failure or Failure(kind=Kind.RETRY, code="connection", message=_why(error))
+            ) from None
         except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
             raise RequestFailed(failures.bad_answer("broken_json", f"not JSON: {error}")) from None
         except OSError as error:
@@ -143,7 +145,8 @@ class Client:
         answer = await self._create(**self._body(request), stream=False)
         choices = getattr(answer, "choices", None)
         if not choices:
-            raise RequestFailed(failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}"))
+            no = failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}")
+            raise RequestFailed(self._told(getattr(answer, "error", None)) or no)
         return _raw(
             choices[0].message.content or "",
             choices[0].finish_reason,
@@ -170,7 +173,8 @@ class Client:
         answer: Any = await self._sdk.post(f"/apps/{app}/completion", body=body, cast_to=object)
         output = answer.get("output") if isinstance(answer, Mapping) else None
         if not isinstance(output, Mapping):
-            raise RequestFailed(failures.bad_answer("no_answer", f"no output: {str(answer)[:100]}"))
+            no = failures.bad_answer("no_answer", f"no output: {str(answer)[:100]}")
+            raise RequestFailed(self._told(answer) or no)
         models = (answer.get("usage") or {}).get("models") or [{}]
         used = models[0]
         usage = None
@@ -179,6 +183,10 @@ class Client:
         finish = output.get("finish_reason")
         model = used.get("model_id") or app
         return _raw(output.get("text") or "", finish, model, usage, answer.get("request_id"))
+
+    def _told(self, body: object) -> Failure | None:
+        """What an error means that came with status 200."""
+        return failures.told(body, dashscope=self._dashscope)
 
     def _refusal(self, error: openai.APIStatusError) -> Failure:
         body = error.body if isinstance(error.body, Mapping) else {}

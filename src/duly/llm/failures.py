@@ -6,6 +6,8 @@ unpaid account comes as 400. Source: the vendors' lists of error codes, and repo
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -50,6 +52,8 @@ _BY_CODE = {
     "contentpolicyviolation": Kind.FATAL,
     "contextlengthexceeded": Kind.FATAL,
 }
+#: Parts of codes that say of too many requests, where no 429 does.
+_LIMITS = ("throttling", "ratelimit", "quota")
 _ACCOUNT = frozenset({401, 402, 403, 404})
 
 
@@ -64,8 +68,37 @@ def of_status(status: int, code: str, message: str, *, after: float | None, dash
     )
 
 
+def told(body: object, *, dashscope: bool) -> Failure | None:
+    """What an error means that stands in an answer whose status is 200; None: it says of none.
+
+    Its code may be a word or the status that the answer should have had.
+    """
+    if not isinstance(body, Mapping) or not (body.get("code") or body.get("type")):
+        return None
+    code, type_, message = (str(body.get(name) or "") for name in ("code", "type", "message"))
+    if re.fullmatch("[45][0-9][0-9]", code):
+        return of_status(int(code), type_, message, after=None, dashscope=dashscope)
+    code = code or type_
+    kind = _kind_of(code, dashscope=dashscope) or Kind.RETRY
+    return Failure(kind=kind, code=code, message=message[:500])
+
+
+def _kind_of(code: str, *, dashscope: bool) -> Kind | None:
+    """What a code means that comes without a status, if that is known."""
+    word, whole = _word(code.rpartition(".")[2]), _word(code)
+    if word in _BY_CODE:
+        return _BY_CODE[word]
+    if word == "insufficientquota" and not dashscope:
+        return Kind.SWITCH
+    return Kind.LIMITED if any(part in whole for part in _LIMITS) else None
+
+
+def _word(code: str) -> str:
+    return "".join(letter for letter in code.lower() if letter.isalnum())
+
+
 def _kind(status: int, code: str, *, dashscope: bool) -> Kind:
-    word = "".join(letter for letter in code.rpartition(".")[2].lower() if letter.isalnum())
+    word = _word(code.rpartition(".")[2])
     if status >= 500:
         return Kind.RETRY
     if status == 429:

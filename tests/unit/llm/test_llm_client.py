@@ -10,7 +10,7 @@ import pytest
 
 from duly.llm import providers
 from duly.llm.client import Client, retry_after, with_schema
-from duly.llm.failures import Kind, RequestFailed
+from duly.llm.failures import Kind, RequestFailed, told
 from duly.model.chat import Usage
 from support.models import fake, question, quiet, table
 
@@ -69,6 +69,41 @@ async def test_an_answer_comes_with_its_usage(stream: bool) -> None:
 async def test_each_fault_is_a_failure_with_a_meaning(kind: str, meaning: Kind, stream: bool) -> None:
     """Nothing that is no answer passes for one, whatever the SDK makes of it."""
     assert (await failure({"kind": kind}, stream=stream)).kind is meaning
+
+
+@pytest.mark.parametrize(
+    "provider",
+    [{"stream": True}, {"stream": False}, {"kind": "bailian_app"}],
+    ids=["stream", "whole", "app"],
+)
+@pytest.mark.parametrize(
+    ("code", "meaning"),
+    [
+        ("DataInspectionFailed", Kind.FATAL),
+        ("Arrearage", Kind.SWITCH),
+        ("Throttling.RateQuota", Kind.LIMITED),
+        ("rate_limit_exceeded", Kind.LIMITED),
+        ("429", Kind.LIMITED),
+        ("400", Kind.FATAL),
+        ("InternalError.Timeout", Kind.RETRY),
+    ],
+)
+async def test_an_error_within_an_answer_is_read_by_its_code(
+    code: str, meaning: Kind, provider: dict[str, Any]
+) -> None:
+    """Status 200 and half an answer, and then an error: it means what it would mean with its own status."""
+    found = await failure({"kind": "inner_error", "code": code}, **provider)
+    assert (found.kind, found.code, found.message) == (meaning, code, "The answer was held back.")
+
+
+@pytest.mark.parametrize(("dashscope", "meaning"), [(False, Kind.SWITCH), (True, Kind.LIMITED)])
+def test_a_quota_within_an_answer_is_whose_it_is(dashscope: bool, meaning: Kind) -> None:
+    """An account's elsewhere, a minute's at DashScope; what has no code says nothing."""
+    found = told({"code": "insufficient_quota"}, dashscope=dashscope)
+    assert found is not None
+    assert found.kind is meaning
+    for nothing in ("overloaded", None, {}, {"message": "x"}):
+        assert told(nothing, dashscope=dashscope) is None
 
 
 async def test_a_stream_without_a_finish_reason_is_no_answer() -> None:

@@ -28,6 +28,7 @@ Kind = Literal[
     "hang",
     "reset",
     "endless",
+    "inner_error",
 ]
 
 
@@ -52,6 +53,8 @@ class Fault(_Part):
     #: Seconds: what a 429 asks for, and what a drip or a hang lasts.
     retry_after: float | None = Field(None, ge=0)
     seconds: float = Field(30, ge=0)
+    #: What an error is called that stands in an answer with status 200.
+    code: str = "DataInspectionFailed"
 
 
 class Answer(_Part):

@@ -164,7 +164,8 @@ class FakeServer:
         await asyncio.sleep(self.script.latency)
         reply = self._work(asked, prompt, model, line, fault)
         if app:
-            await _send(writer, 200, reply.app())
+            inner = fault is not None and fault.kind == "inner_error"
+            await _send(writer, 200, _inner(fault)["error"] if fault and inner else reply.app())
         else:
             await (_stream if stream else _whole)(writer, reply, fault)
 
@@ -225,6 +226,10 @@ async def _refused(fault: Fault, writer: asyncio.StreamWriter, *, app: bool) -> 
     return True
 
 
+def _inner(fault: Fault) -> dict[str, Any]:
+    return _problem(fault.code, "The answer was held back.")
+
+
 def _problem(code: str, message: str) -> dict[str, Any]:
     return {"error": {"message": message, "type": code, "param": None, "code": code}}
 
@@ -235,6 +240,8 @@ async def _whole(writer: asyncio.StreamWriter, reply: Reply, fault: Fault | None
     body = json.dumps(reply.whole(), ensure_ascii=False).encode()
     if kind == "reset":
         _reset(writer)
+    elif kind == "inner_error" and fault is not None:
+        await _send(writer, 200, _inner(fault))
     elif kind == "broken_json":
         await _send(writer, 200, body[: len(body) // 2].decode("utf-8", "ignore"))
     elif kind == "truncated":
@@ -255,7 +262,7 @@ async def _stream(writer: asyncio.StreamWriter, reply: Reply, fault: Fault | Non
     kind = fault.kind if fault else ""
     writer.write(_head(200, "text/event-stream", None))
     pieces = [reply.text[at : at + PIECE] for at in range(0, len(reply.text), PIECE)]
-    if kind in ("reset", "truncated", "broken_json"):
+    if kind in ("reset", "truncated", "broken_json", "inner_error"):
         pieces = pieces[: len(pieces) // 2]
     pause = fault.seconds / max(1, len(pieces)) if fault and kind == "drip" else 0
     for one in pieces:
@@ -265,6 +272,8 @@ async def _stream(writer: asyncio.StreamWriter, reply: Reply, fault: Fault | Non
         _reset(writer)
     elif kind == "broken_json":
         writer.write(b'data: {"choices": [{"delta": {"cont\n\n')
+    elif kind == "inner_error" and fault is not None:
+        await _event(writer, _inner(fault))
     elif kind == "endless" and fault is not None:
         await asyncio.sleep(fault.seconds)
     elif kind != "truncated":

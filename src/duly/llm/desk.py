@@ -95,6 +95,11 @@ class Desk:
         paused, wait = self.pool.paused(request.model, str(error))
         if paused is not None and failure.kind is not Kind.SWITCH:
             return paused
+        if failure.code in ("timeout", "idle"):  # words that elsewhere are the attempt's own
+            text = (
+                f"The model did not answer in time ({failure.message}); check the network or try again later."
+            )
+            return ModelAway(text, code="llm_timeout", after=wait)
         return ModelAway(str(error), code=failure.code, after=wait)
 
     def client(self, provider: Provider) -> Client:

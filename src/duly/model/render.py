@@ -10,6 +10,10 @@ from duly.model.task import Task
 #: What Duly's own error codes mean, English and Chinese. `{error}` is the recorded text, where it says more.
 ERROR_TEXTS = {
     "timeout": ("The attempt took longer than its timeout.", "执行超过了时限。"),
+    "llm_timeout": (
+        "The model did not answer in time; check the network or try again later.",
+        "LLM 请求超时，请检查网络或稍后再试",
+    ),
     "expired": (
         "The deadline passed before a worker could start the task.",
         "截止时间已过，任务尚未能开始执行。",

@@ -14,12 +14,10 @@ import pytest
 from desks import Desk, accepted, look, refused, scan, text, upload
 from pypdf import PdfWriter
 
-from duly import Retry
 from duly_apps.tender.offline.engine import OfflineAnalyser
 from duly_apps.tender.samples import sample
 
 TEXT = "项目名称：智慧校园建设项目\n预算金额：人民币380万元\n"
-SLOW_MODEL = "LLM 请求超时，请检查网络或稍后再试"
 ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 STATUSES = (
     "scheduled", "pending", "blocked", "running", "retry", "waiting", "completed", "failed", "cancelled",
@@ -33,21 +31,6 @@ Json = dict[str, Any]
 
 
 QUICKLY = OfflineAnalyser.section
-
-
-@pytest.fixture
-def slow_model(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
-    """From now on the model does not answer so many times."""
-    left = [0]
-
-    async def section(self: OfflineAnalyser, key: str, document: Any) -> Json:
-        if left[0]:
-            left[0] -= 1
-            raise Retry(SLOW_MODEL, code="llm_timeout")
-        return await QUICKLY(self, key, document)
-
-    monkeypatch.setattr(OfflineAnalyser, "section", section)
-    return lambda times: left.__setitem__(0, times)
 
 
 @contextlib.asynccontextmanager
@@ -119,33 +102,6 @@ async def test_a_completed_task(desk: Desk) -> None:
     assert len(task["result"]["tabs"]) == 7
     assert "智慧校园" in task["result"]["summary"]
     assert task["result"]["document"]["name"] == "智慧校园.pdf"
-
-
-async def test_a_task_between_two_attempts(desk: Desk, slow_model: Callable[[int], None]) -> None:
-    """001-23: the model did not answer: one retry is counted, the reason told; then it completes."""
-    slow_model(1)
-    client = desk.user("alice")
-    id_ = accepted(await text(client))["id"]
-    await desk.inside.run_until_idle()
-    task = await look(client, id_)
-    told = [task[name] for name in ("status", "retry_count", "max_retries", "error", "error_code", "result")]
-    assert told == ["retry", 1, 3, SLOW_MODEL, "llm_timeout", None]
-    await desk.inside.advance(10)
-    task = await look(client, id_)
-    assert (task["status"], task["retry_count"], task["error"]) == ("completed", 1, None)
-
-
-async def test_a_task_that_used_its_retries_up(desk: Desk, slow_model: Callable[[int], None]) -> None:
-    """001-24: failed after the last retry, and the metadata say so."""
-    slow_model(99)
-    client = desk.user("alice")
-    id_ = accepted(await text(client, max_retries="3"))["id"]
-    for _ in range(4):
-        await desk.inside.advance(60)
-    task = await look(client, id_)
-    told = [task[name] for name in ("status", "retry_count", "max_retries", "attempt", "error", "result")]
-    assert told == ["failed", 3, 3, 4, SLOW_MODEL, None]
-    assert (task["metadata"]["retry_exhausted"], task["metadata"]["source"]) == (True, "text")
 
 
 async def test_a_user_lists_his_own_tasks(desk: Desk) -> None:

@@ -35,6 +35,16 @@ async def test_tries_have_an_end() -> None:
         assert (caught.value.code, server.book.number) == ("internal_error", 2)
 
 
+@pytest.mark.parametrize("limit", [{"timeout": 0.1}, {"idle": 0.1}], ids=["timeout", "idle"])
+async def test_a_silent_model_is_no_timeout_of_the_attempt(limit: dict[str, float]) -> None:
+    """Its own code, and a sentence that says who was silent, while a provider is left to be asked."""
+    settings = {"llm": {"tries": 2}, **limit}
+    async with fake({"kind": "endless", "seconds": 60}) as server, desk(table(server, **settings)) as one:
+        with pytest.raises(ModelAway, match=r"^The model did not answer in time \(") as caught:
+            await one(question(), quiet)
+        assert (caught.value.code, server.book.number) == ("llm_timeout", 2)
+
+
 async def test_a_refused_question_is_asked_once() -> None:
     """A content filter's no is final: no other try, no other provider."""
     async with fake({"kind": "filtered"}) as server, fake() as other:

@@ -76,7 +76,7 @@ class Client:
     def __init__(self, provider: Provider, key: str) -> None:
         self._provider = provider
         self._dashscope = "dashscope" in provider.base_url or provider.kind == "bailian_app"
-        timeout = openai.Timeout(provider.idle, connect=CONNECT_SECONDS)
+        timeout = _silence(provider.idle)
         self._http = DefaultAsyncHttpxClient(
             trust_env=False, proxy=provider.proxy or None, timeout=timeout, follow_redirects=False
         )
@@ -92,6 +92,10 @@ class Client:
         self._sdk.organization = self._sdk.project = None
         self._create: Any = self._sdk.chat.completions.create  # its types are those of OpenAI's own models
 
+    @property
+    def _streams(self) -> bool:
+        return self._provider.stream and self._provider.kind == "chat"
+
     async def close(self) -> None:
         """Closes its connections."""
         await self._sdk.close()
@@ -105,19 +109,19 @@ class Client:
         try:
             async with asyncio.timeout(seconds):
                 if self._provider.kind == "bailian_app":
-                    return await self._app(request)
-                if self._provider.stream:
+                    return await self._app(request, _silence(seconds))
+                if self._streams:
                     return await self._streamed(request, told)
-                return await self._whole(request)
+                return await self._whole(request, _silence(seconds))
         except TimeoutError:
             message = f"Timeout after {seconds:g}s"
             raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
         except openai.APIStatusError as error:
             raise RequestFailed(self._refusal(error)) from None
         except openai.APITimeoutError:
-            raise RequestFailed(
-                Failure(kind=Kind.RETRY, code="timeout", message=f"nothing came for {self._provider.idle:g}s")
-            ) from None
+            silent = self._provider.idle if self._streams else seconds
+            message = f"nothing came for {silent:g}s"
+            raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
         except openai.APIError as error:  # of the connection, or told within a stream
             failure = self._told(error.body)
             raise RequestFailed(
@@ -141,8 +145,8 @@ class Client:
             body["extra_body"] = dict(provider.extra_body)
         return body
 
-    async def _whole(self, request: ChatRequest) -> Raw:
-        answer = await self._create(**self._body(request), stream=False)
+    async def _whole(self, request: ChatRequest, silence: openai.Timeout) -> Raw:
+        answer = await self._create(**self._body(request), stream=False, timeout=silence)
         choices = getattr(answer, "choices", None)
         if not choices:
             no = failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}")
@@ -165,12 +169,15 @@ class Client:
                     await told(part)
         return growing.raw()
 
-    async def _app(self, request: ChatRequest) -> Raw:
+    async def _app(self, request: ChatRequest, silence: openai.Timeout) -> Raw:
         """Bailian's app completion: the app is the model, its instructions are its own. It takes one text."""
         app = self._provider.model_for(request.model)
         prompt = as_prompt(with_schema(request))
         body = {"input": {"prompt": prompt}, "parameters": dict(self._provider.extra_body), "debug": {}}
-        answer: Any = await self._sdk.post(f"/apps/{app}/completion", body=body, cast_to=object)
+        options: Any = {"timeout": silence}
+        answer: Any = await self._sdk.post(
+            f"/apps/{app}/completion", body=body, cast_to=object, options=options
+        )
         output = answer.get("output") if isinstance(answer, Mapping) else None
         if not isinstance(output, Mapping):
             no = failures.bad_answer("no_answer", f"no output: {str(answer)[:100]}")
@@ -194,6 +201,11 @@ class Client:
         message = str(body.get("message") or error.message)
         after = retry_after(error.response.headers)
         return failures.of_status(error.status_code, code, message, after=after, dashscope=self._dashscope)
+
+
+def _silence(seconds: float) -> openai.Timeout:
+    """How long nothing may come. Of an answer that comes whole nothing comes before its end."""
+    return openai.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
 def with_schema(request: ChatRequest) -> list[dict[str, Any]]:

@@ -49,7 +49,7 @@ class Provider(_Table):
     timeout: float = Field(90, ge=0)
     #: Of some task types.
     timeouts: Mapping[str, float] = Field(default_factory=dict)
-    #: The longest between two pieces of an answer.
+    #: The longest before the first piece of an answer that streams, and between two.
     idle: float = Field(60, gt=0)
     #: Its share of the calls beside others of the same order; a higher order is a fallback.
     weight: float = Field(1, gt=0)

@@ -129,6 +129,18 @@ async def test_a_server_that_hangs_is_left() -> None:
     assert (await failure({"kind": "hang", "seconds": 60}, seconds=30, idle=0.3)).code == "timeout"
 
 
+@pytest.mark.parametrize("provider", [{"stream": False}, {"kind": "bailian_app"}], ids=["whole", "app"])
+async def test_a_whole_answer_may_take_longer_than_idle(provider: dict[str, Any]) -> None:
+    """Nothing comes before its end, so only the total deadline counts."""
+    async with fake(latency=0.4) as server:
+        _, (one,) = providers.read(table(server, idle=0.1, **provider))
+        client = Client(one, "key")
+        try:
+            assert (await client.ask(question(), 30, quiet)).finish_reason == "stop"
+        finally:
+            await client.close()
+
+
 async def test_usage_that_is_not_said_is_unknown() -> None:
     """None, never 0."""
     raw, _, _ = await asked({"kind": "no_usage"}, stream=False)

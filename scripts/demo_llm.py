@@ -71,7 +71,9 @@ def play(folder: Path, file: Path, kill_after: int) -> dict[str, Any]:
         told(f"scripted model: {url} (no model is asked; its prices are made up)")
         (folder / "duly.toml").write_text(TABLE.format(url=url), "utf-8")
         mark = folder / "killed"
-        more = {"TENDER_ENGINE": "model", "DULY_FAILPOINTS": f"chat.recorded=kill@{kill_after}?{mark}"}
+        # One call at a time: of several, those under way at the kill would be paid again.
+        more = {"TENDER_ENGINE": "model", "TENDER_AT_ONCE": "1"}
+        more["DULY_FAILPOINTS"] = f"chat.recorded=kill@{kill_after}?{mark}"
         with serving(folder, "duly_apps.tender:duly", SOURCE, **more) as (address, token):
             headers = {"Authorization": f"Bearer {token}"}
             with httpx2.Client(base_url=address, headers=headers, timeout=30, trust_env=False) as client:

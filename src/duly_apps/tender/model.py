@@ -1,4 +1,4 @@
-"""The analyser that asks a language model: each section over each part of the document, a call at a time.
+"""The analyser that asks a language model: section by section, over a few parts of the document at once.
 
 Each call is a remembered step: a crash costs the one call that was under way. What the model says counts only
 where its quote is really in that part; page and offsets come from the document, never from the model.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from .analyser import Analyser
 from .language import Language, language_of
 from .offline.engine import OfflineAnalyser
 from .offline.words import LABELS, TITLES, say
+from .parts import each
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -33,6 +35,8 @@ VERSION = "1"
 ENGINE_ENV, MODEL_ENV = "TENDER_ENGINE", "TENDER_MODEL"
 #: Characters of a part, and of the shortest quote that is believed, without spaces.
 PART, SHORTEST = 6000, 4
+#: Facts of one key, and characters of each, that the summary is written from.
+MOST_SUMMED, LONGEST_SUMMED = 8, 200
 #: What a section may find; what stands before None and was not found is listed with the value null.
 KEYS: dict[str, tuple[str | None, ...]] = {
     "project": ("name", "number", "purchaser", "agency", "procedure"),
@@ -123,8 +127,8 @@ class ModelAnalyser:
         language = language_of(document.text)
         chunks = split(document, PART)
         known = [name for name in KEYS[key] if name is not None]
-        found: list[dict[str, Any]] = []
-        for number, chunk in enumerate(chunks, 1):
+
+        async def ask(number: int, chunk: Chunk) -> list[dict[str, Any]]:
             said = SECTION.render(
                 keys=", ".join(known),
                 language=NAMES[language],
@@ -137,7 +141,9 @@ class ModelAnalyser:
                 "part", said, model=self._model, schema=Facts, key=f"{key}.{number}"
             )
             self._models.add(f"{chat.provider}/{chat.model}")
-            found += self._held(chat.value.facts, chunk, document, known)
+            return self._held(chat.value.facts, chunk, document, known)
+
+        found = [item for items in await each(ask, chunks) for item in items]
         return {"key": key, "title": say(TITLES[key], language), "items": _items(key, found, language)}
 
     def _held(
@@ -155,12 +161,7 @@ class ModelAnalyser:
 
     async def summary(self, document: Document, tabs: list[dict[str, Any]]) -> str:
         """Two to five sentences from what was found."""
-        facts = [
-            {"section": tab["key"], "key": item["key"], "value": item["value"]}
-            for tab in tabs
-            for item in tab["items"]
-            if item["value"] is not None
-        ]
+        facts = [fact for tab in tabs for fact in summed(tab)]
         said = SUMMARY.render(
             language=NAMES[language_of(document.text)], facts=json.dumps(facts, ensure_ascii=False)
         )
@@ -178,6 +179,16 @@ class ModelAnalyser:
             "dropped": self._dropped,
             "limits": [say(limit, language).format(count=self._dropped) for limit in _LIMITS],
         }
+
+
+def summed(tab: dict[str, Any]) -> list[dict[str, Any]]:
+    """What the summary is told of a tab: the first of each key, cut to a length that fits any model."""
+    facts, seen = [], Counter[str]()
+    for item in tab["items"]:
+        seen[item["key"]] += item["value"] is not None
+        if item["value"] is not None and seen[item["key"]] <= MOST_SUMMED:
+            facts.append({"section": tab["key"], "key": item["key"], "value": item["value"][:LONGEST_SUMMED]})
+    return facts
 
 
 def place(quote: str, text: str) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from .workload.splitter import Splitter
 JsonObject = dict[str, Any]
 
 
-@duly.task("workload_split", timeout=600, max_retries=3)
+@duly.task("workload_split", timeout=3600, max_retries=3)
 async def workload_split(ctx: Context, text: str | None = None, file: JsonObject | None = None) -> JsonObject:
     """Splits requirements, given as `text` or as an uploaded `file`, into work; see the README."""
     document, name = await document_of(ctx, text, file)

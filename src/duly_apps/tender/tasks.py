@@ -18,7 +18,7 @@ from .source import about, document_of, line
 JsonObject = dict[str, Any]
 
 
-@duly.task("bidding_analysis", timeout=600, max_retries=3)
+@duly.task("bidding_analysis", timeout=3600, max_retries=3)
 async def bidding_analysis(
     ctx: Context, text: str | None = None, file: JsonObject | None = None
 ) -> JsonObject:

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from duly import testing
+from duly import Fail, testing
 from duly.documents import Document, from_text, read, split
+from duly.llm.fake.answers import prompt_of
+from duly.llm.fake.script import Script
 from duly.llm.fake.server import FakeServer
+from duly.model.chat import ModelPaused
 from duly.testing import Harness
 from duly_apps.tender import duly, model
 from duly_apps.tender.offline.engine import OfflineAnalyser
+from duly_apps.tender.parts import AT_ONCE_ENV, bound, each
 from duly_apps.tender.samples import sample
 from support import tender_script
 from support.models import fake, table
@@ -100,7 +107,61 @@ async def test_a_killed_analysis_goes_on_behind_its_last_call(
         await second.assert_completed(task.id)
         prompts = [line["prompt"] for line in server.book.requests]
     assert len(set(prompts)) == calls
-    assert calls <= server.book.billed <= calls + 1
+    assert calls <= server.book.billed <= calls + bound()
+
+
+@pytest.mark.parametrize("at_once", [1, 3])
+async def test_so_many_parts_are_asked_about_at_once(
+    harness: Harness, server: FakeServer, document: Document, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """As the environment says, and no more; what is found is the same."""
+    monkeypatch.setenv(AT_ONCE_ENV, str(at_once))
+    server.script = server.script.model_copy(update={"latency": 0.02})
+    found = quotes(await analysed(harness, document))
+    assert server.book.most_at_once == at_once
+    assert len(found) > 20
+
+
+async def test_after_an_error_no_part_is_begun() -> None:
+    """What is under way ends first, for it is paid; then the error stands alone, as a single call's would."""
+    begun, failed, ended = [], asyncio.Event(), []
+
+    async def ask(number: int, part: str) -> str:
+        begun.append(part)
+        if number == 2:
+            failed.set()
+            raise ModelPaused("later")
+        await failed.wait()
+        ended.append(part)
+        return part
+
+    with pytest.raises(ModelPaused, match="later"):
+        await each(ask, list("abcdefgh"))
+    assert (begun, sorted(ended)) == (list("abcd"), list("acd"))
+
+
+@pytest.mark.parametrize("wrong", ["0", "65", "many", "-1", ""])
+def test_a_wrong_number_at_once_is_said(monkeypatch: pytest.MonkeyPatch, wrong: str) -> None:
+    """In words that name the variable."""
+    monkeypatch.setenv(AT_ONCE_ENV, wrong)
+    with pytest.raises(Fail, match=AT_ONCE_ENV):
+        bound()
+
+
+async def test_a_summary_is_written_from_so_much(harness: Harness, server: FakeServer) -> None:
+    """Of a long list the first, each cut: or no model could read what many parts have brought."""
+    quotes = [f"供应商须具备资质证书第{n}号" for n in range(40)]
+    facts = [{"key": "requirement", "value": one + "甲" * 400, "quote": one} for one in quotes]
+    answer = {"when": "Section: qualification\n", "texts": [json.dumps({"facts": facts})]}
+    server.script = Script.model_validate({"answer": [answer]})
+    task = await harness.submit("bidding_analysis", {"text": "\n".join(quotes)})
+    await harness.run_until_idle()
+    items = (await harness.assert_completed(task.id))["tabs"][3]["items"]
+    assert len([item for item in items if item["key"] == "requirement"]) == 40
+    told = [{"section": "qualification", "key": "requirement", "value": one["value"][:200]} for one in facts]
+    said = model.SUMMARY.render(language="Chinese", facts=json.dumps(told[:8], ensure_ascii=False))
+    prompt = hashlib.sha256(prompt_of({"messages": said}).encode()).hexdigest()
+    assert server.book.requests[-1]["prompt"] == prompt[:16]
 
 
 @pytest.mark.parametrize(

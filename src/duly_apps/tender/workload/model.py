@@ -18,6 +18,7 @@ from duly.documents import split
 from duly.llm.prompts import Prompt
 from duly_apps.tender import model as analysis
 from duly_apps.tender.language import language_of
+from duly_apps.tender.parts import each
 
 from .engine import WITHOUT, OfflineSplitter, told
 from .estimate import estimate, half_days
@@ -98,8 +99,12 @@ class ModelSplitter:
         """What each part asks for, in the order of the text; the same words twice are one item."""
         chunks = split(document, analysis.PART)
         found: dict[tuple[int, int], tuple[Work, Requirement]] = {}
-        for number, chunk in enumerate(chunks, 1):
-            for work in await self._part(number, len(chunks), chunk, document):
+
+        async def ask(number: int, chunk: Chunk) -> list[Work]:
+            return await self._part(number, len(chunks), chunk, document)
+
+        for chunk, works in zip(chunks, await each(ask, chunks), strict=True):
+            for work in works:
                 one = _requirement(work, chunk, document)
                 if one is None:
                     self._dropped += 1

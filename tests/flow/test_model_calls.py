@@ -173,6 +173,21 @@ async def test_an_answer_that_does_not_fit_is_asked_for_once_more(
         assert server.book.billed == billed
 
 
+async def test_the_requests_of_a_call_have_a_bound(tmp_path: Path) -> None:
+    """tries × (max_retries + 2): the last try of the first question is answered, and what does not fit is
+    asked for with tries of its own, in that attempt and in each further one."""
+    errors = {"kind": "error", "calls": [1, 2, 3, 5, 6, 7, 8, 9, 10]}
+    async with (
+        fake(errors, answer=[{"texts": ['{"title": "a"}']}]) as server,
+        testing.harness(duly, tmp_path, llm=table(server, llm={"tries": 2, "failures": 99})) as harness,
+    ):
+        task = await harness.submit("findings", max_retries=2)
+        for _ in range(5):
+            await harness.advance(60)
+        assert (await harness.assert_failed(task.id, "internal_error")).retry_count == 2
+        assert server.book.number == 2 * (2 + 2)
+
+
 async def test_an_app_of_bailian_is_asked_once_more_with_the_question(tmp_path: Path) -> None:
     """Such an app takes one text: the second one has the question, the schema and what was wrong."""
     texts = ['{"title": "a"}', '{"title": "a", "page": 2}']

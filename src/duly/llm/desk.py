@@ -1,7 +1,7 @@
 """One model call with all its tries: which provider, how often, until when. Logs each request.
 
 The retry budget stands here and only here: `llm.tries` requests within the attempt's own time; beyond that
-the task's policy (2, 4, 8 s …) decides. At most tries x (max_retries + 1) requests are made for a call.
+the task's policy (2, 4, 8 s …) decides. Decision 0038 has the product of both.
 """
 
 from __future__ import annotations

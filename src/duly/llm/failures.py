@@ -59,6 +59,8 @@ _ACCOUNT = frozenset({401, 402, 403, 404})
 
 def of_status(status: int, code: str, message: str, *, after: float | None, dashscope: bool) -> Failure:
     """What an answer with an error status means."""
+    if status < 400:  # a proxy's or a sign-in page's: followed nowhere, for the key would go along
+        return bad_answer("bad_answer", f"HTTP {status}, no answer: {message}")
     return Failure(
         kind=_kind(status, code, dashscope=dashscope),
         code=code or f"http_{status}",

@@ -72,6 +72,23 @@ async def test_each_fault_is_a_failure_with_a_meaning(kind: str, meaning: Kind, 
 
 
 @pytest.mark.parametrize(
+    ("status", "meaning", "code"),
+    [
+        (302, Kind.RETRY, "bad_answer"),
+        (308, Kind.RETRY, "bad_answer"),
+        (404, Kind.SWITCH, "internal_error"),
+        (408, Kind.RETRY, "internal_error"),
+        (422, Kind.FATAL, "internal_error"),
+        (503, Kind.RETRY, "internal_error"),
+    ],
+)
+async def test_a_status_has_a_meaning(status: int, meaning: Kind, code: str) -> None:
+    """A redirection is no answer to the question, and no refusal of it: it is followed nowhere."""
+    found = await failure({"kind": "error", "status": status})
+    assert (found.kind, found.code) == (meaning, code)
+
+
+@pytest.mark.parametrize(
     "provider",
     [{"stream": True}, {"stream": False}, {"kind": "bailian_app"}],
     ids=["stream", "whole", "app"],

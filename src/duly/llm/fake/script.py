@@ -49,7 +49,7 @@ class Fault(_Part):
     model: str = ""
     #: At most so often.
     times: int | None = Field(None, ge=0)
-    status: int = Field(500, ge=400, le=599)
+    status: int = Field(500, ge=300, le=599)
     #: Seconds: what a 429 asks for, and what a drip or a hang lasts.
     retry_after: float | None = Field(None, ge=0)
     seconds: float = Field(30, ge=0)

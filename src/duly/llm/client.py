@@ -75,7 +75,6 @@ class Client:
 
     def __init__(self, provider: Provider, key: str) -> None:
         self._provider = provider
-        self._dashscope = "dashscope" in provider.base_url or provider.kind == "bailian_app"
         timeout = _silence(provider.idle)
         self._http = DefaultAsyncHttpxClient(
             trust_env=False, proxy=provider.proxy or None, timeout=timeout, follow_redirects=False
@@ -193,14 +192,15 @@ class Client:
 
     def _told(self, body: object) -> Failure | None:
         """What an error means that came with status 200."""
-        return failures.told(body, dashscope=self._dashscope)
+        return failures.told(body, quota_per_minute=self._provider.counts_by_minute)
 
     def _refusal(self, error: openai.APIStatusError) -> Failure:
         body = error.body if isinstance(error.body, Mapping) else {}
         code = str(body.get("code") or body.get("type") or "")
         message = str(body.get("message") or error.message)
         after = retry_after(error.response.headers)
-        return failures.of_status(error.status_code, code, message, after=after, dashscope=self._dashscope)
+        per_minute = self._provider.counts_by_minute
+        return failures.of_status(error.status_code, code, message, after=after, quota_per_minute=per_minute)
 
 
 def _silence(seconds: float) -> openai.Timeout:

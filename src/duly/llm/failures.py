@@ -57,12 +57,14 @@ _LIMITS = ("throttling", "ratelimit", "quota")
 _ACCOUNT = frozenset({401, 402, 403, 404})
 
 
-def of_status(status: int, code: str, message: str, *, after: float | None, dashscope: bool) -> Failure:
+def of_status(
+    status: int, code: str, message: str, *, after: float | None, quota_per_minute: bool
+) -> Failure:
     """What an answer with an error status means."""
     if status < 400:  # a proxy's or a sign-in page's: followed nowhere, for the key would go along
         return bad_answer("bad_answer", f"HTTP {status}, no answer: {message}")
     return Failure(
-        kind=_kind(status, code, dashscope=dashscope),
+        kind=_kind(status, code, quota_per_minute=quota_per_minute),
         code=code or f"http_{status}",
         message=message[:500],
         status=status,
@@ -70,7 +72,7 @@ def of_status(status: int, code: str, message: str, *, after: float | None, dash
     )
 
 
-def told(body: object, *, dashscope: bool) -> Failure | None:
+def told(body: object, *, quota_per_minute: bool) -> Failure | None:
     """What an error means that stands in an answer whose status is 200; None: it says of none.
 
     Its code may be a word or the status that the answer should have had.
@@ -79,18 +81,18 @@ def told(body: object, *, dashscope: bool) -> Failure | None:
         return None
     code, type_, message = (str(body.get(name) or "") for name in ("code", "type", "message"))
     if re.fullmatch("[45][0-9][0-9]", code):
-        return of_status(int(code), type_, message, after=None, dashscope=dashscope)
+        return of_status(int(code), type_, message, after=None, quota_per_minute=quota_per_minute)
     code = code or type_
-    kind = _kind_of(code, dashscope=dashscope) or Kind.RETRY
+    kind = _kind_of(code, quota_per_minute=quota_per_minute) or Kind.RETRY
     return Failure(kind=kind, code=code, message=message[:500])
 
 
-def _kind_of(code: str, *, dashscope: bool) -> Kind | None:
+def _kind_of(code: str, *, quota_per_minute: bool) -> Kind | None:
     """What a code means that comes without a status, if that is known."""
     word, whole = _word(code.rpartition(".")[2]), _word(code)
     if word in _BY_CODE:
         return _BY_CODE[word]
-    if word == "insufficientquota" and not dashscope:
+    if word == "insufficientquota" and not quota_per_minute:
         return Kind.SWITCH
     return Kind.LIMITED if any(part in whole for part in _LIMITS) else None
 
@@ -99,12 +101,12 @@ def _word(code: str) -> str:
     return "".join(letter for letter in code.lower() if letter.isalnum())
 
 
-def _kind(status: int, code: str, *, dashscope: bool) -> Kind:
+def _kind(status: int, code: str, *, quota_per_minute: bool) -> Kind:
     word = _word(code.rpartition(".")[2])
     if status >= 500:
         return Kind.RETRY
     if status == 429:
-        return Kind.SWITCH if word == "insufficientquota" and not dashscope else Kind.LIMITED
+        return Kind.SWITCH if word == "insufficientquota" and not quota_per_minute else Kind.LIMITED
     if word in _BY_CODE:
         return _BY_CODE[word]
     if status in _ACCOUNT:

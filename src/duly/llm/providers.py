@@ -57,6 +57,8 @@ class Provider(_Table):
     concurrency: int = Field(16, ge=1, le=10_000)
     rpm: int | None = Field(None, ge=1)
     tpm: int | None = Field(None, ge=1)
+    #: Whether its `insufficient_quota` is a limit per minute, no unpaid account; None: its address decides.
+    quota_per_minute: bool | None = None
     #: This one's proxy; those of the environment are not read.
     proxy: str = ""
     headers: Mapping[str, str] = Field(default_factory=dict)
@@ -72,6 +74,13 @@ class Provider(_Table):
         if any(not 0 <= seconds <= FOR_EVER for seconds in given.values()):
             raise ValueError("a timeout is 0 (for ever) to 86400 seconds")
         return given
+
+    @property
+    def counts_by_minute(self) -> bool:
+        """Whether its `insufficient_quota` is over within a minute: at DashScope, and where that is said."""
+        if self.quota_per_minute is not None:
+            return self.quota_per_minute
+        return "dashscope" in self.base_url or self.kind == "bailian_app"
 
     def serves(self, model: str) -> bool:
         """Whether a call that names this may go here."""

@@ -113,14 +113,14 @@ async def test_an_error_within_an_answer_is_read_by_its_code(
     assert (found.kind, found.code, found.message) == (meaning, code, "The answer was held back.")
 
 
-@pytest.mark.parametrize(("dashscope", "meaning"), [(False, Kind.SWITCH), (True, Kind.LIMITED)])
-def test_a_quota_within_an_answer_is_whose_it_is(dashscope: bool, meaning: Kind) -> None:
+@pytest.mark.parametrize(("per_minute", "meaning"), [(False, Kind.SWITCH), (True, Kind.LIMITED)])
+def test_a_quota_within_an_answer_is_whose_it_is(per_minute: bool, meaning: Kind) -> None:
     """An account's elsewhere, a minute's at DashScope; what has no code says nothing."""
-    found = told({"code": "insufficient_quota"}, dashscope=dashscope)
+    found = told({"code": "insufficient_quota"}, quota_per_minute=per_minute)
     assert found is not None
     assert found.kind is meaning
     for nothing in ("overloaded", None, {}, {"message": "x"}):
-        assert told(nothing, dashscope=dashscope) is None
+        assert told(nothing, quota_per_minute=per_minute) is None
 
 
 async def test_a_stream_without_a_finish_reason_is_no_answer() -> None:
@@ -169,10 +169,23 @@ async def test_a_429_tells_how_long() -> None:
     assert (await failure({"kind": "rate_limit", "retry_after": 7})).after == 7
 
 
-async def test_dashscopes_quota_is_its_limit_per_minute() -> None:
-    """Worded like billing, over within a minute: only there."""
-    found = await failure({"kind": "quota"}, kind="bailian_app", stream=False)
-    assert found.kind is Kind.LIMITED
+@pytest.mark.parametrize("kind", ["quota", "inner_error"], ids=["status 429", "status 200"])
+@pytest.mark.parametrize(
+    ("provider", "meaning"),
+    [
+        ({"kind": "bailian_app"}, Kind.LIMITED),
+        ({"quota_per_minute": True}, Kind.LIMITED),
+        ({}, Kind.SWITCH),
+        ({"kind": "bailian_app", "quota_per_minute": False}, Kind.SWITCH),
+    ],
+    ids=["DashScope", "as said", "elsewhere", "not as said"],
+)
+async def test_a_quota_is_a_limit_per_minute_where_that_is_said(
+    provider: dict[str, Any], meaning: Kind, kind: str
+) -> None:
+    """Worded like billing, over within a minute: at DashScope, and behind an address that does not say so."""
+    found = await failure({"kind": kind, "code": "insufficient_quota"}, **provider)
+    assert (found.kind, found.code) == (meaning, "insufficient_quota")
 
 
 async def test_an_app_of_bailian_answers() -> None:

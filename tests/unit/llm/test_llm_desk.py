@@ -197,6 +197,8 @@ def test_a_wrong_table_tells_all_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         read({"tries": 0, "providers": {"a": {"base_url": "http://x", "wieght": 1}}})
     assert [line.split(":")[0] for line in caught.value.problems] == ["llm.tries", "llm.providers.a.wieght"]
+    with pytest.raises(SettingsError, match=r"llm\.providers\.a\.quota_per_minute"):
+        read({"providers": {"a": {"base_url": "http://x", "quota_per_minute": "often"}}})
     with pytest.raises(SettingsError, match="base_url"):
         read({"providers": {"a": {}}})
     with pytest.raises(SettingsError, match="more than 100 characters"):

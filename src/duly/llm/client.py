@@ -263,14 +263,17 @@ def _raw(text: str, finish: str | None, model: str | None, usage: Any, request_i
     if finish == "content_filter":
         message = "the answer was held back by the provider's content filter"
         raise RequestFailed(Failure(kind=Kind.FATAL, code="content_filter", message=message))
-    return Raw(text=text, finish_reason=finish, model=model or "", usage=_usage(usage), request_id=request_id)
+    return Raw(
+        text=text, finish_reason=finish, model=model or "", usage=usage_of(usage), request_id=request_id
+    )
 
 
-def _usage(given: Any) -> Usage | None:
+def usage_of(given: Any) -> Usage | None:
+    """What the SDK read, in our words; what was not said is None."""
     if given is None or isinstance(given, Usage):
         return given
     details = getattr(given, "prompt_tokens_details", None)
-    cached = getattr(details, "cached_tokens", None) or 0
+    cached = getattr(details, "cached_tokens", None)
     return Usage(
         prompt_tokens=given.prompt_tokens, completion_tokens=given.completion_tokens, cached_tokens=cached
     )

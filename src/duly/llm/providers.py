@@ -104,7 +104,7 @@ class Provider(_Table):
         price = self.prices.get(model)
         if price is None or usage is None:
             return None
-        cached = usage.cached_tokens if price.cached is not None else 0
+        cached = (usage.cached_tokens or 0) if price.cached is not None else 0
         amount = (usage.prompt_tokens - cached) * price.prompt + cached * (price.cached or 0)
         amount += usage.completion_tokens * price.completion
         return {"amount": round(amount / 1e6, 9), "currency": price.currency, "as_of": price.as_of}

@@ -24,6 +24,8 @@ from duly.model.state import Status
 from duly.observe.figures import BACKLOG, FAILED_PERCENT, MEAN_SECONDS
 from duly.runtime.loops import Loop
 from duly.store.views import TASKS
+from duly_apps.tender.model import ENGINE_ENV, MODEL_ENV
+from duly_apps.tender.parts import AT_ONCE_ENV
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(app.__file__).parent
@@ -156,6 +158,14 @@ def test_the_example_of_the_environment_is_known() -> None:
         "dashscope": {"workload_split": 60},
         "azure": {"bidding_analysis": 120},
     }
+
+
+def test_the_example_names_what_else_there_is() -> None:
+    """Commented: the variables of the engine, and a key for each provider."""
+    text = (HERE / ".env.example").read_text("utf-8")
+    keys = {one.key_env for one in read(json.loads(variables()["DULY_LLM"]))[1]}
+    engine = {ENGINE_ENV, MODEL_ENV, AT_ONCE_ENV}
+    assert set(re.findall(r"^# ([A-Z_]+)=", text, re.MULTILINE)) == keys | engine
 
 
 def test_two_names_of_one_setting_are_refused() -> None:

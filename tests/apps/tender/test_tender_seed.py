@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from websockets.sync.client import connect
 
@@ -49,6 +51,7 @@ class Place:
     folder: Path
     url: str
     token: str
+    administrator: str
 
     def typed(self, line: str, id_: str = "") -> str:
         """What a line prints; the token and the task's number are the only things that are put in."""
@@ -64,6 +67,17 @@ class Place:
         """The same, read as JSON."""
         return dict(json.loads(self.typed(line, id_)))
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this is open no worker begins a task."""
+        headers = {"Authorization": f"Bearer {self.administrator}"}
+        with httpx2.Client(base_url=self.url, headers=headers, trust_env=False) as client:
+            assert client.post("/api/queues/default/pause").status_code == 200
+            try:
+                yield
+            finally:
+                assert client.post("/api/queues/default/resume").status_code == 200
+
     def ended(self, id_: str) -> Json:
         """The task once it has ended: asked with a wait, for no test sleeps."""
         return self.asked(LOOK.replace("/123", "/123?wait=30"), id_)
@@ -77,12 +91,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("seed")
     (folder / "tender.pdf").write_bytes(sample("smart-campus-zh.pdf").read_bytes())
     settings = {"DULY_LOG_FILE": "worker.log", "LANG": "C.UTF-8"}
-    with serving(folder, "duly_apps.tender:duly", folder, **settings) as (url, _):
+    with serving(folder, "duly_apps.tender:duly", folder, **settings) as (url, token):
         port = url.rpartition(":")[2]
         rules = ["silent", "show-error", 'noproxy = "*"', f'connect-to = "localhost:8000:127.0.0.1:{port}"']
         (folder / ".curlrc").write_text("\n".join(rules) + "\n")
         known = credentials.read(load({"database_url": f"sqlite:///{folder / 'duly.db'}"}, environ={}))
-        yield Place(folder, url, issue_jwt(known, "alice"))
+        yield Place(folder, url, issue_jwt(known, "alice"), token)
 
 
 def test_a_text_is_created(place: Place) -> None:
@@ -119,6 +133,18 @@ def test_a_task_is_cancelled(place: Place) -> None:
     id_ = place.asked(CREATE_TEXT)["id"]
     before = place.ended(id_)
     assert place.asked(CANCEL, id_)["status"] == before["status"]
+
+
+def test_a_task_that_waits_is_cancelled(place: Place) -> None:
+    """001-27: the same line at a task that no worker has begun; and none begins it afterwards."""
+    with place.paused():
+        id_ = place.asked(CREATE_TEXT)["id"]
+        assert place.asked(LOOK, id_)["status"] == "pending"
+        task = place.asked(CANCEL, id_)
+        assert (task["status"], task["started_at"], task["error"]) == ("cancelled", None, None)
+    after = place.asked(CREATE_TEXT)["id"]
+    assert place.ended(after)["status"] == "completed"
+    assert place.asked(LOOK, id_) == task
 
 
 def test_the_log_names_the_task(place: Place) -> None:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from openai.types import CompletionUsage
 
 from duly.llm import providers
-from duly.llm.client import Client, retry_after, with_schema
+from duly.llm.client import Client, retry_after, usage_of, with_schema
 from duly.llm.failures import Kind, RequestFailed, told
 from duly.model.chat import Usage
 from support.models import fake, question, quiet, table
@@ -162,6 +163,20 @@ async def test_usage_that_is_not_said_is_unknown() -> None:
     """None, never 0."""
     raw, _, _ = await asked({"kind": "no_usage"}, stream=False)
     assert raw.usage is None
+
+
+@pytest.mark.parametrize(
+    ("details", "cached"),
+    [({}, None), ({"prompt_tokens_details": {}}, None)]
+    + [({"prompt_tokens_details": {"cached_tokens": n}}, n) for n in (0, 7)],
+    ids=["nothing", "no number", "none", "some"],
+)
+def test_cached_tokens_that_are_not_said_are_unknown(details: dict[str, Any], cached: int | None) -> None:
+    """None is not 0: some providers cache and do not say."""
+    given = CompletionUsage.model_validate(
+        {"prompt_tokens": 9, "completion_tokens": 1, "total_tokens": 10, **details}
+    )
+    assert usage_of(given) == Usage(prompt_tokens=9, completion_tokens=1, cached_tokens=cached)
 
 
 async def test_a_429_tells_how_long() -> None:

@@ -222,6 +222,7 @@ def test_a_cost_needs_a_price_and_a_usage() -> None:
     one = Provider.model_validate({"base_url": "http://x", "prices": {"m": price}})
     used = Usage(prompt_tokens=1000, completion_tokens=500, cached_tokens=400)
     assert one.cost("m", used) == {"amount": 0.0054, "currency": "CNY", "as_of": "2026-11-01"}
+    assert one.cost("m", Usage(prompt_tokens=1000, completion_tokens=0))["amount"] == 0.002  # type: ignore[index]
     assert one.cost("m", None) is None
     assert one.cost("other", used) is None
 

@@ -93,15 +93,17 @@ async def test_a_task_is_followed_to_its_end(site: Site, run: Any) -> None:
     [claimed] = await site.claim()
     await program.says("line", 2, "started")
     for number in range(2):
-        part = journal.Part(id=id_, attempt=claimed.attempt, part=number, text=f"<{number}>\n\n")
+        part = journal.Part(id=id_, attempt=claimed.attempt, part=number, text=f"<{number}>\u2028\n\n")
         await site.app.database.write(journal.stream, part)
-        await program.says("partial", f"<{number}>\n\n")
+        await program.says("partial", f"<{number}>\u2028\n\n")
         site.api.state.stopping.set()
         site.api.state.stopping.clear()
     async with site.user("ann") as ann:
         await ann.post(f"/api/tasks/{id_}/cancel")
     await program.says("line", 3, "cancel_requested")
-    assert [one for one in program.said if one[0] == "partial"] == [["partial", f"<{n}>\n\n"] for n in (0, 1)]
+    assert [one for one in program.said if one[0] == "partial"] == [
+        ["partial", f"<{n}>\u2028\n\n"] for n in (0, 1)
+    ]
     await _ended(site, id_, claimed.attempt)
     assert await program.says("end") == ["end", "completed", {"ok": 1}]
 

@@ -74,3 +74,15 @@ def test_a_forged_request_is_refused(page: Any, server: Server) -> None:
       body: '{"task_type": "story"}'}).then((answer) => answer.status)"""
     with page.expect_event("console"):  # the browser says so as well
         assert page.evaluate(forge) == 403
+
+
+def test_the_api_is_told(page: Any, server: Server) -> None:
+    """Without a script and without a network beyond this server; an operation opens, and fits the width."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto("/docs")
+    page.click("details:has(summary b.post):has(code:text-is('/api/tasks')) summary")
+    page.wait_for_selector("details[open] code:text-is('Idempotency-Key')")
+    assert fits(page)
+    assert page.evaluate("getComputedStyle(document.querySelector('.verb')).borderRadius") == "6px"
+    assert [url for url in asked if not url.startswith(server.url)] == []

@@ -82,7 +82,7 @@ def create_api(
         title="Duly",
         version=version("duly"),
         summary="Accepted at once, done for sure, delivered to where the user is.",
-        docs_url="/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         middleware=_edge(app),

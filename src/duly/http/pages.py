@@ -1,4 +1,4 @@
-"""The pages at / and /apps/<name>/, and the static files that they are made of."""
+"""The pages at /, /docs and /apps/<name>/, and the static files that they are made of."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from duly.dashboard import STATIC
+from duly.http import manual
 from duly.http.identity import PrincipalDep
 from duly.http.parts import PartsDep
+from duly.http.titles import Language, language
 from duly.runtime.declare import Pages
 
 #: Nothing but our own files; no text becomes markup or a script (Trusted Types).
@@ -56,6 +59,7 @@ class Site:
         digest = hashlib.sha256(self._page.encode())
         for path, data in sorted(self._files.items()):
             digest.update(f"{path}\0{len(data)}\0".encode() + data)
+        self._manuals: dict[Language, str] = {}
         #: Changes with any file: what a browser keeps for ever has another address then.
         self.version = digest.hexdigest()[:16]
 
@@ -66,6 +70,16 @@ class Site:
         static = f"{up}/static/{self.version}"
         text = self._page.replace("{{static}}", static).replace("{{script}}", f"{static}/{script}")
         return Response(text, media_type="text/html", headers=PAGE_HEADERS)
+
+    def manual(self, request: Request) -> Response:
+        """The API's description for people; `?lang=` goes before what their browser likes."""
+        asked = request.query_params.get("lang")
+        words: Language = language(request) if asked not in ("en", "zh") else "zh" if asked == "zh" else "en"
+        if words not in self._manuals:
+            described = request.app.openapi()
+            self._manuals[words] = manual.page(described, words, f"./static/{self.version}")
+        headers = {**PAGE_HEADERS, "Vary": "Accept-Language", "Content-Language": words}
+        return Response(self._manuals[words], media_type="text/html", headers=headers)
 
     def file(self, version: str, path: str) -> Response:
         """One file; 404 for another version's: a page that is that old loads itself anew."""
@@ -89,6 +103,11 @@ def routes(apps: Mapping[str, Pages]) -> APIRouter:
     async def home() -> Response:
         """Duly's own pages."""
         return site.page()
+
+    @found.get("/docs", include_in_schema=False)
+    async def docs(request: Request) -> Response:
+        """What the API offers, for people."""
+        return site.manual(request)
 
     @found.get("/static/{version}/{path:path}", include_in_schema=False)
     async def static(version: str, path: str) -> Response:

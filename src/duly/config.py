@@ -28,7 +28,7 @@ OTHER_NAMES = {"poll_interval": "poll", "batch_size": "concurrency"}
 _BROKERS = ("amqp://", "amqps://", "redis://", "rediss://")
 _KEY_ADDRESS = re.compile(r"(https://|http://(127\.0\.0\.1|localhost|\[::1\])(?=[:/]))[^?#\s@]+")
 _RATE = re.compile(r"([1-9][0-9]{0,5}/([1-9][0-9]{0,4})?[smhd])?")
-_ORIGIN = re.compile(r"https?://[^/?#\s@]+/?")
+_ORIGIN = re.compile(r"https?://[^/?#\s@*]+/?")
 _WEB_ADDRESS = re.compile(r"https?://[^/?#\s@]+(/[^?#\s]*)?")
 
 
@@ -66,7 +66,8 @@ class Settings(BaseSettings):
     )
     origins: str = Field(
         "",
-        description="Whose pages may open WebSockets besides our own: https://app.example.com, with commas.",
+        description="Whose pages may call the API with a token, and open WebSockets, besides our own: "
+        "https://app.example.com, with commas; never *.",
     )
     token_file: str = Field("", description="Credentials, made on first start (0600); beside the database.")
     key_environment: str = Field(
@@ -190,6 +191,11 @@ class Settings(BaseSettings):
         return (init_settings,)
 
     @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins that `origins` names, as browsers write them."""
+        return frozenset(one.rstrip("/").lower() for one in _named(self.origins))
+
+    @property
     def queue_names(self) -> tuple[str, ...]:
         """The served queues, in order."""
         return tuple(dict.fromkeys(name.strip() for name in self.queues.split(",") if name.strip()))
@@ -270,6 +276,11 @@ def _contradictions(settings: Settings) -> list[str]:
         problems.append(f"broker_url must begin with {', '.join(_BROKERS[:-1])} or {_BROKERS[-1]}")
     if not _RATE.fullmatch(settings.rate_limit):
         problems.append(f"rate_limit is written as 600/m or 20/s, not {settings.rate_limit!r}")
+    problems += [
+        f"origins: {place!r} is no origin; name each as https://app.example.com"
+        for place in _named(settings.origins)
+        if not _ORIGIN.fullmatch(place)
+    ]
     problems += [
         f"webhook_allow: {place!r} is no scheme://host:port, network or address"
         for place in _named(settings.webhook_allow)

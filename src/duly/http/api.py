@@ -46,6 +46,7 @@ from duly.http import (
     usage,
 )
 from duly.http.audited import Audited
+from duly.http.crossing import Crossing
 from duly.http.edge import BodyLimits, Harden, HeadAsGet, LoopbackOnly, Unexpected
 from duly.http.headers import HeaderLimits
 from duly.http.identity import Bearer, Principal, authenticate
@@ -123,8 +124,10 @@ def _edge(app: App) -> list[Middleware]:
     loopback = [Middleware(LoopbackOnly)] if settings.auth == "loopback" else []
     limits = Middleware(BodyLimits, body=settings.body_limit, upload=settings.upload_limit)
     ration = _ration(app)
-    first = [Middleware(Harden), Middleware(HeadAsGet), Middleware(Unexpected), Middleware(HeaderLimits)]
-    return [*first, *loopback, *ration, limits, Middleware(Audited)]
+    origins = settings.allowed_origins
+    crossing = [Middleware(Crossing, origins=origins)] if origins else []
+    first = [Middleware(HeadAsGet), Middleware(Unexpected), Middleware(HeaderLimits)]
+    return [Middleware(Harden), *crossing, *first, *loopback, *ration, limits, Middleware(Audited)]
 
 
 def _ration(app: App) -> list[Middleware]:

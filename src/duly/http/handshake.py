@@ -65,11 +65,11 @@ def own_page(websocket: WebSocket) -> bool:
     origins = websocket.headers.getlist("origin")
     if not origins:
         return True
-    allowed = {one.strip().rstrip("/").lower() for one in parts(websocket).app.settings.origins.split(",")}
+    allowed = parts(websocket).app.settings.allowed_origins
     origin = origins[0].lower()
     page, hosts = urlsplit(origin), websocket.headers.getlist("host")
     same = page.scheme in ("http", "https") and [page.netloc] == [one.lower() for one in hosts]
-    return len(origins) == 1 and origin != "null" and (same or origin in allowed - {""})
+    return len(origins) == 1 and origin != "null" and (same or origin in allowed)
 
 
 async def _holder(websocket: WebSocket, given: list[str]) -> Visitor:

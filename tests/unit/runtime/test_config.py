@@ -158,6 +158,21 @@ def test_a_broker_that_the_bridge_does_not_know() -> None:
     assert "geheim" not in problem
 
 
+def test_origins_are_named_one_by_one() -> None:
+    """As a browser writes them; never all of them."""
+    with pytest.raises(SettingsError) as caught:
+        load(
+            {
+                "origins": "*, null, https://*.example.com, app.example.com, https://a.example/b, https://a.example"
+            },
+            {},
+        )
+    named = [problem.split("'")[1] for problem in caught.value.problems]
+    assert named == ["*", "null", "https://*.example.com", "app.example.com", "https://a.example/b"]
+    origins = load({"origins": "https://A.example/ , http://localhost:3000,"}, {}).allowed_origins
+    assert origins == {"https://a.example", "http://localhost:3000"}
+
+
 def test_a_place_that_is_none_cannot_be_allowed() -> None:
     """Each is named; what webhooks will be able to read passes."""
     places = "web:3000, http://web:3000, 10.0.0.0/33, 10.1.0.0/16, fd00::7, http://a/b"

@@ -87,6 +87,24 @@ async def test_the_small_lists_have_pages_too(site: Site) -> None:
     assert (his.status_code, his.json()["code"]) == (400, "bad_cursor")
 
 
+async def test_the_audit_log_has_pages(site: Site) -> None:
+    """Each line once, as Link leads; a cursor is of its selection, and a full last page has no next."""
+    async with site.admin as admin:
+        for number in range(4):
+            await admin.post(f"/api/queues/q{number}/pause")
+        lines = await walked(admin, "/api/audit?limit=2&action=queue.pause", "lines")
+        other = await admin.get("/api/audit", params={"cursor": await cursor(admin, "/api/audit?limit=2")})
+        wrong = await admin.get(
+            "/api/audit",
+            params={"cursor": await cursor(admin, "/api/audit?limit=2"), "action": "queue.pause"},
+        )
+        last = await admin.get("/api/audit?limit=4")
+    assert [one["object"] for one in lines] == ["q3", "q2", "q1", "q0"]
+    assert [one["object"] for one in other.json()["lines"]] == ["q1", "q0"]
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_cursor")
+    assert (last.json()["next_cursor"], last.json()["before"], "link" in last.headers) == (None, None, False)
+
+
 async def test_the_inbox_has_pages(site: Site) -> None:
     """Oldest first, with ascending ids."""
     from duly.model.state import Status

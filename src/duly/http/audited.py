@@ -15,10 +15,11 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from duly.http.identity import KEPT, only_administrators
+from duly.http import paging
+from duly.http.identity import KEPT, AdminDep, only_administrators
 from duly.http.parts import PartsDep, parts
 from duly.http.permissions import SAFE, Rule, rule_of
 from duly.http.principal import Principal
@@ -37,24 +38,33 @@ _VENDOR = Principal(credential="callback")
 
 
 class Reading(BaseModel):
-    """Which lines; `before` is the id to read on from."""
+    """Which lines, and how many."""
 
     model_config = ConfigDict(extra="forbid")
 
     action: str | None = Field(None, max_length=100)
     owner: str | None = Field(None, max_length=64)
     object: str | None = Field(None, max_length=500)
-    before: str | None = Field(None, max_length=36)
+    before: str | None = Field(None, max_length=36, description="Only those older than this one.")
+    cursor: str | None = Field(None, max_length=paging.CURSOR_LIMIT, description="From the page before.")
     limit: int = Field(100, ge=1, le=1000)
 
 
-@router.get("")
-async def read(parts: PartsDep, wanted: Annotated[Reading, Query()]) -> Response:
-    """Who did what to what, and how it ended; the newest first, for administrators."""
-    words = wanted.model_dump(exclude={"limit"})
-    found = await parts.app.database.read(audit.page, Search(**words), limit=wanted.limit)
-    more = found[-1]["id"] if len(found) == wanted.limit else None
-    return JSONResponse({"lines": [audit_wire(row) for row in found], "before": more})
+@router.get("", responses=paging.LINKED)
+async def read(
+    request: Request, admin: AdminDep, parts: PartsDep, wanted: Annotated[Reading, Query()]
+) -> Response:
+    """Who did what to what, and how it ended; the newest first, for administrators.
+
+    `Link` leads to the next page; `before` is the id that it begins behind.
+    """
+    words = wanted.model_dump(include={"action", "owner", "object"})
+    book = paging.Pages(request, admin, "audit", words)
+    search = Search(**words, before=book.behind(wanted.cursor, wanted.before or "") or None)
+    found = await parts.app.database.read(audit.page, search, limit=wanted.limit + 1)
+    shown = found[: wanted.limit]
+    more = shown[-1]["id"] if len(found) > wanted.limit else None
+    return book.answer({"lines": [audit_wire(row) for row in shown], "before": more}, more and [more])
 
 
 class Audited:

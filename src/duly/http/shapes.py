@@ -139,25 +139,61 @@ ANSWERS: dict[tuple[str, str], str] = {
 }
 
 
+_ENDED = _object(
+    {
+        **_TASK["properties"],
+        "result_omitted": {"const": True, "description": "The body would be over 20 kB: `result` is null."},
+        "url": {**_TEXT, "description": "Then: where the task with its result is found on this server."},
+    },
+    optional=("batch", "result_omitted", "url"),
+    description="The ended task, with its result or with where that is.",
+)
+_TESTED = _object({"endpoint_id": _TEXT, "message": _TEXT}, description="Of no task.")
+SCHEMAS["EndedTask"] = _ENDED
+
+
 def webhooks() -> Json:
-    """What we send to a webhook's URL, by Standard Webhooks."""
-    return {f"task.{status}": {"post": _webhook(status)} for status in Status if status.terminal}
+    """What we send to webhooks and endpoints, in both forms: Standard Webhooks and CloudEvents."""
+    ended: Json = {"$ref": "#/components/schemas/EndedTask"}
+    told = {
+        f"task.{status}": _webhook(f"task.{status}", f"A task has ended: {status}", ended)
+        for status in Status
+        if status.terminal
+    }
+    return {**told, "endpoint.test": _webhook("endpoint.test", "A test of an endpoint, on request", _TESTED)}
 
 
-def _webhook(status: Status) -> Json:
+def _webhook(name: str, summary: str, data: Json) -> Json:
     names = ("webhook-id", "webhook-timestamp", "webhook-signature")
-    body = _object(
-        {
-            "type": {"const": f"task.{status}"},
-            "timestamp": {"type": "string", "format": "date-time"},
-            "data": _REF,
-        }
-    )
-    return {
-        "summary": f"A task has ended: {status}",
-        "operationId": f"webhook_task_{status}",
-        "description": "Signed by Standard Webhooks 1.0.0; the same webhook-id may come again.",
-        "parameters": [{"name": name, "in": "header", "required": True, "schema": _TEXT} for name in names],
-        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+    forms = {"application/json": _standard(name, data), "application/cloudevents+json": _event(name, data)}
+    told = {
+        "summary": summary,
+        "operationId": f"webhook_{name.replace('.', '_')}",
+        "description": "Signed by Standard Webhooks 1.0.0 in both forms; the same webhook-id may come again.",
+        "parameters": [{"name": one, "in": "header", "required": True, "schema": _TEXT} for one in names],
+        "requestBody": {"required": True, "content": {kind: {"schema": one} for kind, one in forms.items()}},
         "responses": {"2XX": {"description": "Taken; anything else is tried again."}},
     }
+    return {"post": told}
+
+
+def _standard(name: str, data: Json) -> Json:
+    moment = {"type": "string", "format": "date-time"}
+    return _object({"type": {"const": name}, "timestamp": moment, "data": data})
+
+
+def _event(name: str, data: Json) -> Json:
+    """A CloudEvent 1.0 in structured mode; of a task, its `subject` is the task's id."""
+    return _object(
+        {
+            "specversion": {"const": "1.0"},
+            "id": {**_TEXT, "description": "The same as webhook-id."},
+            "source": {**_TEXT, "format": "uri-reference"},
+            "type": {"const": f"org.duly.{name}.v1"},
+            "time": {"type": "string", "format": "date-time"},
+            "datacontenttype": {"const": "application/json"},
+            "subject": {**_TEXT, "description": "The task's id; a test has none."},
+            "data": data,
+        },
+        optional=("subject",),
+    )

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from duly.model.state import Status
 from duly.store import claims, journal
 
 NODE = shutil.which("node") or ""
-CLIENT = Path(__file__).parents[2] / "src" / "duly" / "http" / "static" / "client.js"
+CLIENT = resources.files("duly.http") / "static" / "client.js"
 #: Runs one scenario: prints a JSON line for whatever is told.
 PROGRAM = """
 import { Duly } from "./client.mjs";
@@ -32,6 +33,8 @@ else {
   say("id", task.id);
   if (what === "polled") { const real = fetch; globalThis.fetch = (to, options = {}) =>
     options.headers?.Accept ? Promise.reject(new TypeError("cut")) : real(to, options); }
+  if (what === "restarted") { const real = fetch; let down = 4; globalThis.fetch = (...asked) =>
+    down-- > 0 ? Promise.reject(new TypeError("refused")) : real(...asked); }
   duly.follow(task.id, {
     onevent: (line) => say("line", line.seq, line.type),
     onpartial: (text) => say("partial", text),
@@ -120,9 +123,10 @@ async def _ended(site: Site, id_: str, attempt: int) -> None:
     await site.app.database.write(claims.finish, finish)
 
 
-async def test_where_nothing_streams_the_task_is_polled(site: Site, run: Any) -> None:
-    """Every line still, and the end."""
-    program = await run("polled")
+@pytest.mark.parametrize("what", ["polled", "restarted"])
+async def test_where_nothing_streams_the_task_is_polled(site: Site, run: Any, what: str) -> None:
+    """Every line still, and the end; nor is it given up while nobody answers at all."""
+    program = await run(what)
     await program.says("id")
     await program.says("line", 1, "accepted")
     await site.finish({"ok": 1})

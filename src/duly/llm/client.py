@@ -117,10 +117,8 @@ class Client:
             raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
         except openai.APIStatusError as error:
             raise RequestFailed(self._refusal(error)) from None
-        except openai.APITimeoutError:
-            silent = self._provider.idle if self._streams else seconds
-            message = f"nothing came for {silent:g}s"
-            raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
+        except openai.APITimeoutError as error:
+            raise RequestFailed(self._silent(error, seconds)) from None
         except openai.APIError as error:  # of the connection, or told within a stream
             failure = self._told(error.body)
             raise RequestFailed(
@@ -189,6 +187,14 @@ class Client:
         finish = output.get("finish_reason")
         model = used.get("model_id") or app
         return _raw(output.get("text") or "", finish, model, usage, answer.get("request_id"))
+
+    def _silent(self, error: openai.APITimeoutError, seconds: float) -> Failure:
+        """What a timeout of the SDK's means: nobody there, or no word from him."""
+        if type(error.__cause__).__name__ == "ConnectTimeout":
+            message = f"no connection within {CONNECT_SECONDS:g}s"
+            return Failure(kind=Kind.RETRY, code="connection", message=message)
+        silent = self._provider.idle if self._streams else seconds
+        return Failure(kind=Kind.RETRY, code="timeout", message=f"nothing came for {silent:g}s")
 
     def _told(self, body: object) -> Failure | None:
         """What an error means that came with status 200."""

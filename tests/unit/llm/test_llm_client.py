@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import Any
 
+import httpx2
 import pytest
 from openai.types import CompletionUsage
 
@@ -157,6 +158,19 @@ async def test_a_whole_answer_may_take_longer_than_idle(provider: dict[str, Any]
             assert (await client.ask(question(), 30, quiet)).finish_reason == "stop"
         finally:
             await client.close()
+
+
+async def test_who_cannot_be_reached_is_not_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that does not come is told as that, after its own ten seconds."""
+
+    async def send(*_: Any, **__: Any) -> Any:
+        raise httpx2.ConnectTimeout("")
+
+    client = Client(providers.Provider(base_url="http://127.0.0.1:9/v1", stream=False), "key")
+    monkeypatch.setattr(client._http, "send", send)
+    with pytest.raises(RequestFailed, match=r"^connection: no connection within 10s$"):
+        await client.ask(question(), 30, quiet)
+    await client.close()
 
 
 async def test_usage_that_is_not_said_is_unknown() -> None:

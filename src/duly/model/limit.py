@@ -6,7 +6,6 @@ owner/<tenant>/<owner>   owner/*   tenant/<tenant>   tenant/*   queue/*: quotas 
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -143,8 +142,11 @@ def each_name(task_type: str) -> str:
 
 def key_name(task_type: str, tenant: str, value: str) -> str:
     """The limit of the tasks of one type and tenant that have this value in common."""
-    plain = len(value) <= VALUE_LIMIT and value.isprintable() and value == value.strip()
-    return f"key/{task_type}/{tenant}/{value if plain else hashlib.sha256(value.encode()).hexdigest()}"
+    if len(value) > VALUE_LIMIT or not value.isprintable() or value != value.strip():
+        import hashlib  # here, for it brings OpenSSL along: 3 MB in the supervising parent
+
+        value = hashlib.sha256(value.encode()).hexdigest()
+    return f"key/{task_type}/{tenant}/{value}"
 
 
 def template_of(name: str) -> str:

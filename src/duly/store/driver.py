@@ -5,17 +5,19 @@ One module per database implements it (`sqlite`, `postgres`, `mariadb`); the URL
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from duly.clock import Clock
 from duly.model.errors import UnsupportedDatabase
 from duly.store.limits import settle
 from duly.store.transaction import Row, Terms, Transaction
+
+if TYPE_CHECKING:
+    import asyncio
 
 #: How the refusal of a sealed database begins (store.copying.seal); where it moved to follows.
 MOVED = "this installation has moved to "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from site_under_test import MakeSite, Site, Stream
 from talk import Talk
 
@@ -22,7 +24,8 @@ async def test_one_stream_too_many_is_refused_until_one_has_ended(make_site: Mak
     second.say({"op": "subscribe", "all": True})
     await second.until(type="reset")
     async with site.user("ann") as ann:
-        refused = await ann.get("/api/events", headers={"Accept-Language": "zh"})
+        async with asyncio.timeout(5):  # a stream has no end
+            refused = await ann.get("/api/events", headers={"Accept-Language": "zh"})
         assert (refused.status_code, refused.json()["code"]) == (429, "too_many_streams")
         assert refused.headers["retry-after"]
         assert refused.json()["title"] == "打开的实时流过多"

@@ -133,7 +133,7 @@ async def test_a_stream_without_a_finish_reason_is_no_answer() -> None:
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_dripping_body_ends_with_the_total_deadline(stream: bool) -> None:
     """Each byte counts as a sign of life for the SDK; the deadline counts all."""
-    found = await failure({"kind": "drip", "seconds": 60}, seconds=0.5, stream=stream, idle=60)
+    found = await failure({"kind": "drip", "seconds": 5}, seconds=0.5, stream=stream, idle=60)
     assert (found.code, found.message) == ("timeout", "Timeout after 0.5s")
 
 

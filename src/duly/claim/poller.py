@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import Enum
 
@@ -128,7 +129,7 @@ class Poller:
 
     def _lanes(self, free_in: Callable[[str], int]) -> tuple[Lane, ...]:
         return tuple(
-            Lane(types=tuple(types), free=free)
+            Lane(types=tuple(types), free=free, name=lane)
             for lane in LANES
             if (types := self._registry.words(lane)) and (free := free_in(lane)) > 0
         )
@@ -146,7 +147,8 @@ class Poller:
         finally:
             self.in_flight -= 1
         self.again = getattr(claimed, "more", False)
-        full = bool(claimed) and len(claimed) == sum(lane.free for lane in request.lanes)
+        given = Counter(self._registry[one.task_type].lane for one in claimed)
+        full = any(given[lane.name] == lane.free for lane in request.lanes)
         self.more = full or self.again
         self.hungry = self.hungry or self.more or self._short_of_room()
         return len(claimed)

@@ -24,10 +24,11 @@ from duly.store.transitions import Change, Facts, apply, facts
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lane:
-    """How many tasks of which types a worker can start now."""
+    """How many tasks of which types a worker can start now; `name` is the worker's word for it."""
 
     types: tuple[str, ...]
     free: int
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

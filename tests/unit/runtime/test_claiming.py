@@ -137,6 +137,18 @@ async def test_a_free_slot_is_news_only_to_who_wanted_more(world: World) -> None
     assert hungry == [True, False, True, False, True, True]
 
 
+@pytest.mark.parametrize(("waiting", "more"), [(4, True), (3, True), (2, False), (0, False)])
+async def test_a_lane_that_got_all_it_asked_for_may_get_more(world: World, waiting: int, more: bool) -> None:
+    """Though other lanes have room for what is not there: it asked for a half of its slots, and asks again at
+    once rather than with the next poll."""
+    await world.session()
+    for _ in range(waiting):
+        await world.submit()
+    poller = make_poller(world, Slots(loop=3, thread=2, process=1))
+    await poller.tick("w1")
+    assert poller.more == more
+
+
 async def test_other_queues_are_left_alone(world: World) -> None:
     """A worker claims from the queues that it serves."""
     await world.session()

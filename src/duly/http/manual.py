@@ -19,7 +19,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "body": ("Request body", "请求正文"),
     "answers": ("Answers", "响应"),
     "headers": ("Headers", "响应头"),
-    "problems": ("Problems", "错误"),
+    "problems": ("Errors", "错误"),
     "webhooks": ("Webhooks", "Webhook 通知"),
     "schemas": ("Schemas", "数据结构"),
     "required": ("required", "必填"),

@@ -135,7 +135,7 @@ class Poller:
         )
 
     def _short_of_room(self) -> bool:
-        """Whether a lane has no free slot: then it was not asked for, or got as much as it asked for."""
+        """Whether a lane has no free slot: it cannot be asked for."""
         return len(self._lanes(self._free)) < len(self._lanes(lambda _: 1))
 
     async def _claim(self, request: ClaimRequest) -> int:
@@ -150,7 +150,7 @@ class Poller:
         given = Counter(self._registry[one.task_type].lane for one in claimed)
         full = any(given[lane.name] == lane.free for lane in request.lanes)
         self.more = full or self.again
-        self.hungry = self.hungry or self.more or self._short_of_room()
+        self.hungry = self.hungry or self.more
         return len(claimed)
 
     async def promote(self) -> None:

@@ -120,7 +120,7 @@ async def test_a_large_input_comes_back_whole(database: Database) -> None:
 async def test_an_ended_session_is_told_so(database: Database) -> None:
     """It must take a new one, and claims nothing."""
     id_ = (await database.write(submissions.submit, submission())).id
-    await database.write(claims.rescue, ("w1",))
+    await database.write(claims.rescue, {"w1": None})
     with pytest.raises(SessionEnded):
         await database.write(claims.claim, request(), last=True)
     assert (await database.read(lists.get, id_)).status is Status.PENDING

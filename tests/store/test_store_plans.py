@@ -94,6 +94,7 @@ INTENDED = {
     "session_held": {"worker", "task_held"},
     "session_leave": {"worker"},
     "session_start": {"limits", "queue"},
+    "session_unrenewed": {"worker"},
     "sessions_expired": {"worker_living"},
     "spend": set(),
     "steps": set(),

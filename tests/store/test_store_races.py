@@ -88,17 +88,26 @@ def test_a_session_is_not_ended_under_a_claim(store: Store) -> None:
     """Who ends it waits for the claim's commit, and then gives back what was claimed."""
     id_ = store.submit()
     store.session("w1")
-    ended = Tried(store, claims.rescue, ("w1",))
+    ended = Tried(store, claims.rescue, {"w1": None})
     store.write(during(claims.claim, "session_alive", ended), request("w1"))
     assert ended.at_once is False
     assert store.rescue("w1") == 1
     assert store.status(id_) is Status.PENDING
 
 
+def test_a_session_is_not_renewed_while_it_is_ended(store: Store) -> None:
+    """Or its worker would go on with what is given to others."""
+    store.session("w1")
+    renewed = Tried(store, sessions.renew, "w1")
+    store.write(during(claims.rescue, "session_unrenewed", renewed), {"w1": None})
+    assert renewed.at_once is False
+    assert store.write(sessions.renew, "w1") == [False]
+
+
 def test_a_session_is_not_ended_under_a_claim_of_deliveries(store: Store) -> None:
     """Or a delivery would be sent by a session that nobody looks after."""
     id_ = store.ended(Status.COMPLETED, INBOX)
-    ended = Tried(store, claims.rescue, ("w1",))
+    ended = Tried(store, claims.rescue, {"w1": None})
     store.write(during(deliveries.claim_deliveries, "delivery_claim", ended), ("w1", 9))
     assert ended.at_once is False
     store.rescue("w1")
@@ -117,7 +126,7 @@ def test_nobody_changes_a_task_on_which_a_decision_is_under_way(store: Store) ->
 def test_an_attempt_that_writes_holds_its_task(store: Store) -> None:
     """A rescue comes before the step or after it, never between its fence and its record."""
     claimed = store.running(session="old")
-    lost = Tried(store, claims.rescue, ("old",))
+    lost = Tried(store, claims.rescue, {"old": None})
     assert store.write(during(journal.record_steps, "fence", lost), step(claimed)) == [True]
     assert lost.at_once is False
 
@@ -194,7 +203,7 @@ def test_a_promoter_leaves_alone_what_runs_again(store: Store, other: Store) -> 
 def test_a_rescuer_leaves_alone_what_ended_meanwhile(store: Store, other: Store, end: Status) -> None:
     """A late outcome came between its look and its lock: the outcome stands."""
     claimed = store.running(session="old")
-    store.write(during(claims.rescue, "orphans", lambda: other.finish(claimed, end)), ("old",))
+    store.write(during(claims.rescue, "orphans", lambda: other.finish(claimed, end)), {"old": None})
     assert store.status(claimed.id) is end
     assert "lost" not in store.events(claimed.id)
 
@@ -208,7 +217,7 @@ def test_a_rescuer_is_fenced(store: Store, other: Store) -> None:
         other.rescue()
         assert [one.attempt for one in other.claim("new")] == [2]
 
-    store.write(during(claims.rescue, "orphans", rescue_and_claim), ())
+    store.write(during(claims.rescue, "orphans", rescue_and_claim), {})
     assert (store.status(claimed.id), store.task(claimed.id).worker_id) == (Status.RUNNING, "new")
     assert store.events(claimed.id).count("lost") == 1
 

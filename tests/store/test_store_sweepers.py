@@ -40,7 +40,7 @@ def sweep(one: Store) -> Counter[str]:
     busy = True
     while busy:
         dead = one.read(sessions.expired)
-        given = int(one.write(claims.rescue, tuple(dead))[0])
+        given = int(one.write(claims.rescue, dead)[0])
         moved = one.promote(10)
         old = one.read(lambda tx: retention.expired(tx, tx.now, limit=10))
         gone = sum(one.write(retention.prune, *old)) if old else 0

@@ -150,6 +150,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
         ["queue1"],
         {"session": "n", "host": "h", "pid": 1, "queues": "", "lease": 30_000, "types": "demo,demo@"},
     ),
+    "session_unrenewed": ([{"id": "w1", "until": None}, {"id": "w2", "until": crowd.NOW}], {}),
     "sessions_expired": (None, {}),
     "share_set": ([{"tenant": "", "owner": "owner1", "weight": 2}], {}),
     "upload": ([{"sha256": id_.rjust(64, "0")} for id_ in ids("pending")], {}),

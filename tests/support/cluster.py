@@ -238,7 +238,7 @@ class Cluster:
 
     async def end_session(self, session: str) -> None:
         """Ends a worker's session and gives its tasks back, as another process does when a lease is over."""
-        await self.app.database.write(claims.rescue, (session,))
+        await self.app.database.write(claims.rescue, {session: None})
 
     def ledger(self, what: str | None = None, task: str | None = None) -> list[dict[str, Any]]:
         """What handlers noted, in order; of one kind and one task, if named."""

@@ -20,6 +20,8 @@ from duly.store.driver import choose
 from support.cluster import until
 
 READY_SECONDS = 60
+#: How PostgreSQL says that it is there, but not the primary.
+STANDBY = "hot standby"
 
 
 class NotInstalled(Exception):
@@ -116,6 +118,14 @@ class Server:
         await self.start()
         self.restarts += 1
 
+    async def step_down(self) -> None:
+        """From now on it is not the primary."""
+        raise NotImplementedError
+
+    async def step_up(self) -> None:
+        """It is the primary again."""
+        raise NotImplementedError
+
     async def revive(self) -> None:
         """Starts it again if it has ended by itself."""
         if self._process is not None and self._process.poll() is not None:
@@ -169,8 +179,8 @@ class Server:
         driver = choose(self.admin)
         try:
             driver.connect().close()
-        except driver.module.Error:
-            return False
+        except driver.module.Error as error:
+            return STANDBY in str(error)
         return True
 
 
@@ -199,6 +209,21 @@ class Postgres(Server):
     @property
     def admin(self) -> str:
         return f"postgresql://postgres@{self.host.address}:{self.port}/postgres"
+
+    async def step_down(self) -> None:
+        """Starts again as a standby: it can be read, and what connects as ever is not told apart."""
+        await self._end(self.farewell)
+        signal_file = self.data / "standby.signal"
+        signal_file.touch()
+        if os.geteuid() == 0:
+            shutil.chown(signal_file, self.account, self.account)
+        await self.start()
+
+    async def step_up(self) -> None:
+        promote = [found("pg_ctl"), "promote", "--wait", "-D", str(self.data)]
+        await asyncio.to_thread(
+            subprocess.run, promote, check=True, capture_output=True, **self._as_account()
+        )
 
 
 class MariaDB(Server):
@@ -230,6 +255,17 @@ class MariaDB(Server):
     @property
     def admin(self) -> str:
         return f"mysql://root@{self.host.address}:{self.port}/mysql"
+
+    async def step_down(self) -> None:
+        """Under open connections, which live on; root may still write here, and should not."""
+        self._say("SET GLOBAL read_only = 1")
+
+    async def step_up(self) -> None:
+        self._say("SET GLOBAL read_only = 0")
+
+    def _say(self, statement: str) -> None:
+        with closing(choose(self.admin).connect()) as connection:
+            connection.cursor().execute(statement)
 
 
 DATABASES: dict[str, type[File] | type[Server]] = {"sqlite": File, "postgres": Postgres, "mariadb": MariaDB}

@@ -184,7 +184,7 @@ class Store:
 
     def rescue(self, *ended: str) -> int:
         """Ends these sessions and gives back what ended ones hold; how many tasks."""
-        return int(self.write(claims.rescue, ended)[0])
+        return int(self.write(claims.rescue, dict.fromkeys(ended))[0])
 
     def advance(self, seconds: float) -> None:
         """Moves the clock and lets it act."""

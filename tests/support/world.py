@@ -93,7 +93,7 @@ class World:
 
     async def rescue(self, *ended: str) -> None:
         """Ends these sessions and gives back what they held."""
-        await self.database.write(claims.rescue, ended)
+        await self.database.write(claims.rescue, dict.fromkeys(ended))
 
     async def finish(self, claimed: Claimed, target: Status = Status.COMPLETED, **fields: Any) -> None:
         """Ends the attempt in `target`."""

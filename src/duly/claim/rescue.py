@@ -29,7 +29,9 @@ class Rescuer:
 
     async def tick(self) -> int:
         """Answers how many tasks were given back."""
-        dead = tuple(sorted(await self._dead() - {self._own(), self.sibling}))
+        dead = await self._dead()
+        for ours in (self._own(), self.sibling):
+            dead.pop(ours or "", None)
         orphaned = await self._database.read(lambda tx: tx.run("orphans"))
         owed = await self._database.read(lambda tx: tx.run("deliveries_adrift"))
         if not dead and not orphaned and not owed:
@@ -42,14 +44,18 @@ class Rescuer:
         self._emit("rescue.done", tasks=total, sessions=len(dead))
         return total
 
-    async def _dead(self) -> set[str]:
-        """The sessions whose lease is over, or after a jump of the clock those that are not renewed."""
+    async def _dead(self) -> dict[str, int]:
+        """The sessions whose lease is over, or after a jump of the clock those that are not renewed; and when
+        each lease ends, for who renews it meanwhile lives."""
         monotonic = self._database.clock.monotonic
         now, at, over = await self._database.read(lambda tx: (tx.now, monotonic(), sessions.expired(tx)))
         if jump := self._pace.jump(now, at):
             self._emit("clock.jumped", seconds=round(jump, 1), level="warning")
             self._pace.lose(await self._leases())
-        return self._pace.dead(over, await self._leases()) if self._pace.lost else set(over)
+        if not self._pace.lost:
+            return over
+        leases = await self._leases()
+        return {id_: leases[id_] for id_ in self._pace.dead(over, leases) & leases.keys()}
 
     async def _leases(self) -> dict[str, int]:
         """Each session that nobody has ended, with the end of its lease."""

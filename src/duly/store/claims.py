@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
@@ -365,9 +365,11 @@ class GivenBack:
         return GivenBack(tasks=self.tasks + other.tasks, suspects=self.suspects + other.suspects)
 
 
-def rescue(tx: Transaction, groups: Sequence[tuple[str, ...]]) -> list[int]:
-    """Ends these sessions, then gives back what ended sessions still hold; counts the tasks, up to 500."""
-    given = give_back(tx, {session for group in groups for session in group})
+def rescue(tx: Transaction, groups: Sequence[Mapping[str, int | None]]) -> list[int]:
+    """Ends these sessions, but none whose lease ends later by now than was read; then gives back what ended
+    sessions still hold. Counts the tasks, up to 500."""
+    leases = {session: until for group in groups for session, until in group.items()}
+    given = give_back(tx, sessions.unrenewed(tx, leases))
     return [given.tasks for _ in groups]
 
 

@@ -27,10 +27,10 @@ class Trouble(Enum):
     """What an error of a driver means for the transaction that met it."""
 
     AGAIN = "the same transaction may succeed at once: a deadlock's victim"
-    LOST = "the connection is gone; whether a commit under way was kept is unknown"
+    LOST = "the connection is gone, or its server is not the primary; whether a commit was kept is unknown"
     WORN = "not now, and not on this connection: it was made while the file could only be read"
-    BUSY = "not now: locked, full, read-only, sealed, too many connections, too slow"
-    REFUSED = "never: a defect of ours, or no error of the driver at all"
+    BUSY = "not now: locked, full, sealed, too slow, or until somebody mends a right or a schema"
+    REFUSED = "never: a value that does not fit, or no error of the driver at all"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

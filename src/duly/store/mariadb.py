@@ -30,15 +30,20 @@ PACKET = 16 * 1024 * 1024
 TOGETHER = 256 * 1024
 #: Independent of the session's time zone: a local time comes twice in autumn.
 _CLOCK = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000"
-#: Error numbers. 1205: a lock waited for too long, 1213: a deadlock's victim, 1020: changed since read.
-_AGAIN = frozenset({1020, 1205, 1213})
+#: The clock, and whether this server is the primary, which an account that may do all is not stopped by.
+_CLOCK_OF_PRIMARY = f"{_CLOCK}, @@GLOBAL.read_only"
+#: Error numbers. 1213: a deadlock's victim, 1020: changed since read.
+_AGAIN = frozenset({1020, 1213})
+#: The connection, or a server that does not decide: read-only, or a node that its cluster left (1047).
 _LOST = frozenset(
-    {0, 1053, 1080, 1158, 1159, 1160, 1161, 1184, 1927, 2002, 2003, 2006, 2013, 2014, 2055, 4031}
+    {0, 1047, 1053, 1080, 1158, 1159, 1160, 1161, 1184, 1290, 1836, 1927}
+    | {2002, 2003, 2006, 2013, 2014, 2055, 4031}
 )
-_BUSY = frozenset(
-    {1021, 1036, 1040, 1047, 1114, 1203, 1226, 1290, 1317, 1637, 1792, 1836, 1969, 3024},
-)
-_TOO_LARGE = 1153
+_READ_ONLY, _TOO_LARGE = 1290, 1153
+#: How servers write that `read_only` is off.
+_OFF = (0, "OFF")
+#: What is wrong with a value, besides DataError and IntegrityError: too large, malformed, against a rule.
+_UNFIT = frozenset({_TOO_LARGE, 1292, 1411, 1690, 3819, 4025, *range(3140, 3160), *range(4035, 4043)})
 _OPTIONS = frozenset(
     {"unix_socket", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"}
 )
@@ -127,7 +132,7 @@ class MariaDB:
         if numbers < ((10, 6) if maria else (8, 0)):
             raise UnsupportedDatabase(f"{self.place} is {version}; Duly needs MariaDB 10.6 or MySQL 8")
         if found["read_only"] != "OFF":
-            raise UnsupportedDatabase(f"{self.place} is read-only; Duly needs the primary: only it decides")
+            raise NotReady(f"{self.place} is read-only; Duly waits for the primary: only it decides")
         if found.get("log_bin") == "ON" and found.get("binlog_format") == "STATEMENT":
             raise UnsupportedDatabase(
                 f"{self.place} has binlog_format = STATEMENT, which forbids READ COMMITTED; set MIXED or ROW"
@@ -167,9 +172,12 @@ class MariaDB:
         return connection
 
     def begin(self, connection: Any, *, read_only: bool = False) -> int:
+        """One round trip: the transaction, the clock, and whether the server still is the primary."""
         begin = "START TRANSACTION" + (" WITH CONSISTENT SNAPSHOT, READ ONLY" if read_only else "")
         with connection.cursor() as cursor:
-            [[now]] = cursor.run_all((begin, _CLOCK), {})
+            [[now, standby]] = cursor.run_all((begin, _CLOCK_OF_PRIMARY), {})
+        if standby not in _OFF:
+            raise pymysql.err.OperationalError(_READ_ONLY, f"{self.place} is read-only, not the primary")
         return int(now)
 
     def in_transaction(self, connection: Any) -> bool:
@@ -200,7 +208,8 @@ class MariaDB:
             return Trouble.AGAIN
         if number in _LOST:
             return Trouble.LOST
-        return Trouble.BUSY if number in _BUSY else Trouble.REFUSED
+        ours = not isinstance(number, int) or isinstance(error, pymysql.DataError | pymysql.IntegrityError)
+        return Trouble.REFUSED if ours or number in _UNFIT else Trouble.BUSY
 
     def foreign_commits(self, _connection: Any) -> None:
         return None

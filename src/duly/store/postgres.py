@@ -48,8 +48,10 @@ _FOR_WRITING = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
 _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
-_BUSY = frozenset({"55P03", "57014", "25006", "55006", "55000"})
+#: A server that ends connections, and one that is a standby (0A000 at our BEGIN, 25006 at a write).
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25006", "0A000"})
+#: What is wrong with a value, by class: it does not fit, breaks a rule of its table, or is too much.
+_UNFIT = ("22", "23", "54")
 
 
 class _Connection(psycopg.Connection[Any]):
@@ -88,16 +90,12 @@ class Postgres:
     def examine(self) -> Footing:
         with self.connect() as connection:
             version = connection.info.server_version
-            asked = (
-                "SELECT pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit')"
-            )
-            [standby, fsync, commit] = connection.execute(asked).fetchone()
+            asked = "SELECT current_setting('fsync'), current_setting('synchronous_commit')"
+            [fsync, commit] = connection.execute(asked).fetchone()
         if version < OLDEST:
             raise UnsupportedDatabase(
                 f"{self.place} is PostgreSQL {version // 10_000}; Duly needs 15 or later"
             )
-        if standby:
-            raise UnsupportedDatabase(f"{self.place} is a standby; Duly needs the primary: only it decides")
         lax = [
             f"{name} = off"
             for name, value in (("fsync", fsync), ("synchronous_commit", commit))
@@ -110,13 +108,15 @@ class Postgres:
         return True
 
     def connect(self, *, read_only: bool = False, patience: float | None = None) -> Any:
-        """Behind a pooler nothing is prepared and nothing is set for longer than a transaction."""
+        """To the primary, of all hosts in the URL: only it decides. Behind a pooler nothing is prepared and
+        nothing is set for longer than a transaction."""
         lock = LOCK_MS if patience is None else round(patience * 1000)
         settings = {} if self._pooled else _settings(lock, read_only=read_only)
         connection = _Connection.connect(
             self.conninfo,
             autocommit=True,
             application_name="duly",
+            target_session_attrs="primary",
             **LIBPQ,
             options=" ".join(f"-c {name}={value}" for name, value in settings.items()),
         )
@@ -158,12 +158,12 @@ class Postgres:
         state = error.sqlstate
         if state in _AGAIN:
             return Trouble.AGAIN
-        if state in _LOST or (state or "").startswith("08"):
+        if state is None:  # the client's own
+            lost = isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+            return Trouble.LOST if lost else Trouble.REFUSED
+        if state in _LOST or state.startswith("08"):
             return Trouble.LOST
-        if state in _BUSY or (state or "").startswith(("53", "58")):  # no room; the disk fails
-            return Trouble.BUSY
-        lost = state is None and isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
-        return Trouble.LOST if lost else Trouble.REFUSED
+        return Trouble.REFUSED if state.startswith(_UNFIT) else Trouble.BUSY
 
     def foreign_commits(self, _connection: Any) -> None:
         return None

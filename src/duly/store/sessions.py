@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from duly.store.transaction import Transaction
@@ -55,9 +55,15 @@ def end(tx: Transaction, ids: Sequence[str]) -> None:
     tx.run("session_held", ids)
 
 
-def expired(tx: Transaction) -> tuple[str, ...]:
-    """The living sessions whose lease is over."""
-    return tuple(row[0] for row in tx.run("sessions_expired"))
+def expired(tx: Transaction) -> dict[str, int]:
+    """The living sessions whose lease is over, each with the end of its lease."""
+    return {row[0]: row[1] for row in tx.run("sessions_expired")}
+
+
+def unrenewed(tx: Transaction, leases: Mapping[str, int | None]) -> list[str]:
+    """Those whose lease still ends as it was read (None: whatever it is); nobody can renew them meanwhile."""
+    read = [{"id": id_, "until": until} for id_, until in sorted(leases.items())]
+    return [row[0] for row in tx.run("session_unrenewed", read)] if read else []
 
 
 def held_by(tx: Transaction, session: str) -> list[tuple[str, int]]:

@@ -115,6 +115,8 @@ class Sqlite:
         return connection.cursor()
 
     def trouble(self, error: BaseException) -> Trouble:
+        if isinstance(error, driver.ProgrammingError) and "closed database" in str(error):
+            return Trouble.LOST  # and no other could be opened
         if not isinstance(error, driver.OperationalError):
             return Trouble.REFUSED if moved(error) is None else Trouble.BUSY
         # What a connection opened to read only stays so when the disk can be written again.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from contextlib import closing, suppress
 from typing import Any
 
@@ -14,7 +16,9 @@ from support.fault_site import Site, lost, site
 from support.soak_servers import Server
 
 SERVERS = ("postgres", "mariadb")
-CRASHES, HANGUPS = 5, 20
+CRASHES, HANGUPS, MOVES = 5, 20, 2
+#: How long no server is the primary, in seconds: less than a lease, so that none is lost.
+NOBODY_SECONDS = 6.0
 #: Seconds after a crash in which a submit must have been accepted again: connections, and a busy host.
 SOON = 15.0
 
@@ -38,6 +42,33 @@ async def test_a_server_that_crashes_every_few_seconds(kind: str, case: Case) ->
     case.figure(crashes=CRASHES, accepts_again_s=max(again))
 
 
+@pytest.mark.fault("no-primary")
+@pytest.mark.parametrize("kind", SERVERS)
+async def test_a_server_that_is_not_the_primary_for_a_while(kind: str, case: Case) -> None:
+    """As when an address moves before the other server is promoted: nothing is decided there, no result is
+    given up, and who starts meanwhile waits."""
+    again = []
+    async with site(kind) as one:
+        assert isinstance(one.server, Server)
+        supervisors = [unit.pid for unit in one.workers]
+        killed: set[int] = set()
+        async with one.load():
+            for _ in range(MOVES):
+                await one.elapse(5)
+                await one.server.step_down()
+                killed |= kill(one.workers[0].children(apart=False))
+                await one.elapse(NOBODY_SECONDS)
+                await one.server.step_up()
+                again.append(await one.accepts())
+            case.figure(works_again_s=await one.works(one.workers[0]))
+        case.holds("the service goes on", supervisors == [unit.pid for unit in one.workers])
+        found = await one.close_books(case)
+        others = [row.task_id for row in found.attempts if row.outcome == "lost" and row.pid not in killed]
+        case.wrong("no lease lost but those of the killed", others)
+    case.wrong("accepts again soon", [seconds for seconds in again if seconds > SOON])
+    case.figure(moves=MOVES, accepts_again_s=max(again))
+
+
 @pytest.mark.fault("connections-cut")
 @pytest.mark.parametrize("kind", SERVERS)
 async def test_a_server_that_hangs_up(kind: str, case: Case) -> None:
@@ -54,6 +85,13 @@ async def test_a_server_that_hangs_up(kind: str, case: Case) -> None:
         case.holds("no child dies", one.lives() == 3, f"{one.lives()} children for 3 places")
     case.holds("connections were cut", cut >= HANGUPS, cut)
     case.figure(cut=cut)
+
+
+def kill(children: list[int]) -> set[int]:
+    """Ends these processes; who they were."""
+    for pid in children:
+        os.kill(pid, signal.SIGKILL)
+    return set(children)
 
 
 def hang_up(one: Site, chosen: Any) -> int:

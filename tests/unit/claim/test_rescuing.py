@@ -69,6 +69,21 @@ async def test_work_of_a_living_session_is_not_rescued(store: Store) -> None:
     assert store.status(claimed.id) is Status.RUNNING
 
 
+async def test_who_renews_before_it_is_ended_lives(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader saw its lease over, as after a pause of its process, or of the host, that is over too."""
+    claimed = store.running()
+    lease_over(store)
+    write = store.database.write
+
+    async def renewed_first(verb: Any, item: Any, **more: Any) -> Any:
+        store.write(sessions.renew, "w1")
+        return await write(verb, item, **more)
+
+    monkeypatch.setattr(store.database, "write", renewed_first)
+    assert await Rescuer(store.database, emit=silent).tick() == 0
+    assert store.finish(claimed) is Status.COMPLETED
+
+
 async def test_work_of_an_expired_session_is_given_back(store: Store) -> None:
     """Once, and the session cannot be renewed any more."""
     claimed = store.running()

@@ -114,7 +114,7 @@ async def test_a_crash_between_two_targets_loses_nothing(world: World, make_outb
         id_ = await world.ended(chain(hook(first), INBOX), owner="ann")
         await send_all(make_outbox("w1"))
         await world.database.write_many(deliveries.claim_deliveries, [("w1", 5)])
-        await world.database.write(claims.rescue, ("w1",))
+        await world.database.write(claims.rescue, {"w1": None})
         await send_all(make_outbox("w2"))
     row = await world.delivery(id_)
     assert (row["status"], row["channel"], await lines(world)) == ("delivered", "inbox", 1)

@@ -65,7 +65,7 @@ async def test_a_line_stands_there_once(world: World, make_outbox: Callable[...,
     await world.session("w2")
     id_ = await world.ended(INBOX, owner="ann")
     [[first]] = await world.database.write_many(deliveries.claim_deliveries, [("w1", 5)])
-    await world.database.write(claims.rescue, ("w1",))
+    await world.database.write(claims.rescue, {"w1": None})
     await send_all(make_outbox("w2"))
     late = InboxChannel(world.database)
     await late.send(first, "{}", await world.task(id_))

@@ -273,7 +273,7 @@ async def test_a_session_that_has_ended_claims_nothing(world: World, make_outbox
     await world.session()
     await world.ended(Target(channel="inbox"))
     assert await make_outbox(session=None).tick() == 0
-    await world.database.write(claims.rescue, ("w1",))
+    await world.database.write(claims.rescue, {"w1": None})
     assert await make_outbox().tick() == 0
 
 

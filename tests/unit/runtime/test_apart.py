@@ -178,7 +178,7 @@ async def lose(
         await write(sessions.start, sessions.Session(id=session, host="h", pid=1, queues=("default",)))
         request = claims.ClaimRequest(session=session, queues=("default",), lanes=(lane,))
         assert len(await write(claims.claim, request)) == count
-        await write(claims.rescue, (session,))
+        await write(claims.rescue, {session: None})
     return ids
 
 
@@ -253,7 +253,7 @@ async def test_a_drain_says_that_this_end_is_nobodys_fault(one: Harness) -> None
         return [row["held"] for row in rows if row["id"] == session] == [0]
 
     await until(said)
-    await one.app.database.write(claims.rescue, (session,))
+    await one.app.database.write(claims.rescue, {session: None})
     assert ((await one.task(id_)).status, (await one.task(id_)).suspect) == ("pending", 0)
     worker.runner.lose_all()
     await draining

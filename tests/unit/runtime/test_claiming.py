@@ -109,7 +109,7 @@ async def test_an_ended_session_claims_nothing(world: World) -> None:
     """Once others have ended its session, a worker is told so and gets no task."""
     await world.session()
     id_ = await world.submit()
-    await world.database.write(claims.rescue, ("w1",))
+    await world.database.write(claims.rescue, {"w1": None})
     with pytest.raises(SessionEnded):
         await make_poller(world, Slots(loop=1)).tick("w1")
     assert (await world.task(id_)).status == "pending"
@@ -280,7 +280,7 @@ async def test_a_lost_claim_reply_is_found_at_the_next_renewal(one: Harness) -> 
 async def test_a_session_is_replaced_once_however_many_notice(one: Harness) -> None:
     """The supervisor's word and a refused claim may come together: one new session, not two."""
     session = await one.worker.session.current()
-    await one.app.database.write(claims.rescue, (session,))
+    await one.app.database.write(claims.rescue, {session: None})
     await asyncio.gather(*[one.worker.replace_session(session) for _ in range(3)], one.worker.claim())
     living = await one.app.database.read(sessions.held_by, session)
     opened = await one.app.database.read(lambda tx: tx.run("sessions_expired"))

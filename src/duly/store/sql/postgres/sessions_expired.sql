@@ -1,2 +1,2 @@
 -- Living sessions whose lease is over.
-SELECT id FROM worker WHERE ended_at IS NULL AND lease_until < :now;
+SELECT id, lease_until FROM worker WHERE ended_at IS NULL AND lease_until < :now;

@@ -28,6 +28,7 @@ POSTGRES, MARIADB = (
         (errors.TooManyConnections("too many clients"), Trouble.BUSY),
         (errors.IoError("could not read block"), Trouble.BUSY),
         (errors.ReadOnlySqlTransaction("cannot execute INSERT"), Trouble.LOST),
+        (errors.ActiveSqlTransaction("read-write mode must be set before any query"), Trouble.LOST),
         (errors.FeatureNotSupported("cannot set transaction read-write mode"), Trouble.LOST),
         (errors.AdminShutdown("terminating connection"), Trouble.LOST),
         (errors.CrashShutdown("terminating connection"), Trouble.LOST),

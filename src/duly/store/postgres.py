@@ -48,8 +48,8 @@ _FOR_WRITING = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
 _SNAPSHOT = f"BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; {_CLOCK}"
 #: SQLSTATEs. The victim of a deadlock or of a serialization failure may try again at once.
 _AGAIN = frozenset({"40001", "40P01"})
-#: A server that ends connections, and one that is a standby (0A000 at our BEGIN, 25006 at a write).
-_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "25006", "0A000"})
+#: A server that ends connections, and one that is a standby: what it says to our BEGIN, and to a write.
+_LOST = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03", "0A000", "25001", "25006"})
 #: What is wrong with a value, by class: it does not fit, breaks a rule of its table, or is too much.
 _UNFIT = ("22", "23", "54")
 

@@ -78,6 +78,10 @@ async def drained(workers: int, tasks: int, concurrency: int) -> dict[str, Any]:
             command = system.worker(concurrency), system.environment(), system.folder
             running = [stack.enter_context(Worker(*command)) for _ in range(workers)]
             await _all_living(parts, running)
+            if done := await system.finished():
+                sys.exit(
+                    f"scaling: {done} tasks ended before the clock ran: other workers are on {system.database}"
+                )
             figures = await _measured(system, parts, running, tasks)
     finally:
         await system.close()

@@ -4,8 +4,9 @@ UPDATE JSON_TABLE(:batch, '$[*]'
   COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$')) b
 STRAIGHT_JOIN task t FORCE INDEX (PRIMARY) ON t.id = b.id
 SET t.status = 'running', t.attempt = t.attempt + 1, t.worker_id = :session, t.due_at = NULL,
-  t.wait_kind = NULL, t.holds = JSON_VALUE(:holds, CONCAT('$."', t.id, '"')), t.started_at = coalesce(t.started_at, :now), t.seq = t.seq + 1,
-  t.touched_at = greatest(t.touched_at, :now)
+  t.wait_kind = NULL, t.started_at = coalesce(t.started_at, :now), t.seq = t.seq + 1,
+  t.touched_at = greatest(t.touched_at, :now),
+  t.holds = nullif(JSON_UNQUOTE(JSON_EXTRACT(:holds, CONCAT('$."', t.id, '"'))), 'null')
 WHERE t.status = 'pending';
 INSERT INTO attempt (task_id, attempt, worker_id, started_at)
 SELECT t.id, t.attempt, :session, :now FROM JSON_TABLE(:batch, '$[*]'

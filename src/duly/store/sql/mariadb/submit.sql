@@ -14,7 +14,7 @@ INSERT INTO task (id, task_type, queue, tenant, owner, status, `rank`, fair_at, 
 SELECT id, task_type, queue, tenant, owner, status, `rank`,
   if(status <> 'pending', 0, place * (1000 DIV coalesce((SELECT s.weight FROM share s WHERE s.tenant = b.tenant
       AND s.owner = b.owner), (SELECT s.weight FROM share s WHERE s.tenant = b.tenant AND s.owner = ''), 1)) + greatest(
-    CAST(JSON_VALUE(:places, CONCAT('$."', queue, '"[', `rank` - 1, ']')) AS SIGNED),
+    CAST(nullif(JSON_UNQUOTE(JSON_EXTRACT(:places, CONCAT('$."', queue, '"[', `rank` - 1, ']'))), 'null') AS SIGNED),
     coalesce((SELECT o.fair_at FROM task o FORCE INDEX (task_ticket) WHERE o.status = 'pending' AND o.queue = b.queue
       AND o.`rank` = b.`rank` AND o.tenant = b.tenant AND o.owner = b.owner ORDER BY o.fair_at DESC LIMIT 1), 0))),
   due_at, max_retries, timeout_ms, result_ttl_ms, deadline_at, idempotency_key, body_hash, unique_key, metadata, limit_key,

@@ -1,7 +1,7 @@
 -- Moves each task from the state that was read to the next; another attempt or state changes nothing.
 -- Back to pending it stands at the queue's head, looked up apart: a table that an UPDATE reads is locked.
-SELECT JSON_OBJECTAGG(t.id, coalesce(CAST(JSON_VALUE(:places, CONCAT('$."', t.queue, '"[', t.`rank` - 1, ']'))
-  AS SIGNED), (SELECT h.fair_at FROM task h FORCE INDEX (task_claim) WHERE h.status = 'pending'
+SELECT JSON_OBJECTAGG(t.id, coalesce(CAST(nullif(JSON_UNQUOTE(JSON_EXTRACT(:places,
+    CONCAT('$."', t.queue, '"[', t.`rank` - 1, ']'))), 'null') AS SIGNED), (SELECT h.fair_at FROM task h FORCE INDEX (task_claim) WHERE h.status = 'pending'
   AND h.queue = t.queue AND h.suspect = 0 AND h.`rank` = t.`rank` ORDER BY h.fair_at LIMIT 1), 0)) INTO @heads
 FROM JSON_TABLE(:batch, '$[*]' COLUMNS (id VARCHAR(36) CHARSET utf8mb4 COLLATE utf8mb4_bin PATH '$.id',
   status VARCHAR(36) CHARSET utf8mb4 PATH '$.status')) r

@@ -79,9 +79,7 @@ async def drained(workers: int, tasks: int, concurrency: int) -> dict[str, Any]:
             running = [stack.enter_context(Worker(*command)) for _ in range(workers)]
             await _all_living(parts, running)
             if done := await system.finished():
-                sys.exit(
-                    f"scaling: {done} tasks ended before the clock ran: other workers are on {system.database}"
-                )
+                sys.exit(f"scaling: {done} tasks ended too early: other workers are on {system.database}")
             figures = await _measured(system, parts, running, tasks)
     finally:
         await system.close()

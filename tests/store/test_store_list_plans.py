@@ -15,13 +15,17 @@ from support.stores import Store
 
 TASKS = 10_000
 OWNERS = 100
-#: The index that a selection is read by, on each database.
+#: The index that a selection is read by, on each database, or the indexes: statistics that are new see that
+#: nothing has failed.
 SELECTIONS = {
-    "an owner's": (Filter(tenant="", owner="owner7"), "task_owner"),
-    "an owner's failed ones": (Filter(tenant="", owner="owner7", status=Status.FAILED), "task_owner"),
-    "an owner's since a moment": (Filter(tenant="", owner="owner7", created_since=1), "task_owner"),
-    "a batch's": (Filter(parent="parent3"), "task_parent"),
-    "a rare tag's": (Filter(tag="rare"), "task_tag_tag"),
+    "an owner's": (Filter(tenant="", owner="owner7"), {"task_owner"}),
+    "an owner's failed ones": (
+        Filter(tenant="", owner="owner7", status=Status.FAILED),
+        {"task_owner", "task_clock"},
+    ),
+    "an owner's since a moment": (Filter(tenant="", owner="owner7", created_since=1), {"task_owner"}),
+    "a batch's": (Filter(parent="parent3"), {"task_parent"}),
+    "a rare tag's": (Filter(tag="rare"), {"task_tag_tag"}),
 }
 
 
@@ -75,8 +79,9 @@ def plan(store: Store, wanted: Filter) -> str:
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_a_page_is_read_by_its_index(full: Store, name: str) -> None:
     """Not by a walk along all tasks."""
-    wanted, index = SELECTIONS[name]
-    assert index in plan(full, wanted), plan(full, wanted)
+    wanted, indexes = SELECTIONS[name]
+    found = plan(full, wanted)
+    assert any(one in found for one in indexes), found
     assert len(full.read(lists.page, wanted, limit=21)) > 0 or wanted.status is Status.FAILED
 
 

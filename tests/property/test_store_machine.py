@@ -11,16 +11,17 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import invariant, precondition, rule
 
 from duly.model.state import TERMINAL, Status
-from duly.store import deliveries, migrate, sessions
+from duly.model.task import Claimed
+from duly.store import migrate, sessions
 from duly.store.database import Database
-from duly.store.deliveries import Sent
 from support import invariants, servers
-from support.machine import DEADLINES, DELAYS, MANY, OUTCOMES, SECONDS, WaitingWork, Work
+from support.machine import DEADLINES, DELAYS, MANY, OUTCOMES, SECONDS, VERSIONS, Work
 from support.machine_limits import KEY, KEYS
+from support.machine_once import ENDS, TIMES, OnceWork
 from support.stores import Store, opened_store, words
 
 
-class StoreMachine(WaitingWork):
+class StoreMachine(OnceWork):
     """Whole stories, the clock and the rescuers; and what must hold after every step."""
 
     def claim_all(self) -> None:
@@ -30,6 +31,10 @@ class StoreMachine(WaitingWork):
         if self.suspects():
             self.claim_suspects(0, 3)
 
+    def latest(self, id_: str) -> Claimed:
+        """The task's last attempt."""
+        return next(one for one in self.claimed[::-1] if one.id == id_)
+
     @rule(deadline=DEADLINES, seconds=st.sampled_from([0, 0, 0.5, 31]), key=KEY)
     def start(self, deadline: int | None, seconds: float, key: str | None) -> None:
         """The short way to something that runs, unless its deadline comes first."""
@@ -38,15 +43,31 @@ class StoreMachine(WaitingWork):
         self.claim_all()
 
     @precondition(Work.running)
-    @rule(number=MANY, stopped=st.booleans())
-    def supersede(self, number: int, stopped: bool) -> None:
-        """A worker dies, perhaps after a cancel, and another one takes its tasks over."""
+    @rule(number=MANY, stopped=st.booleans(), before=TIMES, after=TIMES)
+    def supersede(self, number: int, stopped: bool, before: int, after: int) -> None:
+        """A worker dies, perhaps after a cancel, and another one takes its tasks over; it was not dead."""
         one = self.pick(self.running(), number)
+        self.handle(one, before)
         if stopped:
             self.cancel_of(one.id)
         self.rescue([str(self.fates[one.id].session)])
-        self.claim_all()
+        for _ in VERSIONS:
+            if self.fates[one.id].status is Status.PENDING:
+                self.claim_all()
         self.write_as([one, *self.claimed[-2:], one], "c")
+        for other in (self.latest(one.id), one, self.latest(one.id)):
+            self.handle(other, after)
+
+    @precondition(Work.running)
+    @rule(number=MANY, end=ENDS)
+    def answer(self, number: int, end: str | None) -> None:
+        """A task ends; who sends its answer dies, perhaps having sent it, and another one sends it again."""
+        one = self.pick(self.running(), number)
+        self.finish([(self.claimed[::-1].index(one), Status.COMPLETED, 0)])
+        for how in (None, end):
+            self.open_session()
+            self.send(0, how)
+            self.rescue([self.living[-1]])
 
     @precondition(Work.running)
     @rule(number=MANY, end=OUTCOMES, delay=DELAYS, stale=MANY)
@@ -58,13 +79,13 @@ class StoreMachine(WaitingWork):
         self.finish([(self.claimed[::-1].index(one), end, delay), (stale, Status.COMPLETED, 0)])
 
     @precondition(Work.running)
-    @rule(number=MANY)
-    def run_again(self, number: int) -> None:
+    @rule(number=MANY, times=TIMES)
+    def run_again(self, number: int, times: int) -> None:
         """It fails after a retry, an operator says: again, and it runs."""
         one = self.pick(self.running(), number)
         for end in (Status.RETRY, Status.FAILED):
-            current = next(other for other in self.claimed[::-1] if other.id == one.id)
-            self.finish([(self.claimed[::-1].index(current), end, 0)])
+            self.handle(self.latest(one.id), times)
+            self.finish([(self.claimed[::-1].index(self.latest(one.id)), end, 0)])
             self.promote()
             self.retry_of(self.fates[one.id])
             self.claim_all()
@@ -113,6 +134,7 @@ class StoreMachine(WaitingWork):
         lost = [fate for fate in self.fates.values() if fate.session in ended]
         held = Counter(fate.session for fate in lost)
         assert self.store.rescue(*ended) == len(lost)
+        self.lose_letters(ended)
         for fate in lost:
             fate.lose(0 if orderly else held[fate.session])
         for session in ended:
@@ -131,18 +153,6 @@ class StoreMachine(WaitingWork):
         session = self.store.session(f"w{self.opened}")
         self.leases[session] = self.now + self.store.database.terms.lease_ms
         self.opened += 1
-
-    @precondition(lambda self: self.living)
-    @rule(number=MANY, status=st.sampled_from(["delivered", "pending", "dead"]))
-    def send(self, number: int, status: str) -> None:
-        [taken] = self.store.write(deliveries.claim_deliveries, (self.pick(self.living, number), 5))
-        for one in taken:
-            assert self.fates[one.task_id].status in TERMINAL or one.body is not None
-            self.store.write(deliveries.fix_body, (one, "{}"))
-            sent = Sent(
-                id=one.id, attempt=one.attempt, status=status, delay_ms=5_000 if status == "pending" else None
-            )
-            self.store.write(deliveries.settle, sent)
 
     @invariant()
     def the_invariants_hold(self) -> None:
@@ -180,6 +190,7 @@ class StoreMachine(WaitingWork):
                 self.store.finish(one)
         statuses = {row[0] for row in self.connection.exec_driver_sql("SELECT status FROM task")}
         assert statuses <= {status.value for status in TERMINAL}
+        self.deliver_all(session)
         assert invariants.violations(self.connection) == []
 
     def teardown(self) -> None:

@@ -164,13 +164,14 @@ def test_a_failed_send_is_due_after_its_delay(store: Store) -> None:
 
 
 def test_a_dead_sessions_deliveries_are_due_again(store: Store) -> None:
-    """With a session end the deliveries it was sending."""
+    """With a session end the deliveries it was sending; what they had to send stays as it was."""
     store.session("w2")
     store.ended(Status.COMPLETED, INBOX)
     [lost] = claim(store)
+    store.write(deliveries.fix_body, (lost, "one"))
     store.rescue("w1")
     [again] = claim(store, "w2")
-    assert (again.id, again.attempt) == (lost.id, 2)
+    assert (again.id, again.attempt, again.body) == (lost.id, 2, "one")
 
 
 def test_a_notice_is_written_once_and_only_by_its_owner(store: Store) -> None:

@@ -183,6 +183,17 @@ def test_a_rate_and_a_cap_in_one_row_hold_both(store: Store) -> None:
     assert len(store.claim(free=3)) == 1
 
 
+def test_a_sleeper_whose_place_was_taken_is_blocked(store: Store) -> None:
+    """Its time comes while another has its key: then it waits for the key."""
+    limit(store, KEY)
+    sleeper = store.waiting(delay=1_000, limit_key=KEY)
+    store.running(limit_key=KEY)
+    store.advance(1)
+    assert store.claim() == []
+    assert store.status(sleeper) is Status.BLOCKED
+    assert store.events(sleeper)[-2:] == ["waiting", "blocked"]
+
+
 def test_what_is_blocked_can_be_cancelled_moved_and_expires(store: Store) -> None:
     """None of it takes anything from the limit."""
     limit(store, "queue/default", 0)

@@ -33,6 +33,9 @@ OFFENDERS = {
     "a completed task has its result (I1)": """
         SELECT t.id FROM task t LEFT JOIN task_data d ON d.task_id = t.id AND d.kind = 'result' AND d.part = 0
         WHERE t.status = 'completed' AND d.task_id IS NULL""",
+    "one idempotency key of one owner is one task (I7)": """
+        SELECT min(id), idempotency_key, count(*) FROM task WHERE idempotency_key IS NOT NULL
+        GROUP BY tenant, owner, idempotency_key HAVING count(*) > 1""",
     "a delivery belongs to a task": """
         SELECT d.id, d.task_id FROM delivery d LEFT JOIN task t ON t.id = d.task_id WHERE t.id IS NULL""",
     "nothing is left of a task that is gone": """
@@ -178,7 +181,7 @@ class Walk:
 
     def _move(self, type_: str, data: dict[str, Any]) -> None:
         before = self.status
-        if type_ == "started" and before is Status.WAITING:
+        if type_ in ("started", "blocked") and before is Status.WAITING:
             before = Status.PENDING  # its time came: of that the suspension's line has told
         self.waits += type_ == "waiting" or (type_ == "woken" and before is Status.RUNNING)
         if type_ == "accepted":

@@ -14,7 +14,7 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, journal, submissions
 from support.machine_limits import KEY, Rationed
-from support.oracle import Fate, group
+from support.oracle import Fate, Keys, Ledger, group
 from support.stores import ENDINGS, Store, ending, lines, opened_store, request, step, submission, words
 
 OUTCOMES = st.sampled_from(sorted(ENDINGS))
@@ -42,6 +42,8 @@ class Work(Rationed):
         self.store = self.empty_store()
         self.connection = self.store.database.engine(read_only=True).connect()
         self.fates: dict[str, Fate] = {}
+        self.ledger = Ledger()
+        self.keys = Keys(self.store.database.terms.key_ttl_ms)
         self.accepted: list[Submission] = []
         self.claimed: list[Claimed] = []
         self.leases: dict[str, int] = {}
@@ -103,20 +105,26 @@ class Work(Rationed):
             assert one.created == (one.id == item.id)
             assert one.created or more["unique"]
             if one.created:
-                self.accepted.append(item)
-                self.fates[one.id] = Fate(
-                    id=one.id,
-                    status=Status.PENDING if due is None else Status.SCHEDULED,
-                    rank=item.conditions.rank,
-                    due_at=item.conditions.due_at,
-                    deadline_at=item.conditions.deadline_at,
-                    limit_key=more["key"],
-                )
+                self.admit(item)
+
+    def admit(self, item: Submission) -> None:
+        """It is a task from now on."""
+        conditions = item.conditions
+        self.accepted.append(item)
+        self.fates[item.id] = Fate(
+            id=item.id,
+            status=Status.PENDING if conditions.due_at is None else Status.SCHEDULED,
+            rank=conditions.rank,
+            due_at=conditions.due_at,
+            deadline_at=conditions.deadline_at,
+            limit_key=conditions.limit_key,
+        )
 
     @precondition(lambda self: self.accepted)
     @rule(number=MANY)
     def submit_again(self, number: int) -> None:
         item = self.pick(self.accepted, number)
+        self.keys.ask(item.conditions.owner, item.conditions.idempotency_key, self.now)
         [one] = self.store.write(submissions.submit, item)
         assert (one.id, one.created) == (item.id, True)
 
@@ -189,11 +197,12 @@ class Work(Rationed):
 
     def write_as(self, writers: list[Claimed], name: str) -> None:
         mine = [self.owns(one) for one in writers]
-        steps = [step(one, name, version=self.code(one)) for one in writers]
+        steps = [step(one, name, value=f'"{one.attempt}"', version=self.code(one)) for one in writers]
         assert self.store.write(journal.record_steps, *steps) == mine
-        for one, is_mine in zip(writers, mine, strict=True):
+        for one, item, is_mine in zip(writers, steps, mine, strict=True):
             if is_mine:
                 self.fates[one.id].step(name, self.code(one))
+                self.ledger.keep(one.id, item.step)
         assert (
             self.store.write(journal.append, *(lines(one, "a", "b", progress=0.5) for one in writers)) == mine
         )

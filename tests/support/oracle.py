@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from duly.model.state import TERMINAL, Status
+from duly.model.task import Step
 
 MOST_LOSSES = 3
 
@@ -35,6 +36,8 @@ class Fate:
     #: What is remembered, and the version of the code that remembered the latest.
     steps: set[str] = field(default_factory=set)
     version: str | None = None
+    #: How many deliveries there are for its ends, one of them for the next.
+    owed: int = 1
 
     def step(self, name: str, version: str) -> None:
         """A step is recorded, by code of this version; only a new one is anybody's."""
@@ -177,3 +180,79 @@ def group(suspects: list[Fate], free: int) -> list[tuple[int, int]]:
         if len(taken) < fate.suspect:
             taken.append((fate.suspect, fate.rank))
     return taken
+
+
+@dataclass(slots=True)
+class Ledger:
+    """What handlers did, kept beside the database: which steps ran, and the values of those recorded."""
+
+    ran: int = 0
+    #: By task, name and number.
+    values: dict[tuple[str, str, int], str] = field(default_factory=dict)
+    #: Steps that an attempt ran although they were recorded.
+    again: list[tuple[str, str, int]] = field(default_factory=list)
+
+    def run(self, id_: str, name: str, n: int, *, late: bool) -> str:
+        """A step runs, and no two of its values are the same; `late`: in an attempt that lost its task."""
+        self.ran += 1
+        if (id_, name, n) in self.values and not late:
+            self.again.append((id_, name, n))
+        return str(self.ran)
+
+    def keep(self, id_: str, step: Step) -> None:
+        """A step is recorded; its first value stands."""
+        self.values.setdefault((id_, step.name, step.n), step.value)
+
+
+@dataclass(slots=True)
+class Keys:
+    """Which task each key of an owner stands for, since when, and with which body; times in milliseconds."""
+
+    kept_for: int
+    standing: dict[tuple[str, str | None], tuple[str, int, str | None]] = field(default_factory=dict)
+
+    def ask(self, owner: str, key: str | None, now: int) -> bool:
+        """Whether it stands for a task; one that is too old is free from here on."""
+        found = self.standing.get((owner, key))
+        if found is not None and found[1] < now - self.kept_for:
+            del self.standing[owner, key]
+        return (owner, key) in self.standing
+
+
+@dataclass(slots=True)
+class Letter:
+    """One delivery: who claims it sends it, and what was sent first is what is sent ever after."""
+
+    task_id: str
+    status: str = "held"
+    attempt: int = 0
+    body: str | None = None
+    session: str | None = None
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it can still tell of an end that is to come."""
+        return self.status == "held" or (self.status == "pending" and self.body is None)
+
+    def claim(self, session: str) -> None:
+        assert self.status == "pending"
+        self.status, self.session = "sending", session
+        self.attempt += 1
+
+    def owned(self, attempt: int) -> bool:
+        return self.status == "sending" and self.attempt == attempt
+
+    def fix(self, attempt: int, body: str) -> str | None:
+        """What the send of this number has to send, if it still may."""
+        if not self.owned(attempt):
+            return None
+        self.body = self.body or body
+        return self.body
+
+    def settle(self, attempt: int, status: str) -> None:
+        if self.owned(attempt):
+            self.status, self.session = status, None
+
+    def lose(self, *, ended: bool) -> None:
+        """Its session has ended; `ended`: so has its task, and not begun again since."""
+        self.status, self.session = "pending" if ended or self.body is not None else "dead", None

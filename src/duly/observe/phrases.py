@@ -57,6 +57,10 @@ PHRASES = {
         "Tasks before it in the queue {queue}: {ahead}{plus} (workers that serve it: {workers}).",
         "队列 {queue} 中还有 {ahead}{plus} 个任务排在它前面；该队列有 {workers} 个工作进程。",
     ),
+    "front_not_served": (
+        "No worker has the code for the first {most} tasks of the queue {queue}; a claim looks no further.",
+        "队列 {queue} 最前面的 {most} 个任务都没有工作进程能处理，领取任务时不会再往后查找。",
+    ),
     "weight": (
         "Its owner has the weight {weight}: so many turns for each turn of others.",
         "其所有者的权重为 {weight}：其他人每轮到 1 次，该所有者轮到 {weight} 次。",

@@ -54,6 +54,7 @@ class _Facts:
     now: int
     known: Container[str] | None
     ahead: int = 0
+    front: frozenset[str] = frozenset()
     weight: int = 1
     last: Event | None = None
     pause: QueueState | None = None
@@ -93,6 +94,12 @@ class _Facts:
         """Those of them that serve the task's queue."""
         return [worker for worker in self.living if self.task.queue in worker["queues"].split(",")]
 
+    @property
+    def words(self) -> set[str] | None:
+        """What code these have; None: one of an older release does not tell."""
+        told = [one["types"] for one in self.serving]
+        return None if None in told else {word for types in told for word in types.split(",")}
+
 
 async def why(
     database: Database, task_id: str, *, now_ms: int, known_types: Container[str] | None = None
@@ -126,11 +133,13 @@ def _facts(tx: Transaction, id_: str, now: int, known: Container[str] | None) ->
         return None
     waits = task.status is Status.WAITING  # signals for other waits may have come since
     events = lists.latest(tx, id_, EventType.WAITING) if waits else lists.events(tx, id_, task.seq - 1)
+    ahead = _ahead(tx, task)
     return _Facts(
         task=task,
         now=now,
         known=known,
-        ahead=_ahead(tx, task),
+        ahead=ahead,
+        front=lists.front(tx, task.queue, AHEAD_MOST) if ahead >= AHEAD_MOST else frozenset(),
         limit=next(iter(limit_desk.listed(tx, [task.blocked_on])), None) if task.blocked_on else None,
         weight=weights.weight(tx, task.tenant, task.owner) if task.status is Status.PENDING else 1,
         last=events[-1] if events else None,
@@ -159,6 +168,8 @@ def _pending(facts: _Facts) -> None:
     if task.suspect:
         _apart(facts)
     elif len(facts.reasons) == before:
+        if facts.front and facts.front.isdisjoint(facts.words or facts.front) and not facts.carried:
+            facts.say("front_not_served", queue=task.queue, most=AHEAD_MOST)
         plus = "+" if facts.ahead >= AHEAD_MOST else ""
         code = "position" if facts.ahead else "next"
         facts.say(code, queue=task.queue, ahead=facts.ahead, plus=plus, workers=len(facts.serving))
@@ -199,9 +210,8 @@ def _nobody(facts: _Facts) -> None:
 
 def _unable(facts: _Facts) -> None:
     """Says that no worker of the queue has the code for the task; one of an older release tells nothing."""
-    task, told = facts.task, [one["types"] for one in facts.serving]
-    words = {word for types in told if types is not None for word in types.split(",")}
-    if None in told or code_word(task.task_type, task.code_version) in words:
+    task, words = facts.task, facts.words
+    if words is None or code_word(task.task_type, task.code_version) in words:
         return
     where = {"task_type": task.task_type, "queue": task.queue}
     if task.task_type not in words:
@@ -290,8 +300,7 @@ def _jobs(facts: _Facts) -> None:
         facts.say("job", **which, polls=job["polls"], at=iso(due), span_ms=due - facts.now)
         if job["failures"]:
             facts.say("job_poll_failed", **which, failures=job["failures"], detail=job["error"])
-        end = job["deadline_at"]
-        if end is not None:
+        if (end := job["deadline_at"]) is not None:
             facts.say("job_deadline", **which, at=iso(end), span_ms=end - facts.now)
 
 
@@ -359,8 +368,7 @@ def _deliveries(facts: _Facts) -> None:
 
 
 def _kept(facts: _Facts) -> None:
-    until = facts.task.expires_at
-    if until is not None:
+    if (until := facts.task.expires_at) is not None:
         code = "kept" if until > facts.now else "kept_over"
         facts.say(code, at=iso(until), span_ms=until - facts.now)
 

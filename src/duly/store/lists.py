@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from duly.model.events import Event
 from duly.model.state import Status
-from duly.model.task import Task
+from duly.model.task import Task, code_word
 from duly.store import batches, bodies, schema
 from duly.store.journal import value_kind
 from duly.store.transaction import Transaction
@@ -227,6 +227,15 @@ def ahead_of(tx: Transaction, id_: str, most: int = 1000) -> int:
     ordinary = (other.status == PENDING, other.queue == queue, other.suspect == 0)
     rows = sa.select(other.id).where(*ordinary, place < mine).limit(most)
     return int(tx.core.execute(sa.select(sa.func.count()).select_from(rows.subquery())).scalar_one())
+
+
+def front(tx: Transaction, queue: str, most: int = 1000) -> frozenset[str]:
+    """What code a worker must have for any of the first pending tasks of a queue; suspects are left out."""
+    table = schema.task.c
+    query = sa.select(table.task_type, table.code_version)
+    query = query.where(table.status == PENDING, table.queue == queue, table.suspect == 0)
+    first = query.order_by(table.rank, table.fair_at, table.id).limit(most).subquery()
+    return frozenset(code_word(*row) for row in tx.core.execute(sa.select(first).distinct()))
 
 
 def blocked_before(tx: Transaction, id_: str, most: int = 1000) -> int:

@@ -16,7 +16,8 @@ import pytest
 from duly.store import retention, schema, sqlite
 from duly.store.transaction import script
 from support import crowd
-from support.calls import file, on, pruning, values
+from support.calls import file, on, pruning, spoken, values
+from support.looks import LOOKS, WALKED
 
 #: Virtual machine steps that a call with a batch of 20 may take; one scan of a table takes more than 100,000.
 STEPS = 25_000
@@ -27,6 +28,8 @@ KNOWN_WORK = {
     "startable#of an unknown type": 30_000,  # the same
     "delivery_due": 60_000,  # orders up to 500 due deliveries by target
     "held_by": 80_000,  # reads what runs: an index on worker_id would be paid for by each claim and finish
+    "limit_care.forget": 60_000,  # looks at each key
+    "limit_care.look": 300_000,  # verifies each limit against all that runs
     "orphans": 150_000,  # reads what runs, as above, and each row's session
     "session_held": 150_000,  # reads what runs once per session that died
 }
@@ -223,3 +226,17 @@ def test_a_deletion_searches_every_table(connection: Any, crowded: Path) -> None
     ]
     assert len(made) > len(retention.PARTS)
     assert not {match.group(1) for line in lines if (match := SCAN.match(line))} & set(schema.metadata.tables)
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_look_scans_a_table(connection: Any, crowded: Path, name: str) -> None:
+    """What Core asks, now and then or of each task, is searched for too, and is little work."""
+    said = spoken(f"sqlite:///{crowded}", LOOKS[name])
+    lines = [
+        row[3] for text, given in said for row in connection.execute(f"EXPLAIN QUERY PLAN {text}", given)
+    ]
+    whole = [line for line in lines if not line.endswith("INDEX task_blocked")]  # which has these alone
+    scanned = {match.group(1) for line in whole if (match := SCAN.match(line))}
+    assert said
+    assert not scanned & (set(schema.metadata.tables) - {WALKED.get(name)})
+    assert machine_steps(connection, said) <= KNOWN_WORK.get(name, STEPS)

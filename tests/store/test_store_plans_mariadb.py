@@ -16,7 +16,8 @@ from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
 from support import crowd, servers
-from support.calls import file, on, pruning, values
+from support.calls import file, on, pruning, spoken, values
+from support.looks import LOOKS, WALKED
 
 pytestmark = pytest.mark.services
 
@@ -32,6 +33,16 @@ KNOWN_WORK = {
     "complete": 600,  # six statements join the same fence
     "held_by": 600,  # answers 500 tasks
 }
+KNOWN_LOOKS = {
+    "limit_care.look": 20_000,  # verifies each limit against all that runs
+    "limit_care.forget": 5_000,  # looks at each key
+    "lists.front": 3_000,  # a thousand tasks, each with an entry of the index
+}
+#: What the statements that make a crowd are written for.
+STANDARD = (
+    "SET SESSION sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES,STRICT_ALL_TABLES',"
+    " max_recursive_iterations = 100000, max_statement_time = 60"
+)
 RUN = [name for name in on("mariadb") if name not in ("blob", "data")]
 #: The index of each statement's tables is named in the file, so what is tested here is that it is obeyed.
 CLAIM = ("candidates", "suspects", "startable", "startable_suspects")
@@ -46,12 +57,21 @@ def url() -> str:
         for table in schema.metadata.tables:
             cursor.execute(f"ALTER TABLE `{table}` STATS_AUTO_RECALC = 0")
             cursor.execute(f"ANALYZE TABLE `{table}`")
-        cursor.execute(
-            "SET SESSION sql_mode = 'PIPES_AS_CONCAT,ANSI_QUOTES,STRICT_ALL_TABLES',"
-            " max_recursive_iterations = 100000, max_statement_time = 60"
-        )
+        cursor.execute(STANDARD)
         crowd.populate(cursor, _pyformat)
     return address
+
+
+@pytest.fixture(scope="module")
+def few() -> Iterator[Any]:
+    """A session of a database with three tasks of each kind: here a planner likes to begin with the table."""
+    address = servers.fresh_url("mariadb", "few")
+    migrate.upgrade(Database(address))
+    with closing(choose(address).connect()) as connection, connection.cursor() as one:
+        one.execute(STANDARD)
+        crowd.populate_shape(one, _pyformat, (dict.fromkeys(crowd.SIZES, 3), crowd.REST))
+    with closing(choose(address).connect()) as connection, connection.cursor() as one:
+        yield one
 
 
 @pytest.fixture(scope="module", params=["empty", "analysed"])
@@ -96,11 +116,21 @@ def test_the_work_is_that_of_the_batch(cursor: Any, name: str) -> None:
 @pytest.mark.parametrize("name", RUN)
 def test_no_statement_scans_a_table(cursor: Any, name: str) -> None:
     """Only what a batch or an inner select made is read whole."""
+    assert not read_whole(cursor, name)
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_no_statement_scans_a_small_table(few: Any, name: str) -> None:
+    """It would be quick, but it would lock all its rows, and wait for everybody who has locked one."""
+    assert not read_whole(few, name)
+
+
+def read_whole(cursor: Any, name: str) -> list[Any]:
+    """The lines of a call's plan by which a table is read from one end to the other."""
     cursor.execute("BEGIN")
     plans = [line for plan in run(cursor, name, "EXPLAIN ") for line in plan]
     cursor.execute("ROLLBACK")
-    whole = [line for line in plans if line[3] in ("ALL", "index") and not _made(line)]
-    assert not whole
+    return [line for line in plans if line[3] in ("ALL", "index") and not _made(line)]
 
 
 def test_a_deletion_searches_every_table(cursor: Any, url: str) -> None:
@@ -110,6 +140,25 @@ def test_a_deletion_searches_every_table(cursor: Any, url: str) -> None:
         cursor.execute(f"EXPLAIN {statement}", given)
         found += cursor.fetchall()
     assert not [line for line in found if line[3] in ("ALL", "index")]
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_look_scans_a_table(cursor: Any, url: str, name: str) -> None:
+    """What Core asks, now and then or of each task, is searched for too, and is little work."""
+    said, found = spoken(url, LOOKS[name]), []
+    cursor.execute("BEGIN")
+    for statement, given in said:
+        cursor.execute(f"EXPLAIN {statement}", given)
+        found += cursor.fetchall()
+    before = reads(cursor)
+    for statement, given in said:
+        cursor.execute(statement, given)
+    after = reads(cursor)
+    cursor.execute("ROLLBACK")
+    whole = {line[2] for line in found if line[3] in ("ALL", "index") and not _made(line)}
+    assert said
+    assert not whole - {WALKED.get(name)}
+    assert after - before <= KNOWN_LOOKS.get(name, READS)
 
 
 def _made(line: tuple[Any, ...]) -> bool:

@@ -20,7 +20,8 @@ from duly.store.database import Database
 from duly.store.driver import choose
 from duly.store.transaction import _pyformat, script
 from support import crowd, servers
-from support.calls import CALLS, file, pruning, values
+from support.calls import CALLS, file, pruning, spoken, values
+from support.looks import LOOKS, WALKED
 
 pytestmark = pytest.mark.services
 
@@ -45,7 +46,10 @@ LOOKED_AT = (
     *("Actual Rows", "Rows Removed by Filter"),
     *("Rows Removed by Join Filter", "Rows Removed by Index Recheck"),
 )
-KNOWN_ROWS = {"orphans": 35_000}  # reads what runs, once, and passes it on
+KNOWN_ROWS = {
+    "orphans": 35_000,  # reads what runs, once, and passes it on
+    "limit_care.look": 35_000,  # verifies each limit against all that runs
+}
 ANALYSE = ("VACUUM ANALYZE",)
 REST = crowd.REST
 #: Tables that hold one thing alone, as steps that fill them; what the planner knows is what stood there at
@@ -330,6 +334,18 @@ def test_a_deletion_searches_every_table(connection: Any, url: str) -> None:
     made = ran(connection, pruning(url))
     assert not [one for plan in made for one in nodes(plan) if one["Node Type"] == "Seq Scan"]
     assert sum(map(pages, made)) <= 3 * PAGES
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_no_look_scans_a_table(connection: Any, url: str, name: str) -> None:
+    """What Core asks, now and then or of each task, is searched for too, and is little work."""
+    made = ran(connection, spoken(url, LOOKS[name]))
+    scanned = {one["Relation Name"] for plan in made for one in nodes(plan) if one["Node Type"] == "Seq Scan"}
+    assert made
+    assert not scanned - {WALKED.get(name)}
+    work, bound = touched(made), bounds(name)
+    assert work[0] <= bound[0]
+    assert work[1] <= bound[1]
 
 
 def test_the_measure_sees_a_scan(connection: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import sqlalchemy as sa
@@ -210,15 +211,22 @@ def file(name: str) -> str:
 
 def pruning(url: str) -> list[tuple[str, Any]]:
     """The statements of `prune`, which is plain Core, with their parameters: a batch of ended tasks goes."""
+    items = [retention.Expired(f"completed-{number:06d}", crowd.NOW + number) for number in range(1000, 1020)]
+
+    def work(tx: Transaction) -> None:
+        assert all(retention.prune(tx, items))
+
+    return spoken(url, work, now=crowd.NOW + 31 * 86_400_000)
+
+
+def spoken(url: str, work: Callable[[Transaction], object], now: int = crowd.NOW) -> list[tuple[str, Any]]:
+    """What Core says to the database for this work, which is taken back: statements with their parameters."""
     database, said = Database(url), list[tuple[str, Any]]()
     engine = database.engine()
     sa.event.listen(engine, "before_cursor_execute", lambda *told: said.append((told[2], told[3])))
-    items = [retention.Expired(f"completed-{number:06d}", crowd.NOW + number) for number in range(1000, 1020)]
     with engine.connect() as core:
         raw: Any = core.connection.dbapi_connection
         database.driver.begin(raw)
-        now, dialect = crowd.NOW + 31 * 86_400_000, database.driver.dialect
-        tx = Transaction(raw.cursor(), now, terms=Terms(), dialect=dialect, core=core)
-        assert all(retention.prune(tx, items))
+        work(Transaction(raw.cursor(), now, terms=Terms(), dialect=database.driver.dialect, core=core))
         raw.cursor().execute("ROLLBACK")
-    return said
+    return [(text, given[0] if isinstance(given, list) else given) for text, given in said]

@@ -24,7 +24,7 @@ NOW = 1_800_000_000_000
 TASKS = """
 INSERT INTO task (id, task_type, queue, tenant, owner, status, "rank", fair_at, due_at, attempt, max_retries,
   timeout_ms, worker_id, idempotency_key, body_hash, unique_key, metadata, seq, touched_at, created_at,
-  completed_at, expires_at)
+  completed_at, expires_at, parent_id)
 WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :count)
 SELECT :status || '-' || substr('' || (1000000 + i), 2), 'type' || (i % 5), 'queue' || (i % 3),
   'tenant' || (i % 2), 'owner' || (i % 40), :status, 1 + i % 10, i * 10,
@@ -33,7 +33,9 @@ SELECT :status || '-' || substr('' || (1000000 + i), 2), 'type' || (i % 5), 'que
   CASE WHEN :status IN ('pending', 'scheduled') THEN 0 ELSE 1 END, 3, 600000,
   CASE WHEN :status = 'running' THEN 'w' || (i % 20) END, :status || i, 'h',
   CASE WHEN :status <> 'completed' THEN :status || i END, '{}', 2, :now, :now - i,
-  CASE WHEN :status = 'completed' THEN :now END, CASE WHEN :status = 'completed' THEN :now + i END
+  CASE WHEN :status = 'completed' THEN :now END, CASE WHEN :status = 'completed' THEN :now + i END,
+  CASE WHEN :status = 'completed' AND i >= 2000
+    THEN 'running-' || substr('' || (1000000 + i % 1000 * 10), 2) END
 FROM n"""
 
 REST = (
@@ -78,6 +80,21 @@ REST = (
     SELECT 'w' || i, 'host', i, '', :now, :now + 30000, CASE WHEN i >= 20 THEN :now END FROM n""",
 )
 
+#: What stands beside tasks and is read by Core alone.
+BESIDE = (
+    """INSERT INTO "signal" (task_id, n, name, id, data, created_at)
+    SELECT id, 1, 'go', 'one', '1', :now FROM task WHERE status IN ('running', 'waiting')""",
+    """INSERT INTO child (task_id, child_id, name, n)
+    SELECT 'running-' || substr('' || (1000000 + fair_at % 10000), 2), id, 'gather', 1
+    FROM task WHERE status = 'completed'""",
+    """INSERT INTO step (task_id, name, n, attempt, digest, duration_ms, created_at, waits_for, children,
+      eager) SELECT id, 'gather', 1, 1, 'd', 5, :now, '', 20, 0 FROM task WHERE status = 'running'""",
+    """INSERT INTO schedule (tenant, name, owner, task_type, input, conditions, every_ms, anchor_at, catch_up,
+      catch_up_most, source, next_at, version, created_at, updated_at)
+    SELECT '', id, 'owner1', 'type1', '{}', '{}', 1000, 0, 'one', 1, '', :now + 1000, 1, :now, :now
+    FROM task WHERE status = 'running'""",
+)
+
 SUSPECTS = "UPDATE task SET suspect = 1 + fair_at % 8 WHERE status = 'pending' AND fair_at < 36000"
 
 
@@ -85,7 +102,7 @@ def populate(cursor: Any, style: Callable[[str], str] = str) -> None:
     """Fills an empty schema through a cursor in autocommit; `style` writes `:name` as its driver wants it."""
     cursor.execute("BEGIN")
     add_tasks(cursor, SIZES, style)
-    for statement in (*REST, SUSPECTS):
+    for statement in (*REST, *BESIDE, SUSPECTS):
         cursor.execute(style(statement), {"now": NOW})
     cursor.execute("COMMIT")
 

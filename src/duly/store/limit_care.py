@@ -10,7 +10,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from duly.model.limit import ALL
-from duly.store import limits
+from duly.store import limits, schema
 from duly.store.limit_desk import BLOCKED, COLUMNS, RUNNING, TABLE, TASK
 from duly.store.transaction import Transaction
 
@@ -27,15 +27,26 @@ ANY = sa.select(sa.literal(1)).where(
 )
 
 
-def _gone() -> sa.Select[str]:
+def _gone(dialect: str) -> sa.Select[str]:
     """Names that somebody waits for without a row; from one name to the next by the index of who is blocked,
     so that many behind one name cost nothing."""
+    names = _leapt() if dialect == "mariadb" else _followed()
+    there = sa.select(COLUMNS.name).where(COLUMNS.name == names.c.name).exists()
+    return sa.select(names.c.name).where(names.c.name.is_not(None), ~there).limit(MOST)
+
+
+def _followed() -> sa.CTE:
     least = sa.select(sa.func.min(TASK.blocked_on).label("name")).where(TASK.status == BLOCKED)
     names = least.cte("waited_for", recursive=True)
     after = least.where(TASK.blocked_on > names.c.name).scalar_subquery()
-    names = names.union_all(sa.select(after).select_from(names).where(names.c.name.is_not(None)))
-    there = sa.select(COLUMNS.name).where(COLUMNS.name == names.c.name).exists()
-    return sa.select(names.c.name).where(names.c.name.is_not(None), ~there).limit(MOST)
+    return names.union_all(sa.select(after).select_from(names).where(names.c.name.is_not(None)))
+
+
+def _leapt() -> sa.Subquery:
+    """MariaDB would read all who are blocked for each step; here it leaps by itself, or reads them once."""
+    names = sa.select(TASK.blocked_on.label("name")).where(TASK.status == BLOCKED)
+    leaps = names.group_by(TASK.status, TASK.blocked_on)
+    return leaps.with_hint(schema.task, "FORCE INDEX (task_blocked)", "mysql").subquery()
 
 
 class Found(NamedTuple):
@@ -66,13 +77,15 @@ def look(tx: Transaction) -> Found:
     taken = {row.name: row.taken for row in tx.core.execute(written)}
     counted = _counted(tx)
     wrong = [name for name in sorted({*taken, *counted}) if taken.get(name, 0) != counted[name]]
-    names = [*tx.core.execute(roomy.limit(MOST)).scalars(), *tx.core.execute(_gone()).scalars()]
+    names = [*tx.core.execute(roomy.limit(MOST)).scalars(), *tx.core.execute(_gone(tx.dialect)).scalars()]
     return Found(names, wrong[:MOST])
 
 
 def _counted(tx: Transaction) -> Counter[str]:
     """How many running tasks hold each limit."""
     query = sa.select(TASK.holds).where(TASK.status == RUNNING, TASK.holds.is_not(None))
+    # When a fifth of all tasks run, MariaDB would rather read all of them.
+    query = query.with_hint(schema.task, "FORCE INDEX (task_held)", "mysql")
     return Counter(name for text in tx.core.execute(query).scalars() for name in json.loads(text))
 
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+import duly
+
 ROOT = Path(__file__).resolve().parents[2]
 
 # wait_for swallows a cancel on Python 3.11; asyncio.timeout does not.
@@ -33,9 +35,10 @@ MAY_BUILD_SCHEMA = ("src/duly/store/schema", "src/duly/store/migrations", "src/d
 
 
 def sources(tree: str) -> Iterator[tuple[str, ast.Module]]:
-    """Each Python file below `tree`, as (path from the root, syntax tree)."""
-    for path in sorted((ROOT / tree).rglob("*.py")):
-        yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
+    """Each Python file below `tree`, as (path from the root, syntax tree). src/ is where Duly comes from."""
+    root = Path(duly.__file__).parents[2] if tree.startswith("src") else ROOT
+    for path in sorted((root / tree).rglob("*.py")):
+        yield path.relative_to(root).as_posix(), ast.parse(path.read_text(encoding="utf-8"), str(path))
 
 
 def origins(tree: ast.Module) -> dict[str, str]:

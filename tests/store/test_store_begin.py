@@ -7,11 +7,12 @@ from contextlib import closing
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
-from duly.store import sqlite, transaction
+from duly.store import schema, sqlite, submissions, transaction
 from duly.store.database import Database
 from duly.store.transaction import Transaction
-from support.stores import Store
+from support.stores import Store, submission
 
 pytestmark = pytest.mark.writer
 
@@ -63,3 +64,43 @@ def test_no_statement_is_read_from_its_file_later(store: Store) -> None:
     finally:
         other.database.close()
     assert transaction.script.cache_info().misses == before > 0
+
+
+@pytest.mark.only("postgres", "mariadb")
+def test_a_writing_transaction_reads_what_is_committed_by_now(store: Store) -> None:
+    """Statement by statement (READ COMMITTED): what it decides on behind a lock is how things stand then."""
+    seen = []
+
+    def look(tx: Transaction, items: Sequence[Any]) -> Sequence[Any]:
+        seen.append(count(tx))
+        submit_elsewhere(store)
+        seen.append(count(tx))
+        return items
+
+    store.write(look, 0)
+    assert seen == [0, 1]
+
+
+@pytest.mark.only("wal", "postgres", "mariadb")  # a reader holds up a writer of the rollback journal
+def test_a_reading_transaction_is_one_view(store: Store) -> None:
+    """What others commit meanwhile is not in it: a task and its timeline are of the same moment."""
+
+    def look(tx: Transaction) -> list[int]:
+        before = count(tx)
+        submit_elsewhere(store)
+        return [before, count(tx)]
+
+    assert store.read(look) == [0, 0]
+
+
+def count(tx: Transaction) -> int:
+    """How many tasks there are."""
+    return int(tx.core.execute(sa.select(sa.func.count()).select_from(schema.task)).scalar_one())
+
+
+def submit_elsewhere(store: Store) -> None:
+    """Another process has a task accepted."""
+    database = Database(store.database.url, clock=store.clock)
+    database.open()
+    database.write_blocking(submissions.submit, [submission()])
+    database.close()

@@ -18,6 +18,7 @@ from duly.http.identity import issue_jwt
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import claims, journal
+from support.cluster import PATIENCE
 
 NODE = shutil.which("node") or ""
 CLIENT = resources.files("duly.http") / "static" / "client.js"
@@ -56,7 +57,7 @@ class Program:
     async def says(self, *wanted: Any) -> list[Any]:
         """Reads until it says something that begins so."""
         assert self._process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while line := await self._process.stdout.readline():
                 self.said.append(json.loads(line))
                 if self.said[-1][: len(wanted)] == list(wanted):

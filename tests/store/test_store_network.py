@@ -18,6 +18,7 @@ from duly.store import lists, loopline, mariadb, network, postgres, submissions,
 from duly.store.database import Database
 from duly.store.driver import Trouble, choose
 from support import servers
+from support.cluster import PATIENCE as HANGING
 from support.cluster import until
 from support.proxy import Proxy, proxy
 from support.stores import submission
@@ -25,7 +26,7 @@ from support.stores import submission
 pytestmark = pytest.mark.services
 
 #: What is waited for an answer here, and how long a test may be kept in suspense.
-PATIENCE, HANGING = 1.0, 15.0
+PATIENCE = 1.0
 
 
 @pytest.fixture(params=servers.KINDS)

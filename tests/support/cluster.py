@@ -31,6 +31,8 @@ from support import invariants
 
 HERE = Path(__file__).parent
 NUMBERS = itertools.count(1)
+#: How long a fact is waited for, in seconds. With a planted bug it will not come.
+PATIENCE = float(os.environ.get("DULY_TEST_PATIENCE", "15"))
 
 #: The protocol at a tenth of its times, so that a test of it takes seconds.
 SCALED: dict[str, Any] = {
@@ -43,7 +45,7 @@ SCALED: dict[str, Any] = {
 }
 
 
-async def until(look: Callable[[], Any], seconds: float = 15, every: float = 0.02) -> Any:
+async def until(look: Callable[[], Any], seconds: float = PATIENCE, every: float = 0.02) -> Any:
     """What `look` answers, as soon as that is true; `look` may be async. Fails after `seconds`."""
     try:
         async with asyncio.timeout(seconds):

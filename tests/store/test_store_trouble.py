@@ -54,7 +54,7 @@ def test_of_postgresql(error: Exception, trouble: Trouble) -> None:
         (1021, Trouble.BUSY),
         (1114, Trouble.BUSY),
         (1040, Trouble.BUSY),
-        (1205, Trouble.BUSY),
+        (1205, Trouble.AGAIN),
         (1142, Trouble.BUSY),
         (1290, Trouble.LOST),
         (1047, Trouble.LOST),
@@ -67,8 +67,8 @@ def test_of_postgresql(error: Exception, trouble: Trouble) -> None:
     ],
 )
 def test_of_mariadb(number: int, trouble: Trouble) -> None:
-    """By its number: full, full, too many connections, a lock, a right; not the primary, no cluster, killed,
-    gone; a deadlock; an older schema; too large, out of its range."""
+    """By its number: full, full, too many connections, a right; not the primary, no cluster, killed,
+    gone; a deadlock, a lock; an older schema; too large, out of its range."""
     assert MARIADB.trouble(pymysql.err.OperationalError(number, "")) is trouble
 
 

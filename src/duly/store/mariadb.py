@@ -32,8 +32,8 @@ TOGETHER = 256 * 1024
 _CLOCK = "SELECT TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', UTC_TIMESTAMP(3)) DIV 1000"
 #: The clock, and whether this server is the primary, which an account that may do all is not stopped by.
 _CLOCK_OF_PRIMARY = f"{_CLOCK}, @@GLOBAL.read_only"
-#: Error numbers. 1213: a deadlock's victim, 1020: changed since read.
-_AGAIN = frozenset({1020, 1213})
+#: Error numbers. 1205: a lock waited for too long, 1213: a deadlock's victim, 1020: changed since read.
+_AGAIN = frozenset({1020, 1205, 1213})
 #: The connection, or a server that does not decide: read-only, or a node that its cluster left (1047).
 _LOST = frozenset(
     {0, 1047, 1053, 1080, 1158, 1159, 1160, 1161, 1184, 1290, 1836, 1927}

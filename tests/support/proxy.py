@@ -11,6 +11,10 @@ import threading
 from collections.abc import Callable, Iterator
 
 CHUNK = 65_536
+#: How many pieces are on their way in one direction.
+PIECES = 64
+#: What is on its way: when it arrives, by the loop's clock, and the bytes, of which none say the end.
+Way = asyncio.Queue[tuple[float, bytes]]
 #: SO_LINGER without patience: a close sends a reset.
 AT_ONCE = struct.pack("ii", 1, 0)
 
@@ -95,9 +99,11 @@ class Proxy:
             far_reader, far = await asyncio.open_connection(*self._target)
             ends.add(far)
             self._open.add(far)
-            ways = (self._pass(reader, far, answers=False), self._pass(far_reader, writer, answers=True))
-            tasks = [asyncio.ensure_future(way) for way in ways]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            there, back = Way(PIECES), Way(PIECES)
+            taking = self._take(reader, there), self._take(far_reader, back)
+            leaving = self._leave(there, far, answers=False), self._leave(back, writer, answers=True)
+            tasks = [asyncio.ensure_future(one) for one in (*leaving, *taking)]
+            await asyncio.wait(tasks[:2], return_when=asyncio.FIRST_COMPLETED)
             for task in tasks:
                 task.cancel()
         except OSError:
@@ -109,18 +115,27 @@ class Proxy:
             for end in ends:
                 end.close()
 
-    async def _pass(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, answers: bool
-    ) -> None:
-        """Passes on until one end is gone, or an answer is damaged."""
+    async def _take(self, reader: asyncio.StreamReader, way: Way) -> None:
+        """Takes what one end sends; at its end, nothing."""
+        data = b" "
+        while data:
+            try:
+                data = await reader.read(CHUNK)
+            except OSError:
+                data = b""
+            await way.put((self._loop.time() + self.delay, data))
+
+    async def _leave(self, way: Way, writer: asyncio.StreamWriter, *, answers: bool) -> None:
+        """Passes on until one end is gone, or an answer is damaged. A long line holds many pieces at once:
+        each arrives its delay after it was sent."""
         with contextlib.suppress(OSError):
-            while data := await reader.read(CHUNK):
-                await asyncio.sleep(self.delay)
+            while (piece := await way.get())[1]:
+                await asyncio.sleep(piece[0] - self._loop.time())
                 await self._moving.wait()
                 if answers and self._die.random() < self.damage:
-                    await self._spoil(writer, data)
+                    await self._spoil(writer, piece[1])
                     return
-                writer.write(data)
+                writer.write(piece[1])
                 await writer.drain()
 
     async def _spoil(self, writer: asyncio.StreamWriter, data: bytes) -> None:

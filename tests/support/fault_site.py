@@ -14,7 +14,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Set
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx2
@@ -27,6 +26,7 @@ from duly.store.database import Database
 from support.cluster import until
 from support.disk import seeded
 from support.fault_case import Case
+from support.fault_trial import ground
 from support.receiver import Receiver
 from support.soak import settled
 from support.soak_books import Kept, judge, kept
@@ -230,9 +230,7 @@ async def site(
 @contextmanager
 def _folder() -> Iterator[Path]:
     """One with the app in it, that a server's account can pass through."""
-    with TemporaryDirectory(prefix="duly-fault-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    with ground() as folder:
         for app in ("soak_app.py", "soak_breakage.py"):
             shutil.copy(HERE / app, folder)
         yield folder

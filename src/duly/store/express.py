@@ -197,12 +197,12 @@ class Express:
             return
         self._under_way.remove(group)
         if answers is None:
+            self._news.untold |= group.told  # of others' commits, too
             self._pass_on(group.calls)
         else:
             self._news.untold |= group.news and not group.told
             self._committed({group.verb})
         self._carry_on()
-        self._tell_later()
         if answers is not None:
             settle(_shared_out(group.calls, answers))
 
@@ -214,18 +214,21 @@ class Express:
         if not self._asking:
             self._run_errand(line)
         self.go()
+        if self._news.untold and not self._asking and self._timer is None:
+            self._timer = self._loop.call_later(TELL_PAUSE, self._pause_is_over)
 
     def _run_errand(self, line: Line) -> None:
-        """What is due beside the work, one thing at a time."""
+        """What is due beside the work, one thing at a time. News come last: over a long line there are some
+        whenever the last thing is done, and without the time nothing goes."""
         now = self._time.monotonic()
-        if self._news.untold and self._news.go(now):
-            self._ask(line, line.hint)
-        elif (statement := self._plans.next(now, line)) is not None:
-            self._ask(line, statement)
-        elif self._time.known and self._time.age >= CLOCK_AGAIN:
+        if self._time.age >= CLOCK_AGAIN and (self._time.known or self._waiting):
             self._ask_the_time(line)
         elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
             self._look(line, queue)
+        elif (statement := self._plans.next(now, line)) is not None:
+            self._ask(line, statement)
+        elif self._news.untold and self._news.go(now):
+            self._ask(line, line.hint)
 
     def _ask(self, line: Line, statement: str) -> None:
         """Nobody waits for the answer; whether the line is lost is said elsewhere."""
@@ -243,13 +246,12 @@ class Express:
 
     def _tell(self) -> None:
         """Now, or when the pause is over."""
-        self._news.untold, self._timer = True, None
+        self._news.untold = True
         self._carry_on()
-        self._tell_later()
 
-    def _tell_later(self) -> None:
-        if self._news.untold and self._timer is None:
-            self._timer = self._loop.call_later(TELL_PAUSE, self._tell)
+    def _pause_is_over(self) -> None:
+        self._timer = None
+        self._carry_on()
 
     def _set_the_time(self, told: list[Row] | Exception) -> None:
         if isinstance(told, Exception):
@@ -296,6 +298,7 @@ class Express:
             made.result().close()
         elif made.exception() is None:
             self._attach(made.result())
+            self._carry_on()  # what nobody was told of meanwhile
         else:
             self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
 

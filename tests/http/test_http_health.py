@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from site_under_test import MakeSite, Site, declared
 from duly.config import Settings
 from duly.http import probe
 from duly.runtime.app import App
-from duly.store import lists, sqlite
+from duly.store import lists, migrate, sqlite
 from duly.store import probe as probing
 from duly.store.reserve import Reserve
 from duly.testing import FakeClock
@@ -53,8 +54,6 @@ async def test_readyz_is_not_ready_without_a_database(site: Site) -> None:
 
 async def test_readyz_does_not_wait_for_ever(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A database that does not answer in time is not ready."""
-    import asyncio
-
     monkeypatch.setattr(probe, "PROBE_SECONDS", 0.01)
 
     async def never(*_: Any) -> None:
@@ -79,6 +78,7 @@ async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
 ) -> None:
     """A database that can be read but not written is not ready."""
     monkeypatch.setattr(probe, "PROBE_SECONDS", 0.05)
+    monkeypatch.setattr(probe, "SERVES_SECONDS", 0)
     database = site.app.database
     assert database.footing is not None
     other = sqlite.connect(database.driver.path, database.footing.journal)
@@ -92,8 +92,11 @@ async def test_readyz_is_not_ready_while_the_write_lock_is_taken(
     assert (taken.status_code, free.status_code) == (503, 200)
 
 
-async def test_readyz_is_not_ready_while_nothing_can_be_written(template: Path, tmp_path: Path) -> None:
+async def test_readyz_is_not_ready_while_nothing_can_be_written(
+    template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """On a full disk the write lock can still be had: only a write tells."""
+    monkeypatch.setattr(probe, "SERVES_SECONDS", 0)
     with small_disk(tmp_path, 4) as disk:
         path = Path(shutil.copy(template / "duly.db", disk))
         app = App(Settings(database_url=f"sqlite:///{path}", log_level="error", reserve=0), declared())
@@ -117,6 +120,7 @@ async def test_readyz_is_not_ready_while_less_is_free_than_the_reserve(
     make_site: MakeSite, monkeypatch: pytest.MonkeyPatch, language: str, said: str
 ) -> None:
     """Before the first write fails, and no call is refused for it."""
+    monkeypatch.setattr(probe, "SERVES_SECONDS", 0)
     site = await make_site(reserve=1000)
     free = 999
     monkeypatch.setattr(Reserve, "free", property(lambda _: free))
@@ -176,6 +180,78 @@ async def test_a_good_answer_serves_for_a_second(make_site: MakeSite) -> None:
         for clock.at in (0.0, 0.5, 0.99, 1.0, 1.5):
             assert (await client.get("/readyz")).status_code == 200
     assert len(commits) == 2
+
+
+class Line:
+    """Every read of a probe: counted, and answered when it is let through, `took` seconds later."""
+
+    def __init__(self, site: Site, clock: Still, patch: pytest.MonkeyPatch, took: float = 0.0) -> None:
+        self.reads = 0
+        self.asked, self.open = asyncio.Event(), asyncio.Event()
+        self._clock, self._took, self._read = clock, took, site.app.database.read
+        patch.setattr(site.app.database, "read", self.read)
+
+    async def read(self, *args: Any) -> Any:
+        """A read over a slow line."""
+        self.reads += 1
+        self.asked.set()
+        await self.open.wait()
+        self._clock.at += self._took
+        return await self._read(*args)
+
+
+async def test_one_ask_serves_all_who_ask_meanwhile(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Over a slow line asks would queue behind each other, and all other reads behind them."""
+    site = await make_site(clock=(clock := Still()))
+    line, asked = Line(site, clock, monkeypatch), probe.Probe(site.app)
+    several = [asyncio.create_task(asked.failure()) for _ in range(20)]
+    await line.asked.wait()
+    several += [asyncio.create_task(asked.failure()) for _ in range(20)]
+    line.open.set()
+    assert set(await asyncio.gather(*several)) == {""}
+    assert line.reads == 1
+
+
+async def test_an_answer_that_took_long_serves_too(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as old as its end: else over a slow line it would serve nobody."""
+    site = await make_site(clock=(clock := Still()))
+    line, asked = Line(site, clock, monkeypatch, took=1.8), probe.Probe(site.app)
+    line.open.set()
+    assert [await asked.failure() for _ in range(3)] == ["", "", ""]
+    assert line.reads == 1
+
+
+async def test_a_bad_answer_serves_for_a_second(make_site: MakeSite) -> None:
+    """Each costs a wait; after it a database that is back is seen."""
+    site = await make_site(clock=(clock := Still()))
+    asked, told = probe.Probe(site.app), list[bool]()
+    with site.app.database.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '9999'")
+    told.append(await asked.failure() == "")
+    with site.app.database.engine().begin() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = ?", (migrate.HEAD,))
+    for clock.at in (0.5, 0.99, 1.0):
+        told.append(await asked.failure() == "")
+    assert told == [False, False, False, True]
+
+
+async def test_who_goes_away_does_not_take_the_answer_from_others(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An ask belongs to nobody: the client that began it may hang up."""
+    site = await make_site(clock=(clock := Still()))
+    line, asked = Line(site, clock, monkeypatch), probe.Probe(site.app)
+    first = asyncio.create_task(asked.failure())
+    await line.asked.wait()
+    second = asyncio.create_task(asked.failure())
+    first.cancel()
+    await asyncio.wait([first])
+    line.open.set()
+    assert (await second, first.cancelled(), line.reads) == ("", True, 1)
 
 
 async def test_health_counts_living_workers(make_site: MakeSite) -> None:

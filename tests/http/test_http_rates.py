@@ -108,6 +108,27 @@ async def test_most_requests_write_nothing(make_site: MakeSite, monkeypatch: pyt
     assert len(leases) < 40
 
 
+async def test_what_a_slow_write_paid_for_is_handed_out(
+    make_site: MakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its second begins when the permits are there, though their write took more than that."""
+    clock, wants = FakeClock(SystemClock().now_ms()), list[int]()
+    site = await make_site(rate_limit="640/h", clock=clock)
+    write = site.app.database.write
+
+    async def slow(verb: Any, item: Any, **more: Any) -> Any:
+        answer = await write(verb, item, **more)
+        if verb is buckets.lease:
+            wants.append(item.want)
+            clock.advance(1.2)
+        return answer
+
+    monkeypatch.setattr(site.app.database, "write", slow)
+    answers = await asked(site, times=30)
+    assert Counter(answer.status_code for answer in answers) == {200: 30}
+    assert wants == [1, 2, 4, 8, 16]
+
+
 async def test_without_the_setting_nothing_is_counted(site: Site) -> None:
     """Off by default."""
     [answer] = await asked(site, times=1)

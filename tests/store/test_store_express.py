@@ -131,6 +131,7 @@ async def test_a_session_that_ends_meanwhile_keeps_nothing(database: Database) -
     id_ = (await database.write(submissions.submit, submission())).id
     with closing(database.driver.connect()) as other:
         other.execute("BEGIN")
+        other.execute("SELECT FROM worker WHERE id = 'w1' FOR UPDATE")
         other.execute("UPDATE worker SET ended_at = 1 WHERE id = 'w1'")
         claiming = asyncio.create_task(database.write(claims.claim, request(), last=True))
         await until(lambda: waits_for_a_lock(other, pid_of(database)), seconds=3)

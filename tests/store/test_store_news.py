@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from duly.model.errors import DulyError
-from duly.store import express, submissions
+from duly.store import errands, submissions
 from duly.store.database import Database
 from support import servers
 from support.cluster import until
@@ -40,7 +40,7 @@ def pause_is_over(database: Database) -> None:
     """The last hint was long ago."""
     way = database._dispatch._express
     assert way is not None
-    way._news.told_at = float("-inf")
+    way._errands.news.told_at = float("-inf")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ async def test_a_hint_that_failed_with_its_statement_is_told(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It stood for what was committed before, too."""
-    monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
+    monkeypatch.setattr(errands, "TELL_PAUSE", 0.3)
     heard: list[bool] = []
     other.subscribe(heard.append)
     await database.write(submissions.submit, submission())
@@ -98,7 +98,7 @@ async def test_a_hint_within_the_pause_is_told_after_it(
     database: Database, other: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of two commits in a row the second is news too."""
-    monkeypatch.setattr(express, "TELL_PAUSE", 0.3)
+    monkeypatch.setattr(errands, "TELL_PAUSE", 0.3)
     heard: list[bool] = []
     other.subscribe(heard.append)
     await database.write(submissions.submit, submission())
@@ -111,7 +111,7 @@ async def test_the_last_commit_is_told_at_the_end(
     database: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A program that submits and ends within the pause leaves no worker waiting for its poll."""
-    monkeypatch.setattr(express, "TELL_PAUSE", 60.0)
+    monkeypatch.setattr(errands, "TELL_PAUSE", 60.0)
     other = Database(url)
     other.open()
     await other.write(submissions.submit, submission())

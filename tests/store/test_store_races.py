@@ -95,6 +95,17 @@ def test_a_session_is_not_ended_under_a_claim(store: Store) -> None:
     assert store.status(id_) is Status.PENDING
 
 
+@pytest.mark.only("postgres")
+def test_a_renewal_waits_for_no_claim(store: Store) -> None:
+    """Over a long line a claim of several looks takes longer than a renewal may wait. (The other databases
+    have no lock that lets it pass.)"""
+    store.submit()
+    store.session("w1")
+    renewed = Tried(store, sessions.renew, "w1")
+    store.write(during(claims.claim, "session_alive", renewed), request("w1"))
+    assert renewed.at_once is True
+
+
 def test_a_session_is_not_renewed_while_it_is_ended(store: Store) -> None:
     """Or its worker would go on with what is given to others."""
     store.session("w1")

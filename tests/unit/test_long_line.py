@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from duly.store import express, submissions
+from duly.store import errands, express, submissions
 from duly.store.driver import Told
 from duly.store.heads import Heads
 from duly.store.transaction import Moment, Terms
@@ -73,7 +73,7 @@ def line() -> Line:
 @pytest.fixture
 async def way(line: Line, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> express.Express:
     """Drives the line; its pause between two hints is over at once."""
-    monkeypatch.setattr(express, "TELL_PAUSE", 0.0)
+    monkeypatch.setattr(errands, "TELL_PAUSE", 0.0)
     heads = Heads()
     one = express.Express(
         asyncio.get_running_loop(),
@@ -130,6 +130,20 @@ async def test_news_without_end_hold_nothing_up(way: express.Express, line: Line
         line.answer(clock.ms)
     assert line.said[:2] == [line.hint, line.clock]
     assert line.said[-1].startswith("submit_plain")
+
+
+async def test_queues_without_end_hold_no_news_up(
+    way: express.Express, line: Line, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever an answer is there, another queue is to be looked at: no look follows a look."""
+    monkeypatch.setattr(Heads, "wanted", lambda *_: "a queue")
+    hand_in(way)
+    for _ in range(12):
+        await tell(way)
+        line.answer(clock.ms)
+    assert line.said.count("plans") == 1
+    assert line.said.count(line.hint) >= 3
+    assert line.said.count("heads") >= 3
 
 
 async def test_a_hint_that_was_lost_is_told(way: express.Express, line: Line, clock: FakeClock) -> None:

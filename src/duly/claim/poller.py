@@ -115,10 +115,12 @@ class Poller:
 
     async def look_at_the_clock(self, request: ClaimRequest | None = None) -> bool:
         """Lets the clock act if it must; whether there is a task to claim then."""
-        self._looked_at = self._database.clock.monotonic()
-        due, found = await self._database.read(_look, request)
-        if due:
-            await self.promote()
+        try:
+            due, found = await self._database.read(_look, request)
+            if due:
+                await self.promote()
+        finally:  # not before: over a slow line a look would be old when it ends, and follow each claim
+            self._looked_at = self._database.clock.monotonic()
         return due or found
 
     async def suspects_wait(self) -> bool:

@@ -13,6 +13,7 @@ POLL_SECONDS = 1.0
 #: Commits come in bursts; one look per this long is soon enough for a person.
 GATHER_SECONDS = 0.02
 #: A look that took a second is followed by so many without one: followers never take more than their share.
+#: Never by more than a poll: over a slow line most of what a look takes is waiting, which is nobody's share.
 REST = 3
 
 
@@ -52,7 +53,7 @@ class Beat:
                 pass
             except Exception as error:  # noqa: BLE001 - each follower raises it in its own place
                 self._failed(error)
-            await asyncio.sleep(REST * (loop.time() - began))
+            await asyncio.sleep(min(REST * (loop.time() - began), POLL_SECONDS))
             await pause(hint, POLL_SECONDS)
 
 

@@ -175,18 +175,22 @@ class Journal(FamilyPen):
     @property
     def idle(self) -> bool:
         """Whether nothing is gathered or being written: then it need not be closed."""
-        gathered = self._lines or self._text or self._progress is not None
-        return self._timer is None and not self._background and not gathered
+        return self._timer is None and not self._background and not self._gathered
+
+    @property
+    def _gathered(self) -> bool:
+        return bool(self._lines or self._text) or self._progress is not None
 
     async def _soon(self, *, now: bool = False) -> None:
         if self._is_lost:
             raise LeaseLost
         loop = asyncio.get_running_loop()
         wait = self._flushed_at + GATHER_SECONDS - loop.time()
-        if now or wait <= 0:
+        writing = self._flushing.locked()  # the next write follows a quarter second after it
+        if now or (wait <= 0 and not writing):
             await self._flush()
             self._check(not self._is_lost)
-        elif self._timer is None:
+        elif not writing and self._timer is None:
             self._timer = loop.call_later(wait, self._flush_later)
 
     def _flush_later(self) -> None:
@@ -200,14 +204,18 @@ class Journal(FamilyPen):
             if self._is_lost:
                 return
             self._stop_timer()
-            self._flushed_at = asyncio.get_running_loop().time()
+            loop = asyncio.get_running_loop()
             try:
                 owned = await self._write_lines() and await self._write_text()
             except NotReady as error:
                 self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
                 return
+            finally:
+                self._flushed_at = loop.time()
             if not owned:
                 self._mark_lost()
+            elif self._gathered:
+                self._timer = loop.call_later(GATHER_SECONDS, self._flush_later)
 
     async def _write_lines(self) -> bool:
         if not self._lines and self._progress is None:

@@ -73,6 +73,8 @@ class Permits:
                 return Verdict(allowed=False, left=0, reset=_seconds(hand.refused_until - now))
             if hand.permits == 0 or now >= hand.until:
                 await self._lease(name, hand, now)
+                now = self._app.clock.now_ms()  # the write may take long, and what it paid for is new then
+                hand.until = now + LEASE_MS
             if hand.permits == 0:
                 hand.refused_until = now + hand.granted.next_ms
                 return Verdict(allowed=False, left=0, reset=_seconds(hand.granted.next_ms))
@@ -86,7 +88,7 @@ class Permits:
         hand.want = min(hand.want * 2, MOST, max(1, self._rate.count // SHARE)) if rush else 1
         asked = Lease(name, hand.want, self._rate.count, self._rate.per_ms)
         hand.granted = await self._app.database.write(buckets.lease, asked)
-        hand.permits, hand.until = hand.granted.permits, now + LEASE_MS
+        hand.permits = hand.granted.permits
 
     def _hand(self, name: str) -> _Hand:
         if name not in self._hands and len(self._hands) >= CALLERS:

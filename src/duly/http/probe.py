@@ -1,6 +1,6 @@
 """Whether the database can be read and written now, is of our revision and has room left on its disk.
 
-Asked at most once a second: anybody may ask.
+One ask at a time, and a second without one after it: anybody may ask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from duly.store.reserve import Reserve
 
 #: A database that does not answer a probe within this is not ready.
 PROBE_SECONDS = 2.0
-#: How long a good answer serves: each costs a commit.
+#: How long an answer serves from its end, the bad one too: each costs a commit, or a wait in a long queue.
 SERVES_SECONDS = 1.0
 
 
@@ -26,17 +26,25 @@ class Probe:
     def __init__(self, app: App) -> None:
         self._app = app
         self._reserve = Reserve(app.database, app.settings.reserve)
-        self._good_at = float("-inf")
+        self._asking: asyncio.Task[str] | None = None
+        self._last, self._serves_until = "", float("-inf")
 
     async def failure(self) -> str:
         """What is wrong, in words for strangers; empty if nothing is."""
-        now = self._app.clock.monotonic()
-        if now < self._good_at + SERVES_SECONDS:
-            return ""
-        failure = await self._ask()
-        if not failure:
-            self._good_at = now
-        return failure
+        if self._asking is None:
+            if self._app.clock.monotonic() < self._serves_until:
+                return self._last
+            self._asking = asyncio.get_running_loop().create_task(self._ask_for_all())
+        # Shielded: a client that goes away must not take the answer from the others.
+        return await asyncio.shield(self._asking)
+
+    async def _ask_for_all(self) -> str:
+        try:
+            self._last = await self._ask()
+            self._serves_until = self._app.clock.monotonic() + SERVES_SECONDS
+            return self._last
+        finally:
+            self._asking = None
 
     async def _ask(self) -> str:
         database = self._app.database

@@ -78,7 +78,9 @@ class Shared(Alone):
         self._holder = secrets.token_hex(8)
         # A provider that answers by rules is no one to agree about.
         self._known = {one.name: _Known() for one in providers if one.kind != "offline"}
-        self._looked = float("-inf")
+        #: When the last look ended, and when it began: what it says is as of some moment between.
+        self._looked = self._as_of = float("-inf")
+        self._looking = asyncio.Lock()
         self._telling: set[asyncio.Task[None]] = set()
         self._probes: dict[str, asyncio.Task[None]] = {}
 
@@ -89,14 +91,26 @@ class Shared(Alone):
         await asyncio.gather(*self._telling, *self._probes.values(), return_exceptions=True)
 
     async def look(self, *, again: bool = False) -> None:
-        """Reads the rows, if that was long ago, or `again`."""
-        now = asyncio.get_running_loop().time()
-        if not self._known or (now - self._looked < FRESH_SECONDS and not again):
+        """Reads the rows, if that was long ago, or `again`; one look serves all who wait for it."""
+        time = asyncio.get_running_loop().time
+        asked = time()
+
+        def known() -> bool:
+            return self._as_of > asked if again else time() - self._looked < FRESH_SECONDS
+
+        if not self._known or known():
             return
-        self._looked = now
+        async with self._looking:
+            if not known():
+                await self._look()
+
+    async def _look(self) -> None:
+        time = asyncio.get_running_loop().time
+        began = time()
         with contextlib.suppress(DulyError):  # what was known stays so; who needs a permit will hear of it
             for view in await self._database.read(gates.views, list(self._known)):
                 self._heed(view)
+        self._as_of, self._looked = began, time()
 
     def _heed(self, view: View) -> None:
         """Takes over what a row says, unless this process knows better."""

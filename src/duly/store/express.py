@@ -18,20 +18,13 @@ from duly.failpoints import failpoint
 from duly.model.events import Emit
 from duly.store.claims import claim, finish, quick_finish
 from duly.store.driver import Line
-from duly.store.heads import FRONT
-from duly.store.heads import given as look_at
+from duly.store.errands import Errands
 from duly.store.quick import Quick, Quickly
 from duly.store.submissions import quick_submit, submit
 from duly.store.taking import quick_claim
 from duly.store.transaction import Moment, Row, given
 from duly.store.writer import GROUP_ITEMS, Call, Verb, settle
 
-#: After which time the server's clock is asked again beside the work, in seconds.
-CLOCK_AGAIN = 1.0
-#: At most one hint to other processes in this time, in seconds.
-TELL_PAUSE = 0.005
-#: Plans are made anew after one statement, then after four times as many, and after this time, in seconds.
-PLANS_SECONDS = 60.0
 #: The rest before a lost connection is made again, and how long `stop` waits for an answer, in seconds.
 RECONNECT_SECONDS = 1.0
 CLOSE_SECONDS = 5.0
@@ -97,10 +90,14 @@ class Express:
         self._line: Line | None = None
         self._waiting: deque[Call] = deque()
         self._under_way: list[_Group] = []
-        self._plans = _Plans()
-        self._news = _News()
-        self._closed = self._asking = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self._errands = Errands(
+            loop,
+            self._time,
+            lambda: self._moment.heads,
+            carry_on=self._carry_on,
+            give_up=lambda: self._leave(list(self._waiting)),
+        )
 
     def start(self) -> bool:
         """Connects, and blocks meanwhile; hints of others come the same way, always."""
@@ -130,7 +127,7 @@ class Express:
             and _may_go(line, self._waiting, self._under_way)
         ):
             if not self._time.known:
-                self._ask_the_time(line)
+                self._errands.ask_the_time(line)
                 return
             calls = _gathered(self._waiting)
             form = FORMS[calls[0].verb](self._moment, [item for call in calls for item in call.items])
@@ -149,7 +146,7 @@ class Express:
         line, self._line = self._line, None
         if line is not None:
             line.wait(CLOSE_SECONDS)
-            if self._news.untold:
+            if self._errands.news.untold:
                 line.say(line.hint, lambda _: None)
                 line.wait(CLOSE_SECONDS)
             line.close()
@@ -171,7 +168,7 @@ class Express:
             self._fail(group, error)
         else:
             values = given(asked.parameters, self._time.now())
-            group.told = group.news and not group.large and self._news.go(self._time.monotonic())
+            group.told = group.news and not group.large and self._errands.news.go(self._time.monotonic())
             line.run(asked.name, values, lambda told: self._arrived(line, group, told), hint=group.told)
 
     def _arrived(self, line: Line, group: _Group, told: list[Row] | Exception) -> None:
@@ -184,7 +181,7 @@ class Express:
         except Exception as error:  # noqa: BLE001 - as if the answer had been lost
             self._fail(group, error)
         else:
-            self._plans.used()
+            self._errands.plans.used()
             self._step(line, group, told)
 
     def _fail(self, group: _Group, error: Exception) -> None:
@@ -197,10 +194,10 @@ class Express:
             return
         self._under_way.remove(group)
         if answers is None:
-            self._news.untold |= group.told  # of others' commits, too
+            self._errands.news.untold |= group.told  # of others' commits, too
             self._pass_on(group.calls)
         else:
-            self._news.untold |= group.news and not group.told
+            self._errands.news.untold |= group.news and not group.told
             self._committed({group.verb})
         self._carry_on()
         if answers is not None:
@@ -211,66 +208,13 @@ class Express:
         line = self._line
         if line is None:
             return
-        if not self._asking:
-            self._run_errand(line)
+        self._errands.run(line, waited_for=bool(self._waiting))
         self.go()
-        if self._news.untold and not self._asking and self._timer is None:
-            self._timer = self._loop.call_later(TELL_PAUSE, self._pause_is_over)
-
-    def _run_errand(self, line: Line) -> None:
-        """What is due beside the work, one thing at a time. News come last: over a long line there are some
-        whenever the last thing is done, and without the time nothing goes."""
-        now = self._time.monotonic()
-        if self._time.age >= CLOCK_AGAIN and (self._time.known or self._waiting):
-            self._ask_the_time(line)
-        elif self._time.known and (queue := self._moment.heads.wanted(self._time.now())) is not None:
-            self._look(line, queue)
-        elif (statement := self._plans.next(now, line)) is not None:
-            self._ask(line, statement)
-        elif self._news.untold and self._news.go(now):
-            self._ask(line, line.hint)
-
-    def _ask(self, line: Line, statement: str) -> None:
-        """Nobody waits for the answer; whether the line is lost is said elsewhere."""
-        self._asking = True
-        line.say(statement, lambda _: self._asked())
-
-    def _asked(self) -> None:
-        self._asking = False
-        self._carry_on()
-
-    def _ask_the_time(self, line: Line) -> None:
-        if not self._asking:
-            self._asking = True
-            line.say(line.clock, self._set_the_time)
 
     def _tell(self) -> None:
         """Now, or when the pause is over."""
-        self._news.untold = True
+        self._errands.news.untold = True
         self._carry_on()
-
-    def _pause_is_over(self) -> None:
-        self._timer = None
-        self._carry_on()
-
-    def _set_the_time(self, told: list[Row] | Exception) -> None:
-        if isinstance(told, Exception):
-            self._asking = False
-            self._leave(list(self._waiting))
-        else:
-            self._time.set(int(told[0][0]))
-            self._asked()
-
-    def _look(self, line: Line, queue: str) -> None:
-        """Where the queue begins; the front, while nobody can say."""
-        now, heads = self._time.now(), self._moment.heads
-
-        def seen(told: list[Row] | Exception) -> None:
-            heads.look_again(now, queue, [] if isinstance(told, Exception) else told)
-            self._asked()
-
-        self._asking = True
-        line.run("heads", given(look_at(queue, FRONT), now), seen)
 
     def _leave(self, calls: list[Call]) -> None:
         """To the writer; what is under way now is left by whoever learns how it ended."""
@@ -286,7 +230,7 @@ class Express:
         self._emit("store.reconnecting", error="the loop's connection is lost")
         line.close()
         self._leave(list(self._waiting))
-        self._asking = False
+        self._errands.drop()
         self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
 
     def _reconnect(self) -> None:
@@ -301,43 +245,6 @@ class Express:
             self._carry_on()  # what nobody was told of meanwhile
         else:
             self._loop.call_later(RECONNECT_SECONDS, self._reconnect)
-
-
-class _News:
-    """Whether others should hear of a commit; they do at most once in `TELL_PAUSE`."""
-
-    def __init__(self) -> None:
-        self.untold = False
-        self.told_at = float("-inf")
-
-    def go(self, now: float) -> bool:
-        """Whether the pause is over: then a hint goes now, of all that was committed."""
-        if now - self.told_at < TELL_PAUSE:
-            return False
-        self.untold, self.told_at = False, now
-        return True
-
-
-class _Plans:
-    """When the server should plan anew: a plan made for an empty table is no good for a full one."""
-
-    def __init__(self) -> None:
-        self._count, self._next, self._until = 0, 1, float("inf")
-        #: Statements for when nothing is under way; without them the next use of each makes its plan.
-        self._left: list[str] = []
-
-    def used(self) -> None:
-        """A statement ran."""
-        self._count += 1
-
-    def next(self, now: float, line: Line) -> str | None:
-        """The next statement of planning anew, if that is due; what was answered counts as done."""
-        if self._count >= self._next or now >= self._until:
-            self._next = max(self._next, self._count) * 4
-            self._until = now + PLANS_SECONDS
-            first, *self._left = line.plans()
-            return first
-        return self._left.pop() if self._left and not line.under_way else None
 
 
 def _may_go(line: Line, waiting: Sequence[Call], under_way: Sequence[_Group]) -> bool:

@@ -42,9 +42,12 @@ class Paper:
         self.written: list[tuple[Callable[..., Any], Any]] = []
         self.owned = True
         self.refusals = 0
+        self.gate: asyncio.Event | None = None
         self.answers: dict[Callable[..., Any], Any] = {}
 
     async def write(self, verb: Callable[..., Any], item: Any) -> bool:
+        if self.gate is not None:
+            await self.gate.wait()
         if self.refusals > 0:
             self.refusals -= 1
             raise NotReady("locked")
@@ -113,6 +116,25 @@ async def test_two_kilobytes_of_text_are_written_without_waiting(pen: Journal, p
     await pen.text("c")
     assert [len(item.text) for item in paper.items(verbs.stream)] == [1, GATHER_CHARACTERS]
     assert [item.part for item in paper.items(verbs.stream)] == [0, 1]
+
+
+async def test_a_slow_write_gathers_what_comes_meanwhile(
+    pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long the database takes, nobody who says something waits for it, and few writes follow."""
+    monkeypatch.setattr(pen_module, "GATHER_SECONDS", 0.0)  # any write takes longer than that
+    gate = paper.gate = asyncio.Event()
+    first = asyncio.create_task(pen.text("0"))
+    await until(pen._flushing.locked)
+    async with asyncio.timeout(5):
+        for number in range(1, 100):
+            await pen.text(f" {number}")
+    gate.set()
+    await first
+    await until(lambda: len(paper.written) == 2)
+    assert "".join(item.text for item in paper.items(verbs.stream)) == " ".join(map(str, range(100)))
+    await pen.close()
+    assert pen.idle
 
 
 async def test_closing_writes_what_is_left(pen: Journal, paper: Paper) -> None:

@@ -149,6 +149,32 @@ async def test_a_lane_that_got_all_it_asked_for_may_get_more(world: World, waiti
     assert poller.more == more
 
 
+async def test_a_slow_look_is_as_old_as_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While claim follows claim one look a second is enough, though a look takes longer than that."""
+    await world.session()
+    for _ in range(6):
+        await world.submit()
+    read, looks = world.database.read, list[Any]()
+
+    async def slow(query: Any, *args: Any) -> Any:
+        looks.append(query)
+        world.clock.advance(1.5)
+        return await read(query, *args)
+
+    monkeypatch.setattr(world.database, "read", slow)
+    slots = Slots()
+    poller = make_poller(world, slots)
+    for seconds in (0, 0.5, 0.4, 0.2):
+        world.clock.advance(seconds)
+        slots.slots["loop"] = 1
+        assert await poller.tick("w1") == 1
+        looks.append("claimed")
+    assert [one if isinstance(one, str) else "look" for one in looks] == [
+        *("look", "claimed", "claimed", "claimed"),
+        *("look", "claimed"),
+    ]
+
+
 async def test_other_queues_are_left_alone(world: World) -> None:
     """A worker claims from the queues that it serves."""
     await world.session()

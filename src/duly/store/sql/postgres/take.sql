@@ -14,7 +14,7 @@ WITH seen AS MATERIALIZED (SELECT t.id, t.task_type, t.limit_key FROM (
     AND (c.due_at IS NULL OR c.due_at > :now)
   LIMIT :free),
 live AS MATERIALIZED (SELECT paused, coalesce(limited, '') AS limited FROM worker
-  WHERE id = :session AND ended_at IS NULL AND EXISTS (SELECT FROM seen) FOR SHARE),
+  WHERE id = :session AND ended_at IS NULL AND EXISTS (SELECT FROM seen) FOR KEY SHARE),
 bound AS MATERIALIZED (SELECT FROM seen, live WHERE limit_key IS NOT NULL
   OR strpos(limited, ',queue/' || :queue || ',') + strpos(limited, ',type/' || task_type || ',') > 0 LIMIT 1),
 mine AS (

@@ -245,7 +245,9 @@ class Cluster:
     def ledger(self, what: str | None = None, task: str | None = None) -> list[dict[str, Any]]:
         """What handlers noted, in order; of one kind and one task, if named."""
         path = self.folder / "ledger.jsonl"
-        lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+        text = path.read_text() if path.exists() else ""
+        whole = text[: text.rfind("\n") + 1]  # the last one may be half there: it is being written
+        lines = [json.loads(line) for line in whole.splitlines()]
         return [line for line in lines if what in (None, line["what"]) and task in (None, line["task"])]
 
     @contextlib.contextmanager

@@ -124,6 +124,15 @@ def test_a_gather_of_what_has_ended_is_over_at_once(store: Store) -> None:
     assert (over.taken, over.children, empty.taken) == (0, 0, 0)
 
 
+def test_a_gather_is_no_sleep_for_the_next_round(store: Store) -> None:
+    """It waits for no signal either; but its answer is remembered beside it."""
+    claimed = store.running()
+    gather(store, claimed, n=1)
+    found = store.read(recall.remembered, claimed.id)
+    assert [(one.children, one.taken) for one in found.steps] == [(0, 0)]
+    assert not found.slept
+
+
 @pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
 def test_the_first_failure_ends_an_eager_gather_only(store: Store, status: Status) -> None:
     """The other waits for all."""

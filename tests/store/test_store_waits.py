@@ -198,6 +198,20 @@ def test_a_sleep_is_over_for_a_reader_when_its_time_has_come(store: Store) -> No
     assert [step.taken for step in store.read(recall.steps, id_)] == [0]
 
 
+def test_of_sleeps_that_are_over_the_next_round_has_the_numbers(store: Store) -> None:
+    """One that is not, and a wait for a signal, are told whole; who asks for the steps gets all of them."""
+    claimed = store.running()
+    for n, delay in enumerate((1_000, 2_000, 90_000), 1):
+        store.wait(claimed, n=n, delay=delay)
+    store.signal(claimed.id, "go")
+    store.wait(claimed, "go")
+    store.clock.advance(2)
+    found = store.read(recall.remembered, claimed.id)
+    assert {(one.waits_for, one.n, one.taken) for one in found.steps} == {("", 3, None), ("go", 1, 1)}
+    assert [set(numbers) for numbers in found.slept.values()] == [{1, 2}]
+    assert found.many == len(store.read(recall.steps, claimed.id)) == 4
+
+
 def test_many_rounds_leave_the_lines_of_the_last_ones(store: Store) -> None:
     """And a marker for those before; what else was said in them stays."""
     claimed = store.running()

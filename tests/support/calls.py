@@ -136,7 +136,7 @@ CALLS: dict[str, tuple[Any, dict[str, Any]]] = {
     "paused": (None, {"queue": "queue1"}),
     "partials": (rows("running", part=1, text="x"), {}),
     "queue_known": (["queue1", "new"], {}),
-    "recalled": (None, {"id": "running-000001"}),
+    "recalled": (None, {"id": "running-000001", "apart": 1}),
     "refer": ([{"id": id_, "sha256": id_.rjust(64, "0")} for id_ in ids("pending")], {}),
     "rounds": (rows("running"), {}),
     "quotas": (None, {}),

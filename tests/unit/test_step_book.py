@@ -137,6 +137,33 @@ def test_a_recorded_null_is_a_value() -> None:
     assert place.value() is None
 
 
+def test_a_sleep_that_is_over_is_passed() -> None:
+    """By whichever branch: they are alike. The next is a place of its own."""
+    book = StepBook([], {"nap": {1, 2}})
+    assert [book.take_sleep("nap", None) for _ in range(2)] == [None, None]
+    place = book.take_sleep("nap", None)
+    assert place is not None
+    assert (place.name, place.n, place.recorded) == ("nap", 3, None)
+
+
+def test_a_sleep_that_is_over_is_no_other_call() -> None:
+    """The code has changed: a step, a wait or a gather is there now."""
+    for call in ("take", "take_wait", "take_gather"):
+        take = getattr(StepBook([], {"it": {1}}), call)
+        with pytest.raises(ReplayMismatch, match="'it' number 1"):
+            take("it", None, "it", **({"eager": True} if call == "take_gather" else {}))
+
+
+def test_a_sleep_that_is_over_may_not_be_left_out() -> None:
+    """It was renamed, or is gone."""
+    book = StepBook([], {"nap": {1, 2}})
+    book.take_sleep("nap", None)
+    with pytest.raises(ReplayMismatch, match="'nap' number 2"):
+        book.close()
+    book.take_sleep("nap", None)
+    book.close()
+
+
 def test_a_replay_that_asks_for_all_may_end() -> None:
     """In whichever order, and with new calls besides."""
     book = StepBook([recorded("fetch", n, [n], n) for n in (1, 2)] + [recorded("a[k]", 1, [], 0)])

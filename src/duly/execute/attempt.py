@@ -23,7 +23,7 @@ from duly.model.errors import DulyError, NotReady
 from duly.model.events import Emit, current_task
 from duly.model.outcome import STOPS, Completed, Failed, HandedBack, Outcome, Stopped
 from duly.model.state import Status
-from duly.model.task import Claimed, Step
+from duly.model.task import NOTHING_YET, Claimed, Remembered
 from duly.registry import TaskType
 from duly.store import recall
 from duly.store.claims import Finish, finish
@@ -124,11 +124,11 @@ class Attempt:
             if self.claimed.attempt > 1:
                 self._apart(self._begin_again())
             else:
-                self._start([])
+                self._start(NOTHING_YET)
         finally:
             current_task.reset(token)
 
-    def _start(self, steps: list[Step]) -> None:
+    def _start(self, past: Remembered) -> None:
         if self._wishes:  # the handler need not begin at all
             self._conclude(self._wishes[0])
             return
@@ -139,7 +139,7 @@ class Attempt:
             return
         self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
         place = self._bench.place
-        self._execution = place.execution(self._kind, self.claimed, self._journal, steps, arguments)
+        self._execution = place.execution(self._kind, self.claimed, self._journal, past, arguments)
         self._work = self._execution.start()
         self._work.add_done_callback(self._handler_ended)
         self._bench.begun(self)
@@ -150,17 +150,17 @@ class Attempt:
 
     async def _begin_again(self) -> None:
         """With what earlier attempts remembered. A busy database costs time, not a retry."""
-        steps: list[Step] = []
+        past = NOTHING_YET
         while not self._wishes:
             try:
-                steps = await self._bench.database.read(recall.steps, self.claimed.id)
+                past = await self._bench.database.read(recall.remembered, self.claimed.id)
                 break
             except NotReady as error:
                 self._say("journal.waiting", error=str(error))
                 await asyncio.sleep(RETRY_SECONDS[1])
-        if steps:
-            self._say("attempt.replays", steps=len(steps))
-        self._start(steps)
+        if past.many:
+            self._say("attempt.replays", steps=past.many)
+        self._start(past)
 
     def _begin_stop(self, wish: Outcome | None) -> None:
         if self._execution is not None and self._work is not None:

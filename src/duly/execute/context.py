@@ -193,9 +193,9 @@ class Context(Fanout, Asking):
         Raises:
             ReplayMismatch: something else than a sleep was recorded here.
         """
-        place = self._book.take_wait(name, key, "")
-        if place.over:
-            return self._waited(place, FOR_EVER, None)
+        place = self._book.take_sleep(name, key)
+        if place is None:
+            return _slept()
         end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
         return self._waited(place, end, None)
 
@@ -291,6 +291,10 @@ class Context(Fanout, Asking):
         """The bytes of an upload by its SHA-256, as the file input `{"blob": …}` names it."""
         with self.parking.active():
             return await self._pen.blob(sha256)
+
+
+async def _slept() -> None:
+    """A sleep that is over."""
 
 
 class BlockingContext(BlockingFanout, BlockingAsking):

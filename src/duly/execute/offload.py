@@ -17,7 +17,7 @@ from duly.execute.journal import Journal
 from duly.execute.steps import StepBook
 from duly.execute.verdict import raised, returned
 from duly.model.outcome import Failed, Outcome, Stopped
-from duly.model.task import Claimed, Step
+from duly.model.task import Claimed, Remembered
 from duly.registry import TaskType
 
 
@@ -162,11 +162,11 @@ class Place:
         kind: TaskType,
         claimed: Claimed,
         journal: Journal,
-        steps: list[Step],
+        past: Remembered,
         arguments: Mapping[str, Any],
     ) -> Execution:
         """An execution of this attempt in its task type's lane."""
-        book = StepBook(steps, whole=len(kind.versions) == 1)
+        book = StepBook(*past, whole=len(kind.versions) == 1)
         if kind.lane == "process":
             return InProcess(
                 lambda: IsolatedRun(kind.handler, claimed, arguments, book), journal, self._pipes

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Set
 from typing import Any, NamedTuple
 
 from duly.execute.waiting import inside_a_step
@@ -27,11 +27,6 @@ class Place(NamedTuple):
     recorded: Step | None
     waits_for: str | None = None
 
-    @property
-    def over(self) -> bool:
-        """Whether a wait was recorded here, and has ended."""
-        return self.recorded is not None and self.recorded.taken is not None
-
     def value(self) -> Any:
         """The recorded value."""
         return json.loads(self.recorded.value) if self.recorded else None
@@ -46,16 +41,21 @@ class Place(NamedTuple):
 _NAMES: set[str] = set()
 MOST_NAMES = 1000
 _SLEEP = wire.digest(["wait", ""])
+_NONE: Mapping[str, Set[int]] = {}
 
 
 class StepBook:
     """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far.
 
+    `slept`: by their names the numbers of sleeps that are over, which are not among the steps.
     `whole`: the handler must call each of them again; it need not where it continues tasks of older code.
     """
 
-    def __init__(self, remembered: Iterable[Step], *, whole: bool = True) -> None:
+    def __init__(
+        self, remembered: Iterable[Step], slept: Mapping[str, Set[int]] = _NONE, *, whole: bool = True
+    ) -> None:
         self._remembered = {(step.name, step.n): step for step in remembered}
+        self._slept = slept
         self._whole = whole
         self._taken: dict[str, int] = {}
         self._callers: dict[str, object] = {}
@@ -75,22 +75,39 @@ class StepBook:
             self._check_branch(name)
         n = self._taken[full] = self._taken.get(full, 0) + 1
         known = self._remembered.get((full, n))
-        if known is not None and known.digest != digest:
+        if (known is not None and known.digest != digest) or n in self._slept.get(full, ()):
             raise ReplayMismatch(
                 f"step {full!r} number {n} was recorded as another call; "
                 "restore the code, or give concurrent branches a key="
             )
         return Place(full, n, digest, known, waits_for)
 
-    def take_wait(self, name: str, key: str | None, waits_for: str) -> Place:
-        """The place of a wait, for a signal or (empty) a sleep; how long it lasts is not compared.
+    def take_sleep(self, name: str, key: str | None) -> Place | None:
+        """The place of a sleep; None: it is over. How long it lasts is not compared.
+
+        Which branch takes a sleep that is over changes nothing: they may share those.
 
         Raises:
             InvalidInput: a step cannot wait; and see `take`.
             ReplayMismatch: see `take`.
         """
         outside_steps(name)
-        return self._take(name, key, _wait_digest(name, waits_for), waits_for)
+        full = _full_name(name, key)
+        n = self._taken.get(full, 0) + 1
+        if n not in self._slept.get(full, ()):
+            return self._take(name, key, _SLEEP, "")
+        self._taken[full] = n
+        return None
+
+    def take_wait(self, name: str, key: str | None, waits_for: str) -> Place:
+        """The place of a wait for a signal; how long it lasts is not compared.
+
+        Raises:
+            InvalidInput: a step cannot wait; and see `take`.
+            ReplayMismatch: see `take`.
+        """
+        outside_steps(name)
+        return self._take(name, key, _digest(name, ["wait", waits_for]), waits_for)
 
     def take_gather(self, name: str, key: str | None, children: Iterable[str], *, eager: bool) -> Place:
         """The place of a wait for children; `eager`: the first that fails ends it.
@@ -109,7 +126,8 @@ class StepBook:
             ReplayMismatch: it did so without a step that was recorded: it was renamed, or is gone.
         """
         if self._whole:
-            for name, n in self._remembered:
+            ended = ((name, max(numbers)) for name, numbers in self._slept.items())
+            for name, n in (*self._remembered, *ended):
                 if n > self._taken.get(name, 0):
                     raise ReplayMismatch(
                         f"step {name!r} number {n} was recorded, and the handler ended without it; "
@@ -141,11 +159,6 @@ def _full_name(name: str, key: str | None) -> str:
     if len(wire.checked_text(key, "a step's key")) > 38:
         key = hashlib.sha256(key.encode()).hexdigest()[:38]
     return f"{name}[{key}]"
-
-
-def _wait_digest(name: str, waits_for: str) -> str:
-    """A task that was suspended a thousand times comes here a thousand times in each further round."""
-    return _SLEEP if waits_for == "" else _digest(name, ["wait", waits_for])
 
 
 def _digest(name: str, arguments: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -296,7 +296,7 @@ class Claimed(NamedTuple):
 class Step(NamedTuple):
     """A remembered step: its number among those of its name, the digest of its arguments, its value.
 
-    A task that was suspended a thousand times makes a thousand of them in each further round: hence a tuple.
+    A task that waited a thousand times makes a thousand of them in each further round: hence a tuple.
 
     A wait is a step too: `waits_for` names a signal, or is empty for a sleep. It ends at `due_at`, if it has
     one; once it is over, `taken` is the number of the signal that it took, or 0. So is a gather: `children`
@@ -314,3 +314,21 @@ class Step(NamedTuple):
     taken: int | None = None
     children: int | None = None
     eager: int | None = None
+
+
+class Remembered(NamedTuple):
+    """What a handler begins with: the steps, and by their names the numbers of the sleeps that are over.
+
+    Of such a sleep nothing else is of use, and a task that slept a thousand times has a thousand of them.
+    """
+
+    steps: Sequence[Step]
+    slept: Mapping[str, Set[int]]
+
+    @property
+    def many(self) -> int:
+        """How many steps these are."""
+        return len(self.steps) + sum(map(len, self.slept.values()))
+
+
+NOTHING_YET = Remembered((), {})

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
 
-from duly.model.task import Step
+from duly.model.task import Remembered, Step
 from duly.store import bodies, schema
 from duly.store.journal import value_kind
 from duly.store.transaction import Transaction
@@ -21,7 +22,23 @@ _FIRST_KIND, _PAST_KINDS = "step/", "step0"
 def steps(tx: Transaction, id_: str) -> list[Step]:
     """The remembered steps and waits of a task, in the order they were recorded. A sleep whose time has come
     is over."""
-    rows = sorted(row for (text,) in tx.run("recalled", id=id_) for row in json.loads(text))
+    return _steps(tx, id_, [text for _, text in tx.run("recalled", id=id_, apart=0)])
+
+
+def remembered(tx: Transaction, id_: str) -> Remembered:
+    """The same for the task's next round: of the sleeps that are over only the numbers."""
+    texts: list[str] = []
+    slept: defaultdict[str, set[int]] = defaultdict(set)
+    for name, text in tx.run("recalled", id=id_, apart=1):
+        if name is None:
+            texts.append(text)
+        else:
+            slept[name].update(json.loads(text))
+    return Remembered(_steps(tx, id_, texts), dict(slept))
+
+
+def _steps(tx: Transaction, id_: str, texts: list[str]) -> list[Step]:
+    rows = sorted(row for text in texts for row in json.loads(text))
     values = _values(tx, id_) if any(not _plain_wait(row) for row in rows) else {}
     signals = _signals(tx, id_) if any(row[8] for row in rows) else {}
     return [_step(row, tx.now, values, signals) for row in rows]

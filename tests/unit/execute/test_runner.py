@@ -178,7 +178,7 @@ async def test_a_busy_database_at_the_start_costs_no_retry(
     read, refusals = team.world.database.read, [1, 2, 3]
 
     async def refuse(query: Any, *args: Any) -> Any:
-        if query is recall.steps and refusals:
+        if query is recall.remembered and refusals:
             refusals.pop()
             raise NotReady("locked")
         return await read(query, *args)

@@ -138,12 +138,23 @@ def test_a_recorded_null_is_a_value() -> None:
 
 
 def test_a_sleep_that_is_over_is_passed() -> None:
-    """By whichever branch: they are alike. The next is a place of its own."""
+    """The next is a place of its own."""
     book = StepBook([], {"nap": {1, 2}})
     assert [book.take_sleep("nap", None) for _ in range(2)] == [None, None]
     place = book.take_sleep("nap", None)
     assert place is not None
     assert (place.name, place.n, place.recorded) == ("nap", 3, None)
+
+
+async def test_branches_may_not_share_the_sleeps_that_are_over() -> None:
+    """Else one passes with another's, and that one waits for the first one's end."""
+    book = StepBook([], {"nap": {1}})
+
+    async def branch(key: str | None) -> Place | None:
+        return book.take_sleep("nap", key)
+
+    ended = await asyncio.gather(branch(None), branch(None), branch("b"), return_exceptions=True)
+    assert [type(one) for one in ended] == [type(None), ReplayMismatch, Place]
 
 
 def test_a_sleep_that_is_over_is_no_other_call() -> None:

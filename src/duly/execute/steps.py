@@ -85,8 +85,6 @@ class StepBook:
     def take_sleep(self, name: str, key: str | None) -> Place | None:
         """The place of a sleep; None: it is over. How long it lasts is not compared.
 
-        Which branch takes a sleep that is over changes nothing: they may share those.
-
         Raises:
             InvalidInput: a step cannot wait; and see `take`.
             ReplayMismatch: see `take`.
@@ -96,6 +94,8 @@ class StepBook:
         n = self._taken.get(full, 0) + 1
         if n not in self._slept.get(full, ()):
             return self._take(name, key, _SLEEP, "")
+        if key is None:
+            self._check_branch(name)
         self._taken[full] = n
         return None
 

@@ -167,6 +167,7 @@ class Journal(FamilyPen):
         self._stop_timer()
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
+        self._stop_timer()
 
     def let_go(self) -> None:
         """The attempt is over and hears of nothing more."""
@@ -205,17 +206,18 @@ class Journal(FamilyPen):
                 return
             self._stop_timer()
             loop = asyncio.get_running_loop()
+            owned, pause = True, GATHER_SECONDS
             try:
                 owned = await self._write_lines() and await self._write_text()
             except NotReady as error:
                 self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
-                return
+                pause = RETRY_SECONDS
             finally:
                 self._flushed_at = loop.time()
             if not owned:
                 self._mark_lost()
             elif self._gathered:
-                self._timer = loop.call_later(GATHER_SECONDS, self._flush_later)
+                self._timer = loop.call_later(pause, self._flush_later)
 
     async def _write_lines(self) -> bool:
         if not self._lines and self._progress is None:

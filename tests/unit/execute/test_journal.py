@@ -187,6 +187,30 @@ async def test_lines_outlive_a_busy_database(pen: Journal, paper: Paper) -> None
     assert [data["n"] for item in paper.items(verbs.append) for _, data in item.events] == [1, 2]
 
 
+async def test_what_could_not_be_written_needs_no_next_word(
+    pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who says one thing while the database is busy, and then thinks for an hour, is heard too."""
+    monkeypatch.setattr(pen_module, "RETRY_SECONDS", 0.001)
+    paper.refusals = 3
+    await pen.text("hello")
+    await until(lambda: bool(paper.written), 2)
+    assert [item.text for item in paper.items(verbs.stream)] == ["hello"]
+
+
+async def test_nothing_is_written_after_the_end(
+    pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the database would not take then is given up: the outcome says more."""
+    monkeypatch.setattr(pen_module, "RETRY_SECONDS", 0.0)
+    paper.refusals = 2
+    await pen.text("hello")
+    await pen.close()
+    for _ in range(10):  # turns of the loop, in which a timer of no time would go off
+        await asyncio.sleep(0)
+    assert paper.written == []
+
+
 @pytest.mark.parametrize("what", ["ends", "tally", "items", "blob"])
 async def test_a_busy_database_costs_a_reader_time_and_not_its_attempt(
     pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch, what: str

@@ -165,14 +165,38 @@ def test_a_sleep_that_is_over_is_no_other_call() -> None:
             take("it", None, "it", **({"eager": True} if call == "take_gather" else {}))
 
 
-def test_a_sleep_that_is_over_may_not_be_left_out() -> None:
-    """It was renamed, or is gone."""
-    book = StepBook([], {"nap": {1, 2}})
-    book.take_sleep("nap", None)
-    with pytest.raises(ReplayMismatch, match="'nap' number 2"):
-        book.close()
-    book.take_sleep("nap", None)
-    book.close()
+def test_a_sleep_that_is_over_may_be_left_out() -> None:
+    """A handler that tried again after a pause needs no pause where the first try goes well."""
+    StepBook([], {"nap": {1, 2}}).close()
+
+
+def test_what_followed_a_failure_may_be_left_out() -> None:
+    """The failure is not remembered; who fails again finds what was remembered after it."""
+    first = StepBook([])
+    before = first.take("read", None, [])
+    with pytest.raises(ZeroDivisionError), first.watched():
+        raise ZeroDivisionError
+    after = first.take("fall.back", None, ["x"])
+    steps = [place.step(1, value="7") for place in (before, after)]
+    again = StepBook(steps)
+    again.take("read", None, [])
+    again.close()
+    assert again.take("fall.back", None, ["x"]).value() == 7
+    with pytest.raises(ReplayMismatch, match="'read' number 1"):
+        StepBook(steps).close()
+    with pytest.raises(ReplayMismatch, match="what follows a failure"):
+        StepBook(steps).take("fall.back", None, ["y"])
+
+
+def test_a_call_within_an_except_follows_a_failure() -> None:
+    """Whatever raised: it need not have been a step."""
+    book = StepBook([])
+    try:
+        1 // len("")
+    except ZeroDivisionError:
+        step = book.take("alert", None, []).step(1, value="null")
+    assert not book.take("read", None, []).shaken
+    StepBook([step]).close()
 
 
 def test_a_replay_that_asks_for_all_may_end() -> None:

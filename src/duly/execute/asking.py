@@ -148,7 +148,8 @@ class Models:
         return parked
 
     async def _ask(self, place: Place, asked: _Asked, *, last: bool) -> dict[str, Any]:
-        answer = await self._pen.chat(asked.request)
+        with self._book.watched():
+            answer = await self._pen.chat(asked.request)
         failpoint("chat.answered")
         words = asked.words(answer)
         paid = Paid(step=place.name, n=place.n, prompt=asked.prompt, answer=answer)
@@ -156,6 +157,7 @@ class Models:
             # Not recorded: who lets the task run once more wants another answer.
             await self._pen.spend(paid)
             await self._count(place, answer)
+            self._book.shake()
             code = "answer_cut" if answer.finish_reason == "length" else "invalid_answer"
             raise ModelFailed(f"step {place.name!r}: {words['problem']}", code=code)
         text = wire.dumps(words, what=f"the answer of step {place.name!r}")

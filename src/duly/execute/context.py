@@ -82,6 +82,8 @@ class Context(Fanout, Asking):
         A handler that has seen True and returns has stopped: what it returns is not recorded.
         """
         self.heeded = self.heeded or self.stopping
+        if self.stopping:
+            self._book.shake()
         return self.stopping
 
     @property
@@ -151,7 +153,8 @@ class Context(Fanout, Asking):
     async def _done(self, place: Place, work: functools.partial[Any]) -> Any:
         start = time.monotonic()
         try:
-            value = await self._value(work)
+            with self._book.watched():
+                value = await self._value(work)
         except (SystemExit, KeyboardInterrupt) as error:  # asyncio would pass it on through the loop
             raise RuntimeError(f"step {place.name!r} raised {type(error).__name__}: {error}") from error
         return await self._remember(place, value, time.monotonic() - start)
@@ -347,7 +350,7 @@ class BlockingContext(BlockingFanout, BlockingAsking):
             return place.value()
         self._run(self._context._may_begin())  # noqa: SLF001
         start = time.monotonic()
-        with in_a_step():
+        with in_a_step(), self._context._book.watched():  # noqa: SLF001
             value = fn(*args, **kwargs)
         return self._run(self._context._remember(place, value, time.monotonic() - start))  # noqa: SLF001
 

@@ -162,8 +162,11 @@ class Fanout:
         if not told:
             with self.parking.active():
                 told = await self._pen.ends(step, ids, policy == "cancel_siblings")
-        ends = {one["id"]: one for one in json.loads(told)}
-        return _results([ends.get(id_, {"id": id_, "status": None}) for id_ in order], policy)
+        known = {one["id"]: one for one in json.loads(told)}
+        ends = [known.get(id_, {"id": id_, "status": None}) for id_ in order]
+        if any(one["status"] != Status.COMPLETED for one in ends):  # a retry by hand asks them anew
+            self._book.shake()
+        return _results(ends, policy)
 
     async def _all_ended(self, place: Place, ids: tuple[str, ...], policy: Policy) -> Step:
         """The wait for these children, once it is over."""
@@ -199,6 +202,8 @@ class Fanout:
             with self.parking.active():
                 told = await self._pen.tally(step, ids)
         tally: dict[str, Any] = json.loads(told)
+        if tally["failures"]:
+            self._book.shake()
         if tally["failures"] and policy != "collect":
             raise _failure(tally["failures"][0])
         return tally
@@ -243,6 +248,7 @@ class Fanout:
         with self.parking.active():
             result = await MapRun(place, values, call, self._pen, terms).run()
         if result.errors and terms.again:
+            self._book.shake()
             raise failure(place.name, result)
         return result
 

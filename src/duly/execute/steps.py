@@ -7,9 +7,11 @@ name would take numbers in another order on replay, so they must tell themselves
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Set
 from typing import Any, NamedTuple
 
 from duly.execute.waiting import inside_a_step
@@ -19,13 +21,17 @@ from duly.model.task import Step, check_name
 
 
 class Place(NamedTuple):
-    """The identity that a call of `ctx.step` took, and what was recorded there; a wait says for what."""
+    """The identity that a call of `ctx.step` took, and what was recorded there; a wait says for what.
+
+    `shaken`: the call was made after something had failed that a later round may not see fail.
+    """
 
     name: str
     n: int
     digest: str
     recorded: Step | None
     waits_for: str | None = None
+    shaken: bool = False
 
     def value(self) -> Any:
         """The recorded value."""
@@ -34,7 +40,8 @@ class Place(NamedTuple):
     def step(self, attempt: int, **more: Any) -> Step:
         """What is to be remembered here."""
         more["waits_for"] = self.waits_for
-        return Step(name=self.name, n=self.n, digest=self.digest, attempt=attempt, **more)
+        digest = SHAKEN + self.digest[1:] if self.shaken else self.digest
+        return Step(name=self.name, n=self.n, digest=digest, attempt=attempt, **more)
 
 
 #: Names that were found to be good: a handler has few, and calls them again in each round.
@@ -42,10 +49,15 @@ _NAMES: set[str] = set()
 MOST_NAMES = 1000
 _SLEEP = wire.digest(["wait", ""])
 _NONE: Mapping[str, Set[int]] = {}
+#: Stands in place of the first letter of a digest whose step a later round may do without.
+SHAKEN = "~"
 
 
 class StepBook:
     """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far.
+
+    What fails is not remembered, and may go well in the next round. So what a handler does after a failure is
+    recorded as such, and a later round need not do it.
 
     `slept`: by their names the numbers of sleeps that are over, which are not among the steps.
     `whole`: the handler must call each of them again; it need not where it continues tasks of older code.
@@ -57,6 +69,7 @@ class StepBook:
         self._remembered = {(step.name, step.n): step for step in remembered}
         self._slept = slept
         self._whole = whole
+        self._shaken = False
         self._taken: dict[str, int] = {}
         self._callers: dict[str, object] = {}
 
@@ -75,12 +88,26 @@ class StepBook:
             self._check_branch(name)
         n = self._taken[full] = self._taken.get(full, 0) + 1
         known = self._remembered.get((full, n))
-        if (known is not None and known.digest != digest) or n in self._slept.get(full, ()):
+        if (known is not None and known.digest[1:] != digest[1:]) or n in self._slept.get(full, ()):
             raise ReplayMismatch(
-                f"step {full!r} number {n} was recorded as another call; "
-                "restore the code, or give concurrent branches a key="
+                f"step {full!r} number {n} was recorded as another call; restore the code, "
+                "give concurrent branches a key=, or what follows a failure a name of its own"
             )
-        return Place(full, n, digest, known, waits_for)
+        shaken = known is None and (self._shaken or sys.exc_info()[0] is not None)
+        return Place(full, n, digest, known, waits_for, shaken)
+
+    def shake(self) -> None:
+        """From here on the handler may do what it would not do in another round."""
+        self._shaken = True
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """What raises within may not raise in another round."""
+        try:
+            yield
+        except BaseException:
+            self._shaken = True
+            raise
 
     def take_sleep(self, name: str, key: str | None) -> Place | None:
         """The place of a sleep; None: it is over. How long it lasts is not compared.
@@ -120,15 +147,14 @@ class StepBook:
         return self._take(name, key, _digest(name, ["gather", eager, list(children)]), "")
 
     def close(self) -> None:
-        """The handler has returned.
+        """The handler has returned. A sleep that is over it may have left out: nothing hangs on it.
 
         Raises:
             ReplayMismatch: it did so without a step that was recorded: it was renamed, or is gone.
         """
         if self._whole:
-            ended = ((name, max(numbers)) for name, numbers in self._slept.items())
-            for name, n in (*self._remembered, *ended):
-                if n > self._taken.get(name, 0):
+            for (name, n), step in self._remembered.items():
+                if n > self._taken.get(name, 0) and not step.digest.startswith(SHAKEN):
                     raise ReplayMismatch(
                         f"step {name!r} number {n} was recorded, and the handler ended without it; "
                         "restore the code, or name in version= the older one whose tasks it continues"

@@ -123,6 +123,7 @@ class Tracked:
         final: Callable[[Any], Any] | None = None,
     ) -> None:
         self.work = work
+        self.watched = book.watched
         self._claimed = claimed
         self._polling = Polling.of(interval)
         self._end = _end(timeout)
@@ -205,6 +206,11 @@ def _end(timeout: float | timedelta | datetime | None) -> End:
 
 def course(tracked: Tracked) -> Course:
     """All that happens to a job, from its submit to its answer."""
+    with tracked.watched():
+        return (yield from _course(tracked))
+
+
+def _course(tracked: Tracked) -> Course:
     if tracked.submit.recorded is None:
         external_id, state = yield from _submitted(tracked)
     else:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 
 from duly.model.structured import found, schema_of, value_of
 
@@ -59,3 +61,34 @@ def test_a_value_comes_back_as_its_type() -> None:
     """From what was recorded."""
     assert value_of(Bid, GOOD) == Bid(name="甲公司", score=3)
     assert schema_of(list[Bid])["type"] == "array"
+
+
+class Picky(BaseModel):
+    """Its validator raises what it should not."""
+
+    name: Any
+
+    @field_validator("name")
+    @classmethod
+    def _short(cls, name: Any) -> Any:
+        if name[-1] == "\ud800":
+            raise LookupError(name)
+        return name
+
+
+@pytest.mark.parametrize("name", ["5", "null", '"\\ud800"', '{"a": 1}'])
+def test_a_validator_may_raise_anything(name: str) -> None:
+    """Then the answer does not fit; what is said of it is text that every database keeps."""
+    problem = found(f'{{"name": {name}}}', "stop", Picky).problem
+    assert problem is not None
+    assert problem.startswith("the value cannot be read: ")
+    assert problem.encode()
+
+
+@pytest.mark.parametrize("key", ["\\u0000", "\\ud800"])
+def test_what_does_not_fit_is_said_in_text_that_is_kept(key: str) -> None:
+    """The name of a field may hold anything."""
+    problem = found(f'{{"{key}": "x"}}', "stop", dict[str, int]).problem
+    assert problem is not None
+    assert problem.startswith("\ufffd")
+    assert problem.encode()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, field_validator
 
-from duly.model.structured import found, schema_of, value_of
+from duly.model.structured import found, schema_of, stripped, value_of
 
 
 class Bid(BaseModel):
@@ -92,3 +96,33 @@ def test_what_does_not_fit_is_said_in_text_that_is_kept(key: str) -> None:
     assert problem is not None
     assert problem.startswith("\ufffd")
     assert problem.encode()
+
+
+OLD = [
+    re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE),
+    re.compile(r"^.*</think>", re.DOTALL | re.IGNORECASE),
+]
+OLD_FENCE = re.compile(r"\s*(```|~~~)[a-z0-9_-]*\s*\n(.*?)\n?\s*\1\s*", re.DOTALL | re.IGNORECASE)
+BITS = ["<think>", "</think>", "<THINK>", "</Think>", "```", "~~~", "`", "json", "\n", " ", "{}", "a", "<"]
+
+
+@given(st.lists(st.sampled_from(BITS), max_size=14).map("".join))
+def test_thoughts_and_fences_are_what_the_expressions_say(text: str) -> None:
+    """They say it short, and take for ever over some texts."""
+    bare = text
+    for one in OLD:
+        bare = one.sub("", bare)
+    fenced = OLD_FENCE.fullmatch(bare)
+    assert stripped(text) == (fenced[2] if fenced else bare).strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think>" * 20_000, "</think>" * 20_000, "```\n" + "\n" * 1_500, "```" + " \n" * 750, "```a" * 20_000],
+    ids=["thoughts", "ends", "lines", "spaces", "fences"],
+)
+def test_a_model_that_does_not_stop_costs_no_time(text: str) -> None:
+    """It writes the same few characters until its tokens are used up: that is read in one pass."""
+    began = time.process_time()
+    stripped(text)
+    assert time.process_time() - began < 1

@@ -147,6 +147,9 @@ class Client:
             raise RequestFailed(
                 failure or Failure(kind=Kind.RETRY, code="connection", message=_why(error))
             ) from None
+        except UnicodeEncodeError as error:  # of what is asked: what is answered is decoded
+            message = f"the question cannot be sent: {error}"
+            raise RequestFailed(Failure(kind=Kind.FATAL, code="bad_question", message=message)) from None
         except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
             raise RequestFailed(failures.bad_answer("broken_json", f"not JSON: {error}")) from None
         except OSError as error:

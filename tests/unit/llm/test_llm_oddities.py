@@ -13,7 +13,7 @@ from duly.llm import providers
 from duly.llm.client import Client
 from duly.llm.desk import Desk
 from duly.llm.fake.server import FakeServer, Reply
-from duly.model.chat import Usage
+from duly.model.chat import ModelFailed, Usage
 from support.models import desk, fake, question, quiet, table
 
 HIGH, LOW = "\ud83d", "\ude00"
@@ -152,6 +152,15 @@ async def test_content_that_is_no_text_is_read_as_far_as_it_is(content: Any, tex
     """Some providers send parts, of which some are texts."""
     assert (await asked(whole(content))).text == text
     assert (await asked(piece(content), piece(finish="stop"))).text == text
+
+
+async def test_a_question_that_cannot_be_sent_is_no_failure_of_the_provider() -> None:
+    """It fails for good, before anybody was asked; the provider stays open."""
+    async with fake() as server, desk(table(server, llm={"failures": 1})) as one:
+        with pytest.raises(ModelFailed, match="question cannot be sent") as caught:
+            await one(question("a" + HIGH), quiet)
+        assert (caught.value.code, server.book.number) == ("bad_question", 0)
+        assert (await one(question(), quiet)).finish_reason == "stop"
 
 
 @pytest.fixture

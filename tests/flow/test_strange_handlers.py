@@ -54,6 +54,11 @@ async def returns(ctx: Context, what: str) -> Any:
     return values[what]
 
 
+@duly.task("says.odd.things")
+async def says_odd_things(ctx: Context) -> None:
+    await ctx.progress(0.5, "a\ud800b\0")
+
+
 @duly.task("returns.much")
 async def returns_much(ctx: Context, megabytes: int) -> str:
     return noise(megabytes * 500_000)
@@ -134,6 +139,14 @@ async def test_a_result_that_is_not_json_is_refused_for_good(harness: Harness, w
     task = await harness.submit("returns", {"what": what})
     await harness.run_until_idle()
     assert (await harness.assert_failed(task.id, "not_json")).retry_count == 0
+
+
+async def test_a_message_is_text_that_every_database_keeps(harness: Harness) -> None:
+    """What stands in it may come from anywhere: what is no character is replaced."""
+    task = await harness.submit("says.odd.things")
+    await harness.run_until_idle()
+    await harness.assert_completed(task.id)
+    assert (await harness.task(task.id)).progress_message == "a\ufffdb\ufffd"
 
 
 async def test_a_large_result_comes_back_whole(harness: Harness) -> None:

@@ -126,7 +126,8 @@ class Models:
             options=options,
             streams=schema is None,
         )
-        asked = _Asked(request, schema, prompt or _prompt_id(messages, said), offline)
+        prompt = wire.checked_text(prompt or _prompt_id(messages, said), "the prompt's id")
+        asked = _Asked(request, schema, prompt, offline)
         return self._chat(places, asked)
 
     async def _chat(self, places: list[Place], asked: _Asked) -> Chat:
@@ -205,14 +206,18 @@ class _Asked:
         return _Asked(request, self.kind, self.prompt, self.offline)
 
     def words(self, answer: ChatAnswer) -> dict[str, Any]:
-        """What is recorded of an answer."""
+        """What is recorded of an answer. One that cannot be kept is paid for: it is of the wrong shape."""
         words = {**answer.words, "prompt": self.prompt}
         if answer.finish_reason == "offline":
             return {**words, "value": self._by_rules()}
-        if self.kind is None:
-            return words
-        found = structured.found(answer.text, answer.finish_reason, self.kind)
-        return {**words, "value": found.value, "repaired": found.repaired, "problem": found.problem}
+        if self.kind is not None:
+            found = structured.found(answer.text, answer.finish_reason, self.kind)
+            words |= {"value": found.value, "repaired": found.repaired, "problem": found.problem}
+        try:
+            wire.dumps(words, what="the answer")
+        except InvalidInput as error:
+            return {**words, "value": None, "problem": str(error)}
+        return words
 
     def _by_rules(self) -> Any:
         if self.offline is None:

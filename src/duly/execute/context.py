@@ -273,7 +273,9 @@ class Context(Fanout, Asking):
         if isinstance(value, bool) or not 0 <= value <= 1:
             raise InvalidInput(f"progress must be 0..1, not {value!r}")
         with self.parking.active():
-            await self._pen.progress(float(value), None if message is None else str(message)[:500])
+            await self._pen.progress(
+                float(value), None if message is None else wire.mended(str(message))[:500]
+            )
 
     async def emit(self, text: str) -> None:
         """Streams partial output to whoever watches; deleted when the task ends."""

@@ -233,7 +233,7 @@ class Journal(FamilyPen):
             progress=progress[0] if progress else None,
             message=progress[1] if progress else None,
         )
-        owned: bool = await self._database.write(journal.append, item)
+        owned = await _written(self._database, journal.append, item, self._emit)
         del self._lines[:count]
         if self._progress is progress:
             self._progress = None
@@ -249,7 +249,7 @@ class Journal(FamilyPen):
             part=self._parts,
             text="".join(self._text[:count]),
         )
-        owned: bool = await self._database.write(journal.stream, item)
+        owned = await _written(self._database, journal.stream, item, self._emit)
         self._parts += 1
         del self._text[:count]
         return owned
@@ -271,6 +271,21 @@ class Journal(FamilyPen):
 
 
 def _nobody() -> None: ...
+
+
+async def _written(
+    database: Database, verb: Callable[..., Any], item: journal.Lines | journal.Part, emit: Emit
+) -> bool:
+    """Whether the task is still owned. What the database refuses for good is given up: it must cost neither
+    the handler's work nor the outcome."""
+    try:
+        owned: bool = await database.write(verb, item)
+    except NotReady:
+        raise
+    except Exception as error:  # noqa: BLE001 - each driver has its own
+        emit("journal.refused", task_id=item.id, verb=verb.__name__, error=repr(error))
+        return True
+    return owned
 
 
 def check_line(data: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,6 +18,7 @@ from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 from duly.llm import failures
 from duly.llm.failures import Failure, Kind, RequestFailed
 from duly.llm.providers import Provider
+from duly.model import wire
 from duly.model.chat import ChatRequest, Told, Usage
 
 #: Characters of one answer: a stream without an end must not fill the memory.
@@ -38,26 +39,46 @@ class Raw:
     request_id: str | None
 
 
+class _Untold(Exception):
+    """Who asked could not be told; `why` is his error, none of the provider's."""
+
+    def __init__(self, why: Exception) -> None:
+        super().__init__(str(why))
+        self.why = why
+
+
 class _Growing:
     """An answer that comes in pieces."""
 
     def __init__(self) -> None:
         self._text: list[str] = []
+        #: The first surrogate of a pair whose second one is in the next piece.
+        self._half = ""
         self._size = 0
         self._finish: str | None = None
         self._model: str | None = None
         self._id: str | None = None
-        self._usage: Any = None
+        self._usage: Usage | None = None
 
     def take(self, piece: Any) -> str:
         """One more piece; answers its text."""
         self._model, self._id = piece.model or self._model, piece.id or self._id
-        self._usage = piece.usage or self._usage
+        self._usage = usage_of(piece.usage) or self._usage
         if not piece.choices:
             return ""
         choice = piece.choices[0]
         self._finish = choice.finish_reason or self._finish
-        part: str = choice.delta.content or ""
+        text = self._half + _said(choice.delta.content)
+        whole = len(text) - ("\ud800" <= text[-1:] <= "\udbff")
+        self._half = text[whole:]
+        return self._add(text[:whole])
+
+    def rest(self) -> str:
+        """What is left at its end: a half that stayed alone."""
+        return self._add(self._half)
+
+    def _add(self, text: str) -> str:
+        part = wire.mended(text)
         self._text.append(part)
         self._size += len(part)
         if self._size > MOST_CHARACTERS:
@@ -115,6 +136,8 @@ class Client:
         except TimeoutError:
             message = f"Timeout after {seconds:g}s"
             raise RequestFailed(Failure(kind=Kind.RETRY, code="timeout", message=message)) from None
+        except _Untold as error:
+            raise error.why from error.why.__cause__
         except openai.APIStatusError as error:
             raise RequestFailed(self._refusal(error)) from None
         except openai.APITimeoutError as error:
@@ -124,6 +147,9 @@ class Client:
             raise RequestFailed(
                 failure or Failure(kind=Kind.RETRY, code="connection", message=_why(error))
             ) from None
+        except UnicodeEncodeError as error:  # of what is asked: what is answered is decoded
+            message = f"the question cannot be sent: {error}"
+            raise RequestFailed(Failure(kind=Kind.FATAL, code="bad_question", message=message)) from None
         except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
             raise RequestFailed(failures.bad_answer("broken_json", f"not JSON: {error}")) from None
         except OSError as error:
@@ -149,7 +175,7 @@ class Client:
             no = failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}")
             raise RequestFailed(self._told(getattr(answer, "error", None)) or no)
         return _raw(
-            choices[0].message.content or "",
+            _said(choices[0].message.content),
             choices[0].finish_reason,
             answer.model,
             answer.usage,
@@ -159,11 +185,19 @@ class Client:
     async def _streamed(self, request: ChatRequest, told: Told) -> Raw:
         stream = await self._create(**self._body(request), stream=True, stream_options=_WITH_USAGE)
         growing = _Growing()
+
+        async def tell(part: str) -> None:
+            if not part or not request.streams:
+                return
+            try:
+                await told(part)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
+                raise _Untold(error) from None
+
         async with stream:
             async for piece in _in_time(stream, self._provider.idle):
-                part = growing.take(piece)
-                if part and request.streams:
-                    await told(part)
+                await tell(growing.take(piece))
+        await tell(growing.rest())
         return growing.raw()
 
     async def _app(self, request: ChatRequest, silence: openai.Timeout) -> Raw:
@@ -179,14 +213,15 @@ class Client:
         if not isinstance(output, Mapping):
             no = failures.bad_answer("no_answer", f"no output: {str(answer)[:100]}")
             raise RequestFailed(self._told(answer) or no)
-        models = (answer.get("usage") or {}).get("models") or [{}]
-        used = models[0]
-        usage = None
-        if isinstance(used.get("input_tokens"), int) and isinstance(used.get("output_tokens"), int):
-            usage = Usage(prompt_tokens=used["input_tokens"], completion_tokens=used["output_tokens"])
+        match answer.get("usage"):
+            case {"models": [Mapping() as used, *_]}:
+                pass
+            case _:
+                used = {}
+        usage = _usage(used.get("input_tokens"), used.get("output_tokens"))
         finish = output.get("finish_reason")
         model = used.get("model_id") or app
-        return _raw(output.get("text") or "", finish, model, usage, answer.get("request_id"))
+        return _raw(_said(output.get("text")), finish, model, usage, answer.get("request_id"))
 
     def _silent(self, error: openai.APITimeoutError, seconds: float) -> Failure:
         """What a timeout of the SDK's means: nobody there, or no word from him."""
@@ -236,6 +271,14 @@ def _text(content: Any) -> str:
     return content if isinstance(content, str) else json.dumps(content or "", ensure_ascii=False)
 
 
+def _said(content: Any) -> str:
+    """The text of an answer, which some give in parts."""
+    if isinstance(content, list):
+        texts = [one.get("text") for one in content if isinstance(one, Mapping)]
+        return "".join(one for one in texts if isinstance(one, str))
+    return _text(content) if content else ""
+
+
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a provider asks for; dates and nonsense are not read."""
     for name, unit in (("retry-after-ms", 1000), ("retry-after", 1)):
@@ -263,26 +306,40 @@ async def _in_time(stream: Any, idle: float) -> AsyncIterator[Any]:
         yield piece
 
 
-def _raw(text: str, finish: str | None, model: str | None, usage: Any, request_id: str | None) -> Raw:
+def _raw(text: str, finish: Any, model: Any, usage: Any, request_id: Any) -> Raw:
     if not finish or finish == "null":
         raise RequestFailed(failures.bad_answer("truncated", "the answer ended without a finish_reason"))
     if finish == "content_filter":
         message = "the answer was held back by the provider's content filter"
         raise RequestFailed(Failure(kind=Kind.FATAL, code="content_filter", message=message))
     return Raw(
-        text=text, finish_reason=finish, model=model or "", usage=usage_of(usage), request_id=request_id
+        text=wire.mended(text),
+        finish_reason=wire.mended(str(finish)),
+        model=wire.mended(str(model or "")),
+        usage=usage_of(usage),
+        request_id=None if request_id is None else wire.mended(str(request_id)),
     )
 
 
 def usage_of(given: Any) -> Usage | None:
-    """What the SDK read, in our words; what was not said is None."""
+    """What the SDK read, in our words; what was not said, or not in whole numbers, is None."""
     if given is None or isinstance(given, Usage):
         return given
     details = getattr(given, "prompt_tokens_details", None)
     cached = getattr(details, "cached_tokens", None)
-    return Usage(
-        prompt_tokens=given.prompt_tokens, completion_tokens=given.completion_tokens, cached_tokens=cached
-    )
+    prompt, completion = (getattr(given, name, None) for name in ("prompt_tokens", "completion_tokens"))
+    return _usage(prompt, completion, cached)
+
+
+def _usage(prompt: Any, completion: Any, cached: Any = None) -> Usage | None:
+    if not _is_count(prompt) or not _is_count(completion):
+        return None
+    known = cached if _is_count(cached) else None
+    return Usage(prompt_tokens=prompt, completion_tokens=completion, cached_tokens=known)
+
+
+def _is_count(given: Any) -> bool:
+    return type(given) is int and 0 <= given <= wire.MAX_INTEGER
 
 
 def _why(error: BaseException) -> str:

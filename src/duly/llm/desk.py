@@ -179,20 +179,20 @@ class _Call:
         left = max(0.1, self._ends_by - started)
         self._tries += 1
         self._tried.add(lane.name)
-        desk.asked(request, lane)
+        failure, used, answered = None, None, False
         try:
+            desk.asked(request, lane)
             limit = min(left, lane.provider.seconds(request.task_type))
             raw = await desk.client(lane.provider).ask(request, limit, self._tell)
+            used, answered = raw.usage, True
         except RequestFailed as error:
-            desk.pool.give_back(lane, error.failure)
+            failure = error.failure
             desk.answered(request, lane, started, error)
             self._broken = self._spoke
             raise
-        except BaseException:  # a stop: nobody's failure
-            desk.pool.give_back(lane, answered=False)
-            raise
-        used = raw.usage
-        desk.pool.give_back(lane, used=used.prompt_tokens + used.completion_tokens if used else None)
+        finally:  # after a stop, which is nobody's failure, too
+            total = used.prompt_tokens + used.completion_tokens if used else None
+            desk.pool.give_back(lane, failure, answered=answered, used=total)
         return self._answer(lane, raw, desk.answered(request, lane, started, raw))
 
     def _answer(self, lane: Turn, raw: Raw, took: float) -> ChatAnswer:

@@ -126,13 +126,13 @@ class Pool:
     ) -> None:
         """A request has ended: with an answer, for which the provider counted so many tokens, with a failure,
         or with neither. A question that no provider answers shows that this one is there."""
+        self._free(turn.lane)
         if failure is not None and failure.kind is not Kind.FATAL:
             self._gates.failed(turn, failure)
         elif failure is not None or answered:
             self._gates.answered(turn, used)
         else:
             self._gates.dropped(turn)
-        self._free(turn.lane)
 
     def paused(self, model: str, why: str) -> tuple[ModelPaused | None, float | None]:
         """What a call that has failed leaves its task with, and the seconds until the first provider for this

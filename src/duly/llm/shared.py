@@ -19,6 +19,7 @@ from duly.llm.alone import Alone
 from duly.llm.failures import Failure, Kind
 from duly.llm.lanes import Lane, Permit, Turn
 from duly.llm.providers import LlmTable, Provider
+from duly.model import wire
 from duly.model.chat import ModelPaused
 from duly.model.errors import DulyError, NotReady
 from duly.model.events import Emit
@@ -157,6 +158,7 @@ class Shared(Alone):
         more = [Permit(tokens=tokens, second=granted.second) for _ in range(granted.permits - 1)]
         self._known[lane.name].ahead.extend((until, one) for one in more)
         if granted.probe:
+            self._end_keeper(lane.name)  # of a probe that took so long that it was another's to make
             self._probes[lane.name] = asyncio.get_running_loop().create_task(self._keep(lane.name))
         return Permit(tokens=tokens, second=granted.second, probe=granted.probe)
 
@@ -178,7 +180,11 @@ class Shared(Alone):
             await self._told(name, self._goes_on(name, goes_on=True))
 
     def _probed(self, turn: Turn) -> None:
-        if turn.permit.probe and (keeper := self._probes.pop(turn.name, None)) is not None:
+        if turn.permit.probe:
+            self._end_keeper(turn.name)
+
+    def _end_keeper(self, name: str) -> None:
+        if (keeper := self._probes.pop(name, None)) is not None:
             keeper.cancel()
 
     def answered(self, turn: Turn, used: int | None) -> None:
@@ -206,8 +212,8 @@ class Shared(Alone):
         item = Failed(
             name=lane.name,
             kind=failure.kind,
-            code=_kept(failure.code),
-            message=_kept(failure.message),
+            code=wire.mended(failure.code),
+            message=wire.mended(failure.message),
             at_once=failure.kind is not Kind.RETRY,
             probe=turn.permit.probe,
             most=self._table.failures,
@@ -253,8 +259,3 @@ class Shared(Alone):
             await telling
         except DulyError as error:
             self._emit("llm.warning", message=f"the gate of {name} could not be told: {error}")
-
-
-def _kept(text: str) -> str:
-    """What a provider said, as every database keeps it."""
-    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode("utf-8")

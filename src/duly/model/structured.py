@@ -12,12 +12,16 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-_THINK = re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE)
+from duly.model import wire
+
+_THINK, _THOUGHT = (re.compile(word, re.IGNORECASE) for word in ("<think>", "</think>"))
 _END_OF_THOUGHT = re.compile(r"^.*</think>", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"\s*(```|~~~)[a-z0-9_-]*\s*\n(.*?)\n?\s*\1\s*", re.DOTALL | re.IGNORECASE)
+_FENCE = re.compile(r"(```|~~~)[a-z0-9_-]*\s*\n", re.IGNORECASE)
 _BEGIN = re.compile(r"[\[{]")
 #: Characters of an answer that a repair may see, and errors that a model is told.
 MOST_REPAIRED, MOST_ERRORS = 400_000, 8
+#: Characters of an error that is no validator's own.
+MOST_PROBLEM = 500
 #: Places in a text that are tried as the beginning of a JSON value.
 MOST_BEGINNINGS = 50
 
@@ -52,17 +56,31 @@ def found(text: str, finish_reason: str, kind: Any) -> Found:
         return Found(problem="the answer holds no JSON value")
     adapter = TypeAdapter(kind)
     try:
-        value = adapter.validate_python(plain[0])
+        value = adapter.dump_python(adapter.validate_python(plain[0]), mode="json", by_alias=True)
     except ValidationError as error:
-        return Found(problem=_told(error), repaired=repaired)
-    return Found(value=adapter.dump_python(value, mode="json", by_alias=True), repaired=repaired)
+        return Found(problem=wire.mended(_told(error)), repaired=repaired)
+    except Exception as error:  # noqa: BLE001 - a validator may raise anything, and the answer is paid for
+        problem = f"the value cannot be read: {type(error).__name__}: {error}"
+        return Found(problem=wire.mended(problem[:MOST_PROBLEM]), repaired=repaired)
+    return Found(value=value, repaired=repaired)
 
 
 def stripped(text: str) -> str:
-    """The answer without its thoughts, and without a fence around all of it."""
-    bare = _END_OF_THOUGHT.sub("", _THINK.sub("", text.lstrip("\ufeff")))
-    fenced = _FENCE.fullmatch(bare)
-    return (fenced[2] if fenced else bare).strip()
+    """The answer without its thoughts, and without a fence around all of it. In one pass: a model that does
+    not stop writes the same few characters again and again."""
+    bare = _END_OF_THOUGHT.sub("", _without_thoughts(text.lstrip("\ufeff"))).strip()
+    fence = _FENCE.match(bare)
+    if fence is None or not bare.endswith(fence[1]):
+        return bare
+    return bare[fence.end() : -3].strip()
+
+
+def _without_thoughts(text: str) -> str:
+    kept, at = list[str](), 0
+    while (begin := _THINK.search(text, at)) and (end := _THOUGHT.search(text, begin.end())):
+        kept.append(text[at : begin.start()])
+        at = end.end()
+    return "".join([*kept, text[at:]])
 
 
 def _first_value(text: str) -> tuple[Any] | None:

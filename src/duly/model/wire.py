@@ -166,6 +166,13 @@ _SUSPICIOUS = re.compile(r"\\u0000|[0-9]{16}|[eE][+-]?[0-9]{3}")
 _ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 
 
+def mended(text: str) -> str:
+    """`text` as every database keeps it: surrogates that belong together are joined, those that are alone and
+    U+0000 become U+FFFD."""
+    whole = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return whole.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
 def checked_text(value: Any, what: str) -> str:
     """`value` if it is text that every database keeps.
 

@@ -44,6 +44,7 @@ class Paper:
         self.refusals = 0
         self.gate: asyncio.Event | None = None
         self.answers: dict[Callable[..., Any], Any] = {}
+        self.refused: Callable[..., Any] | None = None
 
     async def write(self, verb: Callable[..., Any], item: Any) -> bool:
         if self.gate is not None:
@@ -51,6 +52,8 @@ class Paper:
         if self.refusals > 0:
             self.refusals -= 1
             raise NotReady("locked")
+        if verb is self.refused:
+            raise ValueError("no text")
         self.written.append((verb, item))
         return self.owned
 
@@ -209,6 +212,29 @@ async def test_nothing_is_written_after_the_end(
     for _ in range(10):  # turns of the loop, in which a timer of no time would go off
         await asyncio.sleep(0)
     assert paper.written == []
+
+
+@pytest.mark.parametrize("refused", [verbs.stream, verbs.append])
+async def test_what_is_refused_for_good_is_given_up(
+    paper: Paper, lost: list[str], refused: Callable[..., Any]
+) -> None:
+    """And said in the log; the handler goes on, what is fine is written, and the attempt comes to its end."""
+    emitted = Emitted()
+    pen = Journal(paper, CLAIMED, emit=emitted, lost=lambda: lost.append("lost"))  # type: ignore[arg-type]
+    paper.refused = refused
+    for _ in range(2):
+        await pen.text("a" * GATHER_CHARACTERS)
+        await pen.progress(0.5, "half")
+    await pen.close()
+    assert pen.idle
+    assert paper.items(verbs.append if refused is verbs.stream else verbs.stream)
+    assert {fields["verb"] for name, fields in emitted.lines if name == "journal.refused"} == {
+        refused.__name__
+    }
+    paper.refused = None
+    await pen.text("a" * GATHER_CHARACTERS)
+    assert len(paper.items(verbs.stream)[-1].text) == GATHER_CHARACTERS
+    assert lost == []
 
 
 @pytest.mark.parametrize("what", ["ends", "tally", "items", "blob"])

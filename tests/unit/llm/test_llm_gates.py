@@ -15,6 +15,7 @@ from duly.llm import providers, shared
 from duly.llm.desk import Desk
 from duly.llm.failures import Failure, Kind
 from duly.llm.fake.server import FakeServer
+from duly.llm.lanes import Turn
 from duly.model.chat import ModelAway, ModelPaused
 from duly.store import gates, migrate
 from duly.store.database import Database
@@ -177,6 +178,24 @@ async def test_a_call_that_ends_gives_its_probe_up(tmp_path: Path) -> None:
         assert (await other(question("answers"), quiet)).text
 
 
+async def test_a_process_keeps_one_probe_at_most(tmp_path: Path) -> None:
+    """A second one begins where the first took too long: its keeper takes over, and ends with either."""
+    async with fake() as server, fleet(tmp_path, table(server), 1) as (one,):
+        turns: Any = one.pool._gates
+        lane = one.pool.lanes["main"]
+        granted = gates.Granted(permits=1, second=0, probe=True, wait_ms=0, view=gates.View("main"))
+        permits, keepers = [], []
+        for _ in range(2):
+            permits.append(turns._taken(lane, granted, 0, 0.0))
+            keepers.append(turns._probes["main"])
+        await asyncio.wait(keepers[:1], timeout=1)
+        assert [keeper.cancelled() for keeper in keepers] == [True, False]
+        turns.dropped(Turn(lane, permits[0]))
+        await asyncio.wait(keepers, timeout=1)
+        turns.dropped(Turn(lane, permits[1]))
+        assert turns._probes == {}
+
+
 async def test_what_no_database_keeps_closes_it_too(tmp_path: Path) -> None:
     """A provider's words may hold anything; the gate has them without it."""
     async with fake() as server, fleet(tmp_path, table(server), 1) as (one,):
@@ -184,7 +203,7 @@ async def test_what_no_database_keeps_closes_it_too(tmp_path: Path) -> None:
         one.pool.give_back(turn, Failure(kind=Kind.LIMITED, code="4\x0029", message="a\ud800b", after=30))
         await one.pool.close()
         [row] = await database(one).read(gates.listed)
-        assert (row["code"], row["message"]) == ("4\ufffd29", "a?b")
+        assert (row["code"], row["message"]) == ("4\ufffd29", "a\ufffdb")
 
 
 async def test_an_operators_word_is_heeded(tmp_path: Path) -> None:

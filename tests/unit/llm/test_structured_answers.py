@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from pydantic import BaseModel
+import re
+import time
+from typing import Any
 
-from duly.model.structured import found, schema_of, value_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, field_validator
+
+from duly.model.structured import found, schema_of, stripped, value_of
 
 
 class Bid(BaseModel):
@@ -59,3 +65,64 @@ def test_a_value_comes_back_as_its_type() -> None:
     """From what was recorded."""
     assert value_of(Bid, GOOD) == Bid(name="甲公司", score=3)
     assert schema_of(list[Bid])["type"] == "array"
+
+
+class Picky(BaseModel):
+    """Its validator raises what it should not."""
+
+    name: Any
+
+    @field_validator("name")
+    @classmethod
+    def _short(cls, name: Any) -> Any:
+        if name[-1] == "\ud800":
+            raise LookupError(name)
+        return name
+
+
+@pytest.mark.parametrize("name", ["5", "null", '"\\ud800"', '{"a": 1}'])
+def test_a_validator_may_raise_anything(name: str) -> None:
+    """Then the answer does not fit; what is said of it is text that every database keeps."""
+    problem = found(f'{{"name": {name}}}', "stop", Picky).problem
+    assert problem is not None
+    assert problem.startswith("the value cannot be read: ")
+    assert problem.encode()
+
+
+@pytest.mark.parametrize("key", ["\\u0000", "\\ud800"])
+def test_what_does_not_fit_is_said_in_text_that_is_kept(key: str) -> None:
+    """The name of a field may hold anything."""
+    problem = found(f'{{"{key}": "x"}}', "stop", dict[str, int]).problem
+    assert problem is not None
+    assert problem.startswith("\ufffd")
+    assert problem.encode()
+
+
+OLD = [
+    re.compile(r"<think>.*?</think>", re.DOTALL | re.IGNORECASE),
+    re.compile(r"^.*</think>", re.DOTALL | re.IGNORECASE),
+]
+OLD_FENCE = re.compile(r"\s*(```|~~~)[a-z0-9_-]*\s*\n(.*?)\n?\s*\1\s*", re.DOTALL | re.IGNORECASE)
+BITS = ["<think>", "</think>", "<THINK>", "</Think>", "```", "~~~", "`", "json", "\n", " ", "{}", "a", "<"]
+
+
+@given(st.lists(st.sampled_from(BITS), max_size=14).map("".join))
+def test_thoughts_and_fences_are_what_the_expressions_say(text: str) -> None:
+    """They say it short, and take for ever over some texts."""
+    bare = text
+    for one in OLD:
+        bare = one.sub("", bare)
+    fenced = OLD_FENCE.fullmatch(bare)
+    assert stripped(text) == (fenced[2] if fenced else bare).strip()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<think>" * 20_000, "</think>" * 20_000, "```\n" + "\n" * 1_500, "```" + " \n" * 750, "```a" * 20_000],
+    ids=["thoughts", "ends", "lines", "spaces", "fences"],
+)
+def test_a_model_that_does_not_stop_costs_no_time(text: str) -> None:
+    """It writes the same few characters until its tokens are used up: that is read in one pass."""
+    began = time.process_time()
+    stripped(text)
+    assert time.process_time() - began < 1

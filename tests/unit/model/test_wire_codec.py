@@ -8,6 +8,7 @@ import decimal
 import enum
 import json
 import math
+import re
 import uuid
 from typing import Any
 
@@ -246,3 +247,12 @@ def test_text_that_they_do_not_keep_is_refused(value: Any) -> None:
     """Or that is not text at all; the message names it."""
     with pytest.raises(InvalidInput, match="the text"):
         wire.checked_text(value, "the text")
+
+
+@given(st.text(st.characters(codec=None, exclude_categories=()), max_size=6))
+def test_mended_text_is_kept_by_every_database(text: str) -> None:
+    """Whatever it was; what was fine stays as it is, and nothing is lost but what was no character."""
+    mended = wire.mended(text)
+    assert wire.checked_text(mended, "the text") == wire.mended(mended) == mended
+    assert mended == text or re.search("[\0\ud800-\udfff]", text)
+    assert len(mended) + len(re.findall("[\ud800-\udbff][\udc00-\udfff]", text)) == len(text)

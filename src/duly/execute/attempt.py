@@ -138,6 +138,7 @@ class Attempt:
             self._conclude(Failed(code=error.code, message=str(error), retryable=False))
             return
         self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
+        self._journal.ends_by = self.ends_by
         place = self._bench.place
         self._execution = place.execution(self._kind, self.claimed, self._journal, past, arguments)
         self._work = self._execution.start()

@@ -11,7 +11,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from duly.execute.conclusion import seconds_left
 from duly.execute.family import FamilyPen
 from duly.execute.means import NONE, Means
 from duly.failpoints import failpoint
@@ -32,6 +31,8 @@ class Journal(FamilyPen):
     """The pen of one attempt, by the handler of this version. `lost` is called once, when the store refuses a
     write of this attempt."""
 
+    #: When the handler must have ended, in the loop's time.
+    ends_by = float("inf")
     # Most attempts write nothing: what they do not change is not made for each.
     _is_lost = False
     _must_leave = False
@@ -151,9 +152,9 @@ class Journal(FamilyPen):
         await self._soon(now=sum(map(len, self._text)) >= GATHER_CHARACTERS)
 
     async def chat(self, request: ChatRequest) -> ChatAnswer:
-        """Asks a model, within the attempt's time; its text is streamed as partial output."""
-        seconds = seconds_left(self._claimed, self._database.clock)
-        return await self._models(dataclasses.replace(request, seconds=seconds), self.text)
+        """Asks a model, within what is left of the attempt's time; its text is streamed as partial output."""
+        seconds = self.ends_by - asyncio.get_running_loop().time()
+        return await self._models(dataclasses.replace(request, seconds=max(0.0, seconds)), self.text)
 
     async def blob(self, sha256: str) -> bytes:
         """The bytes of an upload."""

@@ -148,7 +148,8 @@ class Models:
         return parked
 
     async def _ask(self, place: Place, asked: _Asked, *, last: bool) -> dict[str, Any]:
-        answer = await self._pen.chat(asked.request)
+        request = replace(asked.request, step=place.name, n=place.n, prompt=asked.prompt)
+        answer = await self._pen.chat(request)
         failpoint("chat.answered")
         words = asked.words(answer)
         paid = Paid(step=place.name, n=place.n, prompt=asked.prompt, answer=answer)

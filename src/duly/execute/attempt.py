@@ -166,6 +166,7 @@ class Attempt:
     def _begin_stop(self, wish: Outcome | None) -> None:
         if self._execution is not None and self._work is not None:
             self._stopping = True
+            self._journal.stop()
             self._execution.stop()
             self._apart(self._stop(self._execution, self._work, wish))
 

@@ -1,4 +1,5 @@
-"""A model call is part of its attempt, wherever the handler runs: it has the attempt's time."""
+"""A model call is part of its attempt, wherever the handler runs: it has the attempt's time, and ends at its
+stop."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from duly import BlockingContext, Context, Duly
 from duly.execute.means import Means
 from duly.execute.runner import Runner
 from duly.model.chat import ChatAnswer, ChatRequest, Told
+from duly.store import submissions
 from support.cluster import until
 from support.world import World
 
@@ -36,6 +38,17 @@ def asks_apart(ctx: BlockingContext) -> str:
     return ctx.llm.chat("second", "Another").text
 
 
+@duly.task("asks.on")
+def asks_on(ctx: BlockingContext) -> str:
+    try:
+        ctx.llm.chat("first", "A question")
+    except BaseException as error:  # noqa: BLE001 - a handler may
+        told.append(type(error))
+        return ctx.llm.chat("second", "Another").text
+    return ""
+
+
+told: list[type[BaseException]] = []
 KINDS = pytest.mark.parametrize("kind", ["asks", "asks.in.a.thread", "asks.apart"])
 
 
@@ -45,10 +58,15 @@ class Model:
     def __init__(self) -> None:
         self.asked: list[ChatRequest] = []
         self.gate = asyncio.Event()
+        self.ended: list[str] = []
 
     async def __call__(self, request: ChatRequest, told: Told) -> ChatAnswer:
         self.asked.append(request)
-        await self.gate.wait()
+        try:
+            await self.gate.wait()
+        except asyncio.CancelledError:
+            self.ended.append(request.step)
+            raise
         return ChatAnswer(text="so it is", finish_reason="stop", provider="main", model="m-1")
 
 
@@ -83,6 +101,7 @@ class Team:
 
 @pytest.fixture
 async def team(world: World) -> AsyncIterator[Team]:
+    told.clear()
     await world.session()
     one = Team(world)
     yield one
@@ -103,3 +122,39 @@ async def test_a_call_has_what_is_left_of_its_attempt(team: Team, kind: str) -> 
     [one, two] = [request.seconds for request in team.model.asked]
     assert two <= one - 0.1
     assert one <= 60
+
+
+@KINDS
+async def test_a_cancel_ends_the_call_under_way(team: Team, kind: str) -> None:
+    """Nobody pays for an answer that nobody reads."""
+    id_ = await team.start(kind)
+    await team.world.database.write(submissions.cancel, id_)
+    await team.runner.look_for_cancels()
+    await until(lambda: not team.runner.busy)
+    assert (await team.world.task(id_)).status == "cancelled"
+    assert [request.step for request in team.model.asked] == team.model.ended == ["first"]
+
+
+@KINDS
+async def test_a_timeout_ends_the_call_under_way(team: Team, kind: str) -> None:
+    """So its worker is not taken for stuck, and stays."""
+    id_ = await team.start(kind)
+    [attempt] = team.runner._attempts
+    attempt.strike()
+    await until(lambda: not team.runner.busy)
+    task = await team.world.task(id_)
+    assert (task.status, task.error_code) == ("retry", "timeout")
+    assert team.model.ended == ["first"]
+    assert "attempt.ignores_stop" not in team.world.emitted.names()
+    assert team.replaced == 0
+
+
+async def test_after_a_stop_no_model_is_asked(team: Team) -> None:
+    """A plain handler that goes on is told again. What it is told is no `Exception`, as in a coroutine."""
+    id_ = await team.start("asks.on")
+    await team.world.database.write(submissions.cancel, id_)
+    await team.runner.look_for_cancels()
+    await until(lambda: not team.runner.busy)
+    assert (await team.world.task(id_)).status == "cancelled"
+    assert told == [asyncio.CancelledError]
+    assert len(team.model.asked) == 1

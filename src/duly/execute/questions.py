@@ -38,15 +38,17 @@ class ModelPen(FamilyPen):
         if self._is_stopped:
             raise asyncio.CancelledError
         seconds = self.ends_by - asyncio.get_running_loop().time()
-        asked = self._models(replace(request, seconds=max(0.0, seconds)), self.text)
-        call = asyncio.ensure_future(asked)
+        call = asyncio.ensure_future(self._ask(replace(request, seconds=max(0.0, seconds))))
         self._calls.add(call)
         try:
-            answer = await call
+            return await call
         finally:
             self._calls.discard(call)
+
+    async def _ask(self, request: ChatRequest) -> ChatAnswer:
+        answer = await self._models(request, self.text)
         paid = Paid(step=request.step, n=request.n, prompt=request.prompt, answer=answer)
-        self._owed[paid.step, paid.n] = paid
+        self._owed[paid.step, paid.n] = paid  # here, for who asked may be stopped before it hears of it
         return answer
 
     async def spend(self, paid: Paid) -> None:

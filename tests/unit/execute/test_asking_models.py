@@ -4,7 +4,7 @@ stop."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -13,7 +13,7 @@ from duly import BlockingContext, Context, Duly
 from duly.execute.means import Means
 from duly.execute.runner import Runner
 from duly.model.chat import ChatAnswer, ChatRequest, Told
-from duly.store import submissions
+from duly.store import lists, submissions
 from support.cluster import until
 from support.world import World
 
@@ -59,6 +59,8 @@ class Model:
         self.asked: list[ChatRequest] = []
         self.gate = asyncio.Event()
         self.ended: list[str] = []
+        #: What is done right before an answer.
+        self.last: Callable[[], None] = lambda: None
 
     async def __call__(self, request: ChatRequest, told: Told) -> ChatAnswer:
         self.asked.append(request)
@@ -67,6 +69,7 @@ class Model:
         except asyncio.CancelledError:
             self.ended.append(request.step)
             raise
+        self.last()
         return ChatAnswer(text="so it is", finish_reason="stop", provider="main", model="m-1")
 
 
@@ -158,3 +161,15 @@ async def test_after_a_stop_no_model_is_asked(team: Team) -> None:
     assert (await team.world.task(id_)).status == "cancelled"
     assert told == [asyncio.CancelledError]
     assert len(team.model.asked) == 1
+
+
+@KINDS
+async def test_an_answer_that_comes_with_the_stop_is_entered(team: Team, kind: str) -> None:
+    """The money is spent, though the handler does not hear of it any more."""
+    id_ = await team.start(kind)
+    [attempt] = team.runner._attempts
+    team.model.last = attempt.cancel
+    team.model.gate.set()
+    await until(lambda: not team.runner.busy)
+    entries = await team.world.database.read(lists.rows_of, "ledger", id_)
+    assert [(row["step"], row["kept"]) for row in entries] == [("first", 0)]

@@ -237,6 +237,29 @@ async def naps(ctx: Context) -> None:
     await ctx.sleep("nap", minutes=1)
 
 
+def weighed(folder: str, item: int) -> int:
+    """An item that takes as long as the test wants, in whichever process: it notes that it begins."""
+    Path(folder, str(item)).write_text("begins")
+    while not Path(folder, "go").exists():
+        threading.Event().wait(0.01)
+    return item
+
+
+@program.task("maps")
+async def maps(ctx: Context, folder: str) -> list[int]:
+    return (await ctx.map("weigh", range(5), partial(weighed, folder), concurrency=2)).results
+
+
+@program.task("maps.in.a.thread")
+def maps_in_a_thread(ctx: BlockingContext, folder: str) -> list[int]:
+    return ctx.map("weigh", range(5), partial(weighed, folder), concurrency=2).results
+
+
+@program.task("maps.apart", isolate=True)
+def maps_apart(ctx: BlockingContext, folder: str) -> list[int]:
+    return ctx.map("weigh", range(5), partial(weighed, folder), concurrency=2).results
+
+
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[Harness]:
     async with testing.harness(program, tmp_path) as one:
@@ -297,3 +320,25 @@ async def test_a_sleep_begins_all_the_same(harness: Harness) -> None:
     """It holds no worker, and is over when it would have been over."""
     task = await stopped(harness, "naps", "first begins")
     assert (task.status, task.wait_kind) == (Status.WAITING, "sleep")
+
+
+@pytest.mark.parametrize("kind", ["maps", "maps.in.a.thread", "maps.apart"])
+async def test_a_map_begins_no_further_item(harness: Harness, tmp_path: Path, kind: str) -> None:
+    """Items under way end and are recorded, then the task goes back, uncharged; none is made twice."""
+    folder = tmp_path / "items"
+    folder.mkdir()
+    task = await harness.submit(kind, {"folder": str(folder)})
+    await harness.worker.claim()
+    await until(lambda: len(list(folder.iterdir())) == 2)
+    drain = asyncio.create_task(harness.worker.drain(60))
+    await until(lambda: harness.worker.runner.draining)
+    (folder / "go").touch()
+    await drain
+    left = await harness.task(task.id)
+    assert (left.status, left.retry_count) == (Status.PENDING, 0)
+    assert {path.name for path in folder.iterdir()} == {"0", "1", "go"}
+    assert [row["status"] for row in await harness.rows("item", task.id)] == ["completed"] * 2
+    for made in ("0", "1"):
+        (folder / made).unlink()
+    assert await goes_on(left, tmp_path) == [0, 1, 2, 3, 4]
+    assert {path.name for path in folder.iterdir()} == {"2", "3", "4", "go"}

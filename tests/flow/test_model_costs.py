@@ -89,6 +89,20 @@ async def test_an_isolated_handler_pays_into_the_same_ledger(
     assert (row["calls"], row["discarded"], server.book.billed) == (5, 0, 5)
 
 
+async def test_an_answer_that_its_process_did_not_live_to_record_is_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is killed right after it has heard it: the money is spent, and the next attempt asks again."""
+    monkeypatch.setenv(VARIABLE, f"chat.answered=kill@2?{tmp_path / 'once'}")
+    async with fake() as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
+        task = await harness.submit("apart", {"sections": 3})
+        await harness.run_until_idle()
+        await harness.advance(60)
+        await harness.assert_completed(task.id)
+        (row,) = await rows(harness)
+    assert (row["calls"], row["discarded"], server.book.billed) == (4, 1, 4)
+
+
 async def test_answers_of_no_use_are_entered_too(tmp_path: Path) -> None:
     """The first is a step, and was told of; the second was paid for and is none."""
     script = {"answer": [{"texts": ["I cannot say."]}]}

@@ -149,8 +149,9 @@ class Models:
         return parked
 
     async def _ask(self, place: Place, asked: _Asked, *, last: bool) -> dict[str, Any]:
+        request = replace(asked.request, step=place.name, n=place.n, prompt=asked.prompt)
         with self._book.watched():
-            answer = await self._pen.chat(asked.request)
+            answer = await self._pen.chat(request)
         failpoint("chat.answered")
         words = asked.words(answer)
         paid = Paid(step=place.name, n=place.n, prompt=asked.prompt, answer=answer)

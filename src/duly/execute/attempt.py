@@ -138,6 +138,7 @@ class Attempt:
             self._conclude(Failed(code=error.code, message=str(error), retryable=False))
             return
         self.ends_by = self._loop.time() + seconds_left(self.claimed, self._bench.database.clock)
+        self._journal.ends_by = self.ends_by
         place = self._bench.place
         self._execution = place.execution(self._kind, self.claimed, self._journal, past, arguments)
         self._work = self._execution.start()
@@ -165,6 +166,7 @@ class Attempt:
     def _begin_stop(self, wish: Outcome | None) -> None:
         if self._execution is not None and self._work is not None:
             self._stopping = True
+            self._journal.stop()
             self._execution.stop()
             self._apart(self._stop(self._execution, self._work, wish))
 

@@ -225,7 +225,8 @@ class Fanout:
         seconds before the first of them (2, then doubled); `progress`, the part of the task's progress that
         it stands for ((0, 1)). Items and results must be JSON; a plain `fn` runs in threads. An item that
         raises `Fail` is not tried again. With `policy="raise"` items that failed for good are an error, and a
-        further run of the task tries them anew; with "collect" their errors stand.
+        further run of the task tries them anew; with "collect" their errors stand. When the worker stops, no
+        further item begins; the rest is the next worker's.
 
         Raises:
             ItemsFailed: see `policy`; its `result` has what there is.
@@ -247,6 +248,8 @@ class Fanout:
 
         with self.parking.active():
             result = await MapRun(place, values, call, self._pen, terms).run()
+        if result is None:
+            return await self.parking.park()
         if result.errors and terms.again:
             self._book.shake()
             raise failure(place.name, result)

@@ -6,16 +6,14 @@ All of it is fenced. The first refused write marks the journal as lost; from the
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from duly.execute.conclusion import seconds_left
-from duly.execute.family import FamilyPen
 from duly.execute.means import NONE, Means
+from duly.execute.questions import ModelPen
 from duly.failpoints import failpoint
-from duly.model.chat import ChatAnswer, ChatRequest, Paid
+from duly.model.chat import Paid
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
 from duly.model.events import Emit, EventType
 from duly.model.job import JobState, Word
@@ -28,7 +26,7 @@ GATHER_CHARACTERS = 2048
 RETRY_SECONDS = 0.5
 
 
-class Journal(FamilyPen):
+class Journal(ModelPen):
     """The pen of one attempt, by the handler of this version. `lost` is called once, when the store refuses a
     write of this attempt."""
 
@@ -50,6 +48,7 @@ class Journal(FamilyPen):
         version: str = "",
         means: Means = NONE,
     ) -> None:
+        super().__init__()
         self._database = database
         self._claimed = claimed
         self._version = version
@@ -77,16 +76,14 @@ class Journal(FamilyPen):
             version=self._version,
             paid=None if paid is None else ledger.entry(claimed, paid),
         )
-        self._check(await self._surely(journal.record_steps, item))
+        recorded = await self._surely(journal.record_steps, item)
+        if paid is not None:
+            self._owed.pop((paid.step, paid.n), None)
+        self._check(recorded)
         self._emit(
             "step.recorded", task_id=self._claimed.id, step=step.name, n=step.n, duration_ms=step.duration_ms
         )
         failpoint("step.recorded")
-
-    async def spend(self, paid: Paid) -> None:
-        """Enters in the ledger an answer that is not remembered; returns when it is on stable storage."""
-        if (item := ledger.entry(self._claimed, paid)) is not None:
-            await self._surely(ledger.enter, item)
 
     async def wait(self, step: Step, delay_ms: int | None) -> Step:
         """Remembers a wait and answers how it stands.
@@ -124,6 +121,8 @@ class Journal(FamilyPen):
             try:
                 return await ask()
             except NotReady as error:
+                if self._is_stopped:
+                    raise
                 self._emit("journal.waiting", task_id=self._claimed.id, error=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
@@ -150,11 +149,6 @@ class Journal(FamilyPen):
         self._text.append(text)
         await self._soon(now=sum(map(len, self._text)) >= GATHER_CHARACTERS)
 
-    async def chat(self, request: ChatRequest) -> ChatAnswer:
-        """Asks a model, within the attempt's time; its text is streamed as partial output."""
-        seconds = seconds_left(self._claimed, self._database.clock)
-        return await self._models(dataclasses.replace(request, seconds=seconds), self.text)
-
     async def blob(self, sha256: str) -> bytes:
         """The bytes of an upload."""
         data: bytes | None = await self._read(blobs.get, sha256)
@@ -168,6 +162,7 @@ class Journal(FamilyPen):
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
         self._stop_timer()
+        await self._settle()
 
     def let_go(self) -> None:
         """The attempt is over and hears of nothing more."""
@@ -176,7 +171,7 @@ class Journal(FamilyPen):
     @property
     def idle(self) -> bool:
         """Whether nothing is gathered or being written: then it need not be closed."""
-        return self._timer is None and not self._background and not self._gathered
+        return self._timer is None and not self._background and not self._gathered and not self._owed
 
     @property
     def _gathered(self) -> bool:

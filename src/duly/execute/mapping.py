@@ -20,6 +20,8 @@ from duly.model.policy import RetryPolicy
 from duly.store.items import PAGE, Item
 
 GATHER_SECONDS = 0.25
+#: How often an item that waits for its next try asks whether the worker stays, in seconds.
+LOOK_SECONDS = 1.0
 #: So many items, or characters of results, are recorded without waiting for more.
 BATCH, BATCH_CHARACTERS = 200, 1_000_000
 MOST_ITEMS = 100_000
@@ -75,6 +77,8 @@ class ItemPen(Protocol):
 
     async def record_items(self, name: str, some: tuple[Item, ...], progress: float) -> None: ...
 
+    async def leaving(self) -> bool: ...
+
 
 @dataclass(slots=True)
 class MapRun:
@@ -89,6 +93,7 @@ class MapRun:
     _fresh: dict[int, Item] = field(default_factory=dict)
     _size: int = 0
     _done: int = 0
+    _leaves: bool = False
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _timer: asyncio.TimerHandle | None = None
     _background: set[asyncio.Task[None]] = field(default_factory=set)
@@ -98,8 +103,9 @@ class MapRun:
         """Under which its items are remembered: a name used again is another map."""
         return self.place.name if self.place.n == 1 else f"{self.place.name}/{self.place.n}"
 
-    async def run(self) -> MapResult:
-        """Tries every item that is not remembered; returns once all of it is recorded."""
+    async def run(self) -> MapResult | None:
+        """Tries every item that is not remembered; returns once all of it is recorded. None: the worker
+        stops, and items are left."""
         await self._read()
         pending = self._pending()
         try:
@@ -113,7 +119,7 @@ class MapRun:
             if self._background:
                 await asyncio.gather(*self._background, return_exceptions=True)
             await self._flush()  # also when the attempt must stop: what was made was paid for
-        return self._result()
+        return None if self._leaves else self._result()
 
     async def _read(self) -> None:
         after = -1
@@ -145,13 +151,27 @@ class MapRun:
 
     async def _work(self, pending: Iterator[tuple[int, str, int]]) -> None:
         for n, digest, tries in pending:
+            if not await self._may_begin():
+                return
             item = await self._try(n, digest, tries + 1)
             while item.status == "retry":
                 await self._learn(item)
-                await asyncio.sleep(self.terms.policy.delay_ms(item.tries) / 1000)
+                if not await self._may_begin(after=self.terms.policy.delay_ms(item.tries) / 1000):
+                    return
                 item = await self._try(n, digest, item.tries + 1)
             self._done += 1
             await self._learn(item)
+
+    async def _may_begin(self, *, after: float = 0) -> bool:
+        """Whether the worker stays, for so many seconds too."""
+        loop = asyncio.get_running_loop()
+        ends_by = loop.time() + after
+        leaves = await self.pen.leaving()
+        while not leaves and (left := ends_by - loop.time()) > 0:
+            await asyncio.sleep(min(left, LOOK_SECONDS))
+            leaves = await self.pen.leaving()
+        self._leaves |= leaves
+        return not leaves
 
     async def _try(self, n: int, digest: str, tries: int) -> Item:
         try:

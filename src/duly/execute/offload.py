@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import CancelledError as Cancelled
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
@@ -81,7 +82,7 @@ class InLoop:
 
 
 class InThread:
-    """A plain handler in a thread; a stop can only raise its `cancelled` flag."""
+    """A plain handler in a thread; a stop raises its `cancelled` flag and ends its model call."""
 
     def __init__(
         self, handler: Callable[..., Any], context: Context, arguments: Mapping[str, Any], threads: Threads
@@ -99,7 +100,10 @@ class InThread:
         loop = asyncio.get_running_loop()
 
         def run(work: Coroutine[Any, Any, Any]) -> Any:
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
+            try:
+                return asyncio.run_coroutine_threadsafe(work, loop).result()
+            except Cancelled:  # which is an `Exception`, and would be caught as one
+                raise asyncio.CancelledError from None
 
         work = self._threads.start(lambda: self._run(BlockingContext(self._context, run)))
         return await asyncio.shield(asyncio.wrap_future(work))
@@ -111,6 +115,8 @@ class InThread:
         handler, _, arguments = self._call
         try:
             return _ended(self._context, handler(context, **arguments))
+        except asyncio.CancelledError as error:
+            return Stopped() if self._context.stopping else raised(error)
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is an outcome
             return raised(error)
 

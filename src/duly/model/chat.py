@@ -23,7 +23,10 @@ class ChatRequest:
     #: Timeouts are set by it.
     task_type: str = ""
     task_id: str = ""
+    #: As which step its answer is remembered, and the id of its prompt.
     step: str = ""
+    n: int = 1
+    prompt: str = ""
     #: Whose budgets it is charged to.
     tenant: str = ""
     owner: str = ""

@@ -181,6 +181,15 @@ async def test_a_step_outlives_a_busy_database(
     assert len(paper.items(verbs.record_steps)) == 1
 
 
+async def test_a_handler_that_was_stopped_waits_for_no_database(pen: Journal, paper: Paper) -> None:
+    """Its worker would be taken for stuck."""
+    pen.stop()
+    paper.refusals = 1
+    with pytest.raises(NotReady):
+        await pen.record(STEP)
+    assert paper.written == []
+
+
 async def test_lines_outlive_a_busy_database(pen: Journal, paper: Paper) -> None:
     """Lines that could not be written wait for the next write, in order, once each."""
     paper.refusals = 1

@@ -16,7 +16,7 @@ LEARNING = 0.85
 MOST_UNITS = 200
 MONTH_DAYS = 21.75
 _NUMBER_ONLY = re.compile(
-    r"\s*(\d{1,4}(?:\.\d{1,2})?)(?:\s*(?:-|~|～|–|至|to)\s*(\d{1,4}(?:\.\d{1,2})?))?(?=\s|$)"
+    r"(\d{1,4}(?:\.\d{1,2})?)(?:\s*(?:-|~|～|–|至|to)\s*(\d{1,4}(?:\.\d{1,2})?))?(?=\s|$)"
 )
 _HARD = re.compile(
     r"复杂|实时|高并发|多级|自定义|可配置|跨系统|complex|real[- ]time|configurable|custom", re.IGNORECASE

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from duly_apps.tender.lines import lines
+
 from .kinds import KINDS
 
 if TYPE_CHECKING:
@@ -21,7 +23,7 @@ EFFORT = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"\s*[★▲☆△]?\s*(?:[（(]\s*(?:\d{1,2}|[一二三四五六七八九十]{1,3}"
+    r"(?<!\s)\s*(?:[★▲☆△]\s*)?(?:[（(]\s*(?:\d{1,2}|[一二三四五六七八九十]{1,3}"
     r"|[a-z])\s*[）)]|第?[一二三四五六七八九十]{1,3}[、.．章节]"
     r"|\d{1,2}(?:[.．]\d{1,2}){0,4}\s*[、.．)）]?(?=\s"
     r"|[^\d\s:：年月日%元万])|[-*•●◆▪·○]|#{1,6}|REQ[-_ ]?\d+[:：.]?)\s*",
@@ -86,8 +88,9 @@ def _all(document: Document) -> Iterator[Requirement]:
     module: str | None = None
     head: list[str] = []
     scope = False
-    modules = _modules(document.passages)
-    for passage in document.passages:
+    passages = lines(document)
+    modules = _modules(passages)
+    for passage in passages:
         cells = passage.text.split("\t")
         if len(cells) > 1:
             if _is_head(cells):

@@ -194,7 +194,7 @@ async def test_a_wrong_engine_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
 async def test_another_model_ends_what_has_begun(
     harness: Harness, document: Document, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
 ) -> None:
-    """As the README says: what was recorded is another engine's; submitted again, it is done by the new one."""
+    """What was recorded is another engine's; submitted again, it is done by the new one."""
 
     async def broken(*_: Any) -> str:
         monkeypatch.setenv(variable, value)

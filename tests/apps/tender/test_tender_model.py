@@ -188,3 +188,23 @@ async def test_a_wrong_engine_is_said(tmp_path: Path, monkeypatch: pytest.Monkey
         task = await harness.submit("bidding_analysis", {"text": "预算金额：380万元"})
         await harness.run_until_idle()
         assert model.ENGINE_ENV in str((await harness.assert_failed(task.id, "unknown_engine")).error)
+
+
+@pytest.mark.parametrize(("variable", "value"), [(model.MODEL_ENV, "other"), (model.ENGINE_ENV, "offline")])
+async def test_another_model_ends_what_has_begun(
+    harness: Harness, document: Document, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    """What was recorded is another engine's; submitted again, it is done by the new one."""
+
+    async def broken(*_: Any) -> str:
+        monkeypatch.setenv(variable, value)
+        raise RuntimeError("the worker's environment was changed")
+
+    with monkeypatch.context() as once:
+        once.setattr(model.ModelAnalyser, "summary", broken)
+        task = await harness.submit("bidding_analysis", {"text": document.text}, max_retries=1)
+        await harness.run_until_idle()
+        await harness.advance(3600)
+    await harness.assert_failed(task.id, "replay_mismatch")
+    monkeypatch.setenv(model.ENGINE_ENV, "offline")
+    assert (await analysed(harness, document))["engine"] == "offline"

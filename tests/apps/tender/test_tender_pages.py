@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
 import duly_apps.tender as app
 from duly.dashboard import STATIC
-from support.modules import needs_node, node_tests, parses
+from support.modules import NODE, needs_node, node_tests, parses
 
 HERE = Path(__file__).parent
 FOLDER = Path(app.__file__).with_name("pages")
@@ -46,3 +48,24 @@ def test_every_text_is_said_in_both_languages() -> None:
     for path in MODULES:
         asked = set(re.findall(r"\bt\(\"(\w+)\"\)", path.read_text("utf-8")))
         assert asked <= known | shell, path.name
+
+
+@needs_node
+@pytest.mark.parametrize(
+    ("start", "end", "marked"),
+    [
+        (16, 23, ["𠮷林😀大学：", "预算380万元", "。"]),
+        (0, 99, ["", "𠮷林😀大学：预算380万元。", ""]),
+        (24, 30, None),
+        (3, 10, None),
+    ],
+)
+def test_the_quote_is_marked(start: int, end: int, marked: list[str] | None) -> None:
+    """By characters, as Python counts them, though JavaScript counts two for some."""
+    text = "𠮷林😀大学：预算380万元。"
+    passage = {"text": text, "start": 10, "end": 10 + len(text)}
+    asked = f"cut({json.dumps(passage)}, {{ start: {start}, end: {end} }})"
+    script = f'import {{ cut }} from "{(FOLDER / "cut.js").as_uri()}"; console.log(JSON.stringify({asked}));'
+    command = [str(NODE), "--input-type=module", "--eval", script]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=30, check=True)
+    assert json.loads(done.stdout) == marked

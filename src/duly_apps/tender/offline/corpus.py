@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from duly_apps.tender.language import Language, language_of
+from duly_apps.tender.lines import lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from duly.documents import Document, Passage
 
-_DOTTED = re.compile(r"[.．…·。]{4,}\s*\d{0,4}$")
+_DOTTED = re.compile(r"[.．…·。]{4}\s*\d{0,4}$")
 _CONTENTS_LINE = re.compile(r"^\D.{1,60}[\t .…·．]+\d{1,4}$")
 _CONTENTS_TITLE = re.compile(r"^(目\s*录|(table of )?contents)$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[。；！？]|[.;!?](?=\s|$)")
@@ -118,10 +119,11 @@ def _rank(heading: str) -> str:
 
 
 def _kept(document: Document) -> Iterator[Passage]:
-    running = _running(document)
+    passages = lines(document)
+    running = _running(passages, document.pages)
     shown: set[str] = set()
     in_contents = False
-    for passage in document.passages:
+    for passage in passages:
         shape = _shape(passage.text)
         in_contents = bool(_CONTENTS_TITLE.match(passage.text)) or (
             in_contents and (shape in running or bool(_CONTENTS_LINE.match(passage.text)))
@@ -133,19 +135,19 @@ def _kept(document: Document) -> Iterator[Passage]:
         yield passage
 
 
-def _running(document: Document) -> set[str]:
+def _running(passages: tuple[Passage, ...], count: int | None) -> set[str]:
     """Heads and feet: the same line, but for its numbers, on two pages in five, and on three at least.
 
     At the edge of the page, two are enough.
     """
     pages: defaultdict[str, set[int]] = defaultdict(set)
     edges: defaultdict[str, set[int]] = defaultdict(set)
-    for before, passage, after in _with_neighbours(document.passages):
+    for before, passage, after in _with_neighbours(passages):
         if passage.page is not None and len(passage.text) < 100:
             pages[_shape(passage.text)].add(passage.page)
             if passage.page not in {before, after} or before != after:
                 edges[_shape(passage.text)].add(passage.page)
-    share = (document.pages or 0) * 0.4
+    share = (count or 0) * 0.4
     often = {shape for shape, on in pages.items() if len(on) >= max(3, share)}
     return often | {shape for shape, on in edges.items() if len(on) >= max(2, share)}
 

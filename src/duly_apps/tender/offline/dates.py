@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _MONTH = r"(?P<{0}>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
 _CLOCK = (
-    r"(?:[\s,，]*(?:at|by|before|（[^）]{1,6}）|\([^)]{1,12}\))?\s*(?P<half>上午|下午|晚上|中午)?\s*"
+    r"(?:[\s,，]*(?:(?:at|by|before|（[^）]{1,6}）|\([^)]{1,12}\))\s*)?(?:(?P<half>上午|下午|晚上|中午)\s*)?"
     r"(?P<hour>\d{1,2})\s*(?:[:：]\s*(?P<minute>\d{2})(?:[:：]\d{2})?|[时時点點]\s*(?:(?P<minute2>\d{1,2})\s*分|整|(?P<half_past>半))?)"
     r"(?:\s*(?P<ampm>[ap]\.?m\.?\b))?)?"
 )

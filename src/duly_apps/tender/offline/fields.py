@@ -19,12 +19,12 @@ _ANY_MONEY_LABEL = re.compile(
 )
 _BREAK = re.compile(r"[。；;\t]|\.\s|[，\s]\s*(?:联系人|地\s*址|电\s*话|联系方式)\s*[:：]?")
 _DURATION = re.compile(
-    r"(\d{1,4})\s*(?:个)?\s*(日历[天日]|工作日|[天日月年]|calendar days|working days|days|weeks|months|years)"
+    r"(\d{1,4})\s*(?:个\s*)?(日历[天日]|工作日|[天日月年]|calendar days|working days|days|weeks|months|years)"
 )
 _LINK = re.compile(
-    r"\s*(?:[（(][^）)\t]{0,20}[）)])?\s*(?:[:：\t]+|(?:is|shall be)\b:?|为(?!准))\s*(?:名\s*称\s*[:：]\s*)?"
+    r"\s*(?:[（(][^）)\t]{0,20}[）)]\s*)?(?:[:：\t]+|(?:is|shall be)\b:?|为(?!准))\s*(?:名\s*称\s*[:：]\s*)?"
 )
-_CODE = re.compile(r"\s*(?:[:：#\t]+|为|is:?)?\s*(?P<code>[^\s，。；、,;:：|]*\d[^\s，。；、,;：|]*)")
+_CODE = re.compile(r"\s*(?:(?:[:：#\t]++|为|is:?)\s*)?(?P<code>[^\s，。；、,;:：|]*\d[^\s，。；、,;：|]*)")
 _ANOTHER_LABEL = re.compile(r"名\s*称|信息|内容|说明|particulars|description", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}\s*年(?:\s*\d{1,2}\s*月)?(?:\s*\d{1,2}\s*日)?")
 _PERIODS = {

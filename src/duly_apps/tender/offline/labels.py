@@ -23,7 +23,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
         "^(?:project|title|subject)",
     ),
     "number": (
-        f"(?:{_BUYING}|项目|标书|文件|标段|合同)+(?:项目)?编号|標案案號",
+        f"(?:{_BUYING}|项目|标书|文件|标段|合同){{1,4}}(?:项目)?编号|標案案號",
         rf"{_DOCUMENT}[ -](?:(?:reference|identification|file)[ -])?(?:reference|(?:ref|no|id)\b\.?|number)",
         r"^(?:reference|ref\.?|file)(?: (?:no\.?|number))?",
     ),
@@ -43,7 +43,7 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     "budget": (
         "(?:采购|项目|投资)?(?:总)?预算(?:总)?(?:金额|价|额)?|預算金額",
-        "(?:estimated |total |project |approved |anticipated )*budget(?: estimate| for the contract)?",
+        "(?:estimated |total |project |approved |anticipated ){0,4}budget(?: estimate| for the contract)?",
         "estimated (?:total )?(?:contract )?(?:value|cost)",
     ),
     "ceiling": (
@@ -79,9 +79,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
     ),
     "questions": (
         r"(?:提问|质疑|答疑|澄清|提出问题)[^，。；\t:：]{0,8}截止(?:时间|日期)?|疑问",
-        "deadline for [a-z ]*(?:clarifications?|questions|enquiries)[a-z ]*",
+        "deadline for [a-z ]{0,60}(?:clarifications?|questions|enquiries)[a-z ]*",
         r"(?:questions|clarifications?|enquiries)\b[^.;\t]{0,60}?\b(?:until|by|before|later than)",
-        "closing date for [a-z ]*(?:clarifications?|questions|enquiries)[a-z ]*",
+        "closing date for [a-z ]{0,60}(?:clarifications?|questions|enquiries)[a-z ]*",
     ),
     "validity": (
         f"{_FILES}(?:的)?有效期|报价有效期|(?<=之日起){_FILES}有效",

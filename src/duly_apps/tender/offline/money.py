@@ -25,14 +25,14 @@ _CURRENCIES = {
 _BEFORE = r"人民币|￥|¥|RMB|CNY|USD|US\$|HK\$|NT\$|\$|HKD|港币|TWD|新台幣|新臺幣|EUR|€|GBP|£"
 _AFTER = r"美元|港元|欧元|英镑|元|圆|yuan|RMB|CNY|USD|EUR|GBP|HKD|US dollars|dollars|euros"
 _AMOUNT = re.compile(
-    rf"(?P<before>{_BEFORE})?\s*(?:[（(]小写[）)])?[：:]?\s*(?P<sign>￥|¥)?\s*"
-    r"(?P<number>\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)\s*"
-    r"(?P<unit>百万|千万|[万萬亿億]|(?:thousand|million|billion|mn|[km])\b)?\s*"
-    rf"(?P<after>{_AFTER})?",
+    rf"(?:(?P<before>{_BEFORE})\s*)?(?:[（(]小写[）)]\s*)?(?:[：:]\s*)?(?:(?P<sign>￥|¥)\s*)?"
+    r"(?P<number>\d{1,3}(?:[,，]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)"
+    r"(?:\s*(?P<unit>百万|千万|[万萬亿億]|(?:thousand|million|billion|mn|[km])\b))?"
+    rf"(?:\s*(?P<after>{_AFTER}))?",
     re.IGNORECASE,
 )
 _UNIT = re.compile(
-    r"[（(]\s*(?:单位[:：]\s*)?(?:人民币|in )?(万|亿|百万|thousand|million)?\s*"
+    r"[（(]\s*(?:单位[:：]\s*)?(?:人民币\s*|in\s+)?(?:(万|亿|百万|thousand|million)\s*)?"
     r"(元|美元|USD|US\$|EUR|GBP|CNY|RMB|[£€$])\s*[）)]",
     re.IGNORECASE,
 )
@@ -41,8 +41,8 @@ _DIGITS = {char: value for value, chars in enumerate(_NUMERALS) for char in char
 _ABSURD = 10**15  # beyond any tender, and still exact in JSON
 _TENS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 _WRITTEN = re.compile(
-    r"(?:人民币)?\s*(?:[（(]大写[）)])?[：:]?\s*"
-    r"(?P<words>[零〇一壹二贰貳两三叁參四肆五伍六陆陸七柒八捌九玖十拾百佰千仟万萬亿億]{2,})[元圆圓][整正]?"
+    r"(?:人民币\s*)?(?:[（(]大写[）)]\s*)?(?:[：:]\s*)?"
+    r"(?P<words>[零〇一壹二贰貳两三叁參四肆五伍六陆陸七柒八捌九玖十拾百佰千仟万萬亿億]{2,60})[元圆圓][整正]?"
 )
 
 

@@ -15,10 +15,10 @@ _BLOCKS = {
     "purchaser": re.compile(r"(?:采购|招标|比选)人(?:信息)?(?:[（(][^）)]*[）)])?[:：]?$"),
     "agency": re.compile(r"代理机构(?:信息)?(?:[（(][^）)]*[）)])?[:：]?$"),
 }
-_NAMED = re.compile(r"名\s*称\s*[:：]\s*([^，。；\t]+?)\s*(?:[，。；\t]|地\s*址|联系|$)")
+_NAMED = re.compile(r"名\s*称\s*[:：]\s*([^，。；\t]{1,200}?)\s*(?:[，。；\t]|地\s*址|联系|$)")
 _ON_BEHALF = re.compile(r"受\s*([^，。；\s]{3,30}?)\s*(?:的)?委托")
 _INVITES = re.compile(
-    r"(?:^|(?<=\. ))(?:\d+\.\s*)?(?:The )?([A-Z][\w',&() -]{2,70}?)(?: \([^)]*\))? (?:now |hereby )?"
+    r"(?:^|(?<=\. ))(?:\d+\.\s*)?(?:The )?([A-Z][\w',&() -]{2,70}?)(?: \([^)]{0,80}\))? (?:now |hereby )?"
     r"(?:invites|is seeking|seeks|requests|intends to|wishes to|is inviting)\b"
 )
 _WAYS = re.compile(

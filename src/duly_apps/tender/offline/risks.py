@@ -11,7 +11,9 @@ from .facts import budget
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_STARRED = re.compile(r"(?:^|\t)(?:[（(]?[\d一二三四五六七八九十.]{0,6}[）)、.]?\s*)[★▲※](?!\s*(?:号|条款))")
+_STARRED = re.compile(
+    r"(?:^|\t)(?:[（(]?[\d一二三四五六七八九十.]{0,6}[）)、.]?[^\S\t]*)[★▲※](?!\s*(?:号|条款))"
+)
 _SENTENCES = {
     "rejection": r"否决(?:其)?投标|(?:将|应|予以|应当)(?:被)?(?:否决|拒绝)(?!权)"
     r"|(?:作|为|按)?废标(?:处理)?|投标无效|无效投标|拒收|不予受理|廢標"

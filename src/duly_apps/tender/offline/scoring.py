@@ -26,11 +26,11 @@ _NUMBER = re.compile(r"^(?:满分)?\s*(\d{1,3}(?:\.\d+)?)\s*(?:分|%|points)?$")
 _SUM = re.compile(r"合计|总计|总分|小计|total", re.IGNORECASE)
 _IN_TEXT = re.compile(
     r"^(?:[（(]?(?:[一二三四五六七八九十\d]{1,3}|[a-z])[）)、.．]\s*|[-–•●]\s*)?"
-    r"([^\t，。；：:（(\d]{2,60}?)\s*(?:[（(:：]|[-–—]\s)\s*(?:满分|最高)?\s*(\d{1,3})"
+    r"([^\t，。；：:（(\d]{2,60}?)\s*(?:[（(:：]|[-–—]\s)\s*(?:(?:满分|最高)\s*)?(\d{1,3})"
     r"\s*(?:分|%|points|marks)",
     re.IGNORECASE,
 )
-_OWN_POINTS = re.compile(r"\s*[（(]\s*(?:满分|最高)?\d{1,3}\s*(?:分|%|points)\s*[）)]$")
+_OWN_POINTS = re.compile(r"(?<!\s)\s*[（(]\s*(?:满分|最高)?\d{1,3}\s*(?:分|%|points)\s*[）)]$")
 
 
 def scoring(corpus: Corpus) -> list[Finding]:

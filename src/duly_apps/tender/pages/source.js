@@ -4,6 +4,7 @@ import { html, useEffect, useRef } from "../../html.js";
 import { get } from "../../api.js";
 import { useLoaded } from "../../parts.js";
 import { t } from "../../words.js";
+import { cut } from "./cut.js";
 import { where } from "./findings.js";
 
 export function Source({ id, item, close }) {
@@ -11,10 +12,9 @@ export function Source({ id, item, close }) {
   const [found] = useLoaded(() => get(`/api/tender/tasks/${id}/source`, { at: item.start }), [id, item.start]);
   useEffect(() => mark.current?.scrollIntoView({ block: "nearest" }), [found.value]);
   const line = (one) => {
-    const from = Math.max(item.start, one.start), to = Math.min(item.end, one.end);
-    if (from >= to) return html`<p>${one.text}</p>`;
-    const cut = [one.text.slice(0, from - one.start), one.text.slice(from - one.start, to - one.start), one.text.slice(to - one.start)];
-    return html`<p>${cut[0]}<mark ref=${mark}>${cut[1]}</mark>${cut[2]}</p>`;
+    const parts = cut(one, item);
+    if (!parts) return html`<p>${one.text}</p>`;
+    return html`<p>${parts[0]}<mark ref=${mark}>${parts[1]}</mark>${parts[2]}</p>`;
   };
   return html`<aside class="source" aria-label=${t("source")}>
     <header class="head"><b>${t("source")}</b> <span>${where(item)}</span><button type="button" class="quiet" onClick=${close}>${t("close")} ✕</button></header>

@@ -9,15 +9,14 @@ from typing import Any
 from duly_apps.tender.language import Language
 
 from .kinds import Kind
-from .reading import EFFORT, Requirement
+from .reading import EFFORT, RANGE, Requirement
+from .schema import ITEM_DAYS
 
 #: The tenth of a kind costs less than the first.
 LEARNING = 0.85
 MOST_UNITS = 200
 MONTH_DAYS = 21.75
-_NUMBER_ONLY = re.compile(
-    r"\s*(\d{1,4}(?:\.\d{1,2})?)(?:\s*(?:-|~|～|–|至|to)\s*(\d{1,4}(?:\.\d{1,2})?))?(?=\s|$)"
-)
+_NUMBER_ONLY = re.compile(RANGE + r"(?=\s|$)")
 _HARD = re.compile(
     r"复杂|实时|高并发|多级|自定义|可配置|跨系统|complex|real[- ]time|configurable|custom", re.IGNORECASE
 )
@@ -41,7 +40,8 @@ class Estimate:
 def estimate(one: Requirement, kind: Kind, language: Language) -> Estimate:
     """The range of a requirement."""
     zh = language == "zh"
-    if stated := _stated(one):
+    stated = _stated(one)
+    if stated and stated[1] <= ITEM_DAYS:
         low, high = stated
         note = "工作量取自原文，未复核。" if zh else "The effort is the document's own, not checked."
         return Estimate(low=low, high=high, basis="stated", assumptions=[note])
@@ -56,8 +56,21 @@ def estimate(one: Requirement, kind: Kind, language: Language) -> Estimate:
         low=half_days(low),
         high=half_days(high),
         basis="rule",
-        assumptions=_assumptions(one.text, kind, count, zh),
+        assumptions=[*beyond(one, language), *_assumptions(one.text, kind, count, zh)],
     )
+
+
+def beyond(one: Requirement, language: Language) -> list[str]:
+    """The note that an effort which the document gives is too large to be one item's; most have none."""
+    stated = _stated(one)
+    if stated is None or stated[1] <= ITEM_DAYS:
+        return []
+    days = f"{stated[1]:,.0f}"
+    if language == "zh":
+        return [f"原文工作量合 {days} 人天，超过单项上限 {ITEM_DAYS:,} 人天，未采用，请核对。"]
+    return [
+        f"The document's effort, {days} person-days, is over the limit of an item, {ITEM_DAYS:,}: not taken."
+    ]
 
 
 def shares(kind: Kind, low: float, high: float) -> list[dict[str, Any]]:
@@ -81,8 +94,7 @@ def _stated(one: Requirement) -> tuple[float, float] | None:
         return None
     else:
         unit = MONTH_DAYS if re.search(r"月|month", match[3], re.IGNORECASE) else 1.0
-    low = float(match[1]) * unit
-    high = float(match[2] or match[1]) * unit
+    low, high = (float(re.sub("[,，]", "", days)) * unit for days in (match[1], match[2] or match[1]))
     return (round(low, 2), round(high, 2)) if 0 < low <= high else None
 
 

@@ -21,7 +21,7 @@ from duly_apps.tender.language import language_of
 from duly_apps.tender.parts import each
 
 from .engine import WITHOUT, OfflineSplitter, told
-from .estimate import estimate, half_days
+from .estimate import beyond, estimate, half_days
 from .kinds import KINDS, OTHER
 from .reading import MOST, Requirement
 from .splitter import Splitter
@@ -166,6 +166,7 @@ def _items(found: list[tuple[Work, Requirement]], document: Document) -> list[di
         cost = estimate(one, kind, language)
         if cost.basis != "stated":  # what the document says itself is known better than by any model
             low, high = half_days(work.low), half_days(work.high)
-            cost = replace(cost, low=low, high=high, basis="model", assumptions=work.assumptions)
+            notes = [*beyond(one, language), *work.assumptions]
+            cost = replace(cost, low=low, high=high, basis="model", assumptions=notes)
         items.append(told(number, one, kind, cost, document))
     return items

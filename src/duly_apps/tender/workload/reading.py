@@ -7,21 +7,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from duly_apps.tender.lines import lines
+
 from .kinds import KINDS
 
 if TYPE_CHECKING:
     from duly.documents import Document, Passage
 
 MOST = 400
-SHORTEST, LONGEST, TITLE = 4, 600, 60
+SHORTEST, LONGEST, TITLE, MODULE = 4, 600, 60, 120
+#: 15, 12000, 1,200.5; the whole of it, for the end of a number is another.
+_DAYS = r"(?:\d{1,3}(?:[,，]\d{3})+|\d{1,9})(?:\.\d{1,2})?"
+RANGE = rf"(?<![\d.])(?<!\d[,，])({_DAYS})(?:\s*(?:-|~|～|–|至|to)\s*({_DAYS}))?"
 #: An effort that the text gives: 15人天, 10-15 person-days.
 EFFORT = re.compile(
-    r"(\d{1,4}(?:\.\d{1,2})?)(?:\s*(?:-|~|～|–|至|to)\s*(\d{1,4}(?:\.\d{1,2})?))?\s*"
+    RANGE + r"\s*"
     r"(人[·.]?天|人[·.]?日|人[·.]?月|person[- ]?days?|man[- ]?days?|person[- ]?months?|man[- ]?months?)",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(
-    r"\s*[★▲☆△]?\s*(?:[（(]\s*(?:\d{1,2}|[一二三四五六七八九十]{1,3}"
+    r"(?<!\s)\s*(?:[★▲☆△]\s*)?(?:[（(]\s*(?:\d{1,2}|[一二三四五六七八九十]{1,3}"
     r"|[a-z])\s*[）)]|第?[一二三四五六七八九十]{1,3}[、.．章节]"
     r"|\d{1,2}(?:[.．]\d{1,2}){0,4}\s*[、.．)）]?(?=\s"
     r"|[^\d\s:：年月日%元万])|[-*•●◆▪·○]|#{1,6}|REQ[-_ ]?\d+[:：.]?)\s*",
@@ -44,12 +49,21 @@ _NOT_WORK = re.compile(
     r"|\bpayment\b|\bliquidated\b|\bcontact\b|\bdeadline\b",
     re.IGNORECASE,
 )
+#: A line or a cell that sums up others: 合计：120人天.
+_TOTAL = re.compile(
+    r"(?:[合小总共]\s?计|(?:grand |sub[- ]?)?totals?|sum)(?:\s*[（(][^）)]{0,20}[）)])?"
+    rf"(?:\s*[:：])?(?:\s*(?:约|为|about|is))?\s*(?:{EFFORT.pattern}|[\d.,，]*$)",
+    re.IGNORECASE,
+)
 _NAME_HEAD = re.compile(
     r"功能(?:点|名称|项)?$|需求(?:名称|项)?$|^名称$|feature|function|requirement|^item$|^task$|title",
     re.IGNORECASE,
 )
-_MODULE_HEAD = re.compile(r"模块|子系统|分类|module|subsystem|category|epic", re.IGNORECASE)
-_TEXT_HEAD = re.compile(r"描述|说明|内容|要求|description|detail|remark", re.IGNORECASE)
+_TEXTS = "描述|说明|内容|要求|description|detail|remark"
+_TEXT_HEAD = re.compile(_TEXTS, re.IGNORECASE)
+_MODULE_HEAD = re.compile(
+    rf"^(?!.*(?:{_TEXTS})).*(?:模块|子系统|分类|module|subsystem|category|epic)", re.IGNORECASE
+)
 _EFFORT_HEAD = re.compile(r"工作量|工时|人天|人月|effort|person[- ]?days?|man[- ]?days?", re.IGNORECASE)
 #: Headings under which each line that names a kind of work is one.
 _SCOPE = re.compile(
@@ -86,8 +100,9 @@ def _all(document: Document) -> Iterator[Requirement]:
     module: str | None = None
     head: list[str] = []
     scope = False
-    modules = _modules(document.passages)
-    for passage in document.passages:
+    passages = lines(document)
+    modules = _modules(passages)
+    for passage in passages:
         cells = passage.text.split("\t")
         if len(cells) > 1:
             if _is_head(cells):
@@ -113,12 +128,12 @@ def _row(passage: Passage, cells: list[str], head: list[str], module: str | None
         return next((cells[at].strip() for at, one in enumerate(head) if pattern.search(one.strip())), "")
 
     title = under(_NAME_HEAD) or under(_TEXT_HEAD)
-    if len(title) < 2 or _NOT_WORK.search(title):
+    if len(title) < 2 or _NOT_WORK.search(title) or any(_TOTAL.match(cell.strip()) for cell in cells):
         return None
     return Requirement(
         title=_short(title),
         text=" ".join(cell.strip() for cell in cells),
-        module=under(_MODULE_HEAD) or module,
+        module=_cut(under(_MODULE_HEAD), MODULE) or module,
         start=passage.start,
         end=passage.end,
         effort=f"{under(_EFFORT_HEAD)} {_unit(head)}".strip() if under(_EFFORT_HEAD) else "",
@@ -152,11 +167,11 @@ def _module(text: str) -> str | None:
     """The name of the part that follows, if this line is its heading."""
     line = text.strip()
     if match := _MODULE_LINE.match(line):
-        return match[1].strip()[:120] or None
+        return _cut(match[1].strip(), MODULE) or None
     if len(line) > 40 or not _HEADING.match(line) or re.search(r"[。；;:：，,]|\.$", line):
         return None
     name = _NUMBER.sub("", line, count=1).strip()
-    return name[:120] if len(name) > 1 and not _MUST.search(name) else None
+    return name if len(name) > 1 and not _MUST.search(name) else None
 
 
 def _line(passage: Passage, module: str | None, *, scope: bool) -> Requirement | None:
@@ -165,6 +180,8 @@ def _line(passage: Passage, module: str | None, *, scope: bool) -> Requirement |
     body = text[lead.end() :] if lead else text
     stripped = body.strip()
     if not SHORTEST <= len(stripped) <= LONGEST or _NOT_WORK.search(stripped):
+        return None
+    if _TOTAL.match(stripped):
         return None
     named = any(kind.words.search(stripped) for kind in KINDS)
     if (
@@ -183,7 +200,11 @@ def _short(text: str) -> str:
     """The words before the first stop; of a sentence that has none, its beginning."""
     words = _begun(r"[。；;:：（(]|\.\s", text)
     words = words if len(words) <= TITLE else _begun(r"，|,\s", words)
-    return words if len(words) <= TITLE else f"{words[: TITLE - 1].rstrip()}…"
+    return _cut(words, TITLE)
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
 
 
 def _begun(stop: str, text: str) -> str:

@@ -7,7 +7,10 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Days = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]
+#: The most person-days of an item, and the most items: their ids have four digits.
+ITEM_DAYS, ITEMS = 100_000, 9_999
+Days = Annotated[float, Field(ge=0, le=ITEM_DAYS, allow_inf_nan=False)]
+AllDays = Annotated[float, Field(ge=0, le=ITEM_DAYS * ITEMS, allow_inf_nan=False)]
 Role = Literal["analyst", "designer", "frontend", "backend", "data", "tester", "operator", "trainer"]
 
 
@@ -62,17 +65,30 @@ class WorkItem(_Strict):
     end: int = Field(ge=1)
 
 
-class Chain(Range):
+class Sum(Range):
+    """Person-days of many items."""
+
+    low: AllDays
+    high: AllDays
+
+
+class RoleSum(Sum):
+    """What one role has to do of all items."""
+
+    role: Role
+
+
+class Chain(Sum):
     """The longest line of items that wait for each other."""
 
     ids: list[str]
 
 
-class Totals(Range):
+class Totals(Sum):
     """All items together, in person-days."""
 
     unit: Literal["person_day"] = "person_day"
-    roles: list[Share]
+    roles: list[RoleSum]
     chain: Chain
 
 

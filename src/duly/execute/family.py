@@ -56,6 +56,7 @@ class FamilyPen(ABC):
 
     _database: Database
     _claimed: Claimed
+    _version: str
     _emit: Emit
     _admit: Admit
 
@@ -98,7 +99,9 @@ class FamilyPen(ABC):
 
     async def _spawned(self, step: Step, these: tuple[Submission, ...]) -> None:
         claimed = self._claimed
-        item = children.Spawn(id=claimed.id, attempt=claimed.attempt, step=step, children=these)
+        item = children.Spawn(
+            id=claimed.id, attempt=claimed.attempt, step=step, children=these, version=self._version
+        )
         failpoint("spawn.before_record")
         self._check(await self._surely(children.spawn, item))
         for child in these:
@@ -114,7 +117,9 @@ class FamilyPen(ABC):
             LeaseLost: another attempt owns the task.
         """
         claimed = self._claimed
-        item = children.Gather(id=claimed.id, attempt=claimed.attempt, step=step, children=ids)
+        item = children.Gather(
+            id=claimed.id, attempt=claimed.attempt, step=step, children=ids, version=self._version
+        )
         found: Step | None = await self._surely(children.gather, item)
         self._check(found is not None)
         return found or step
@@ -153,7 +158,14 @@ class FamilyPen(ABC):
             LeaseLost: another attempt owns the task; nothing was kept.
         """
         claimed = self._claimed
-        batch = items.Items(id=claimed.id, attempt=claimed.attempt, name=name, items=some, progress=progress)
+        batch = items.Items(
+            id=claimed.id,
+            attempt=claimed.attempt,
+            name=name,
+            items=some,
+            progress=progress,
+            version=self._version,
+        )
         failpoint("items.before_record")
         self._check(await self._surely(items.record_items, batch))
         failpoint("items.recorded")

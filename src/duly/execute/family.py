@@ -26,6 +26,7 @@ Admit = Callable[[str, Any, Mapping[str, Any]], Submission]
 Asked = tuple[str, Any, Mapping[str, Any]]
 #: So many of the children that did not succeed are named in a tally, and so much of their errors.
 FAILURES, SAID = 50, 200
+_GONE = {"status": None, "error_code": None, "error": None}
 
 
 def no_children(task_type: str, *_: Any) -> Submission:
@@ -35,9 +36,11 @@ def no_children(task_type: str, *_: Any) -> Submission:
 
 def tallied(ids: Sequence[str], ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How many children ended how, and the first of those without success: index, id, status, error_code,
-    error. A child that is gone counts in the total only."""
+    error. A child that is gone has no status, and counts in the total only."""
     counted, places = Counter(one["status"] for one in ends), {id_: place for place, id_ in enumerate(ids)}
+    gone = places.keys() - {one["id"] for one in ends}
     unwell = [one for one in ends if one["status"] in children.UNWELL]
+    unwell += [{**_GONE, "id": id_} for id_ in ids if id_ in gone]
     failures = [
         {
             "index": places[one["id"]],

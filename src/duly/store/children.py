@@ -87,7 +87,7 @@ def gather(tx: Transaction, items: Sequence[Gather]) -> list[Step | None]:
     From here on each child that ends is counted, so that nobody looks through them again.
 
     Raises:
-        InvalidInput: one of them is no child of the task.
+        InvalidInput: one of them is a task, but no child of this one.
     """
     timelines, owned = fence(tx, items)
     stand: list[Step | None] = []
@@ -127,14 +127,17 @@ def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
 
 
 def _ends(tx: Transaction, item: Gather) -> dict[str, str | None]:
-    """How each of the children ended; None: it has not."""
+    """How each of the children ended; None: it has not. One that is gone counts as failed."""
     ends: dict[str, str | None] = {}
     for some in _parts(item.children):
         query = sa.select(_TASK.id, _TASK.status).where(_TASK.id.in_(some), _TASK.parent_id == item.id)
         ends |= {id_: status if status in ENDED else None for id_, status in tx.core.execute(query)}
-    if strange := [id_ for id_ in item.children if id_ not in ends]:
-        raise InvalidInput(f"a task gathers its own children only; {strange[0]} is none of {item.id}")
-    return ends
+    missing = [id_ for id_ in item.children if id_ not in ends]
+    for some in _parts(missing):
+        strange = tx.core.execute(sa.select(_TASK.id).where(_TASK.id.in_(some)).limit(1)).scalar()
+        if strange is not None:
+            raise InvalidInput(f"a task gathers its own children only; {strange} is none of {item.id}")
+    return ends | dict.fromkeys(missing, Status.FAILED)
 
 
 def answer(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:

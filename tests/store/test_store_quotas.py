@@ -78,6 +78,16 @@ def test_what_was_accepted_is_never_refused(store: Store) -> None:
     assert submit(store, sent())[0].refused == "queue/default"
 
 
+def test_what_was_accepted_takes_nobodys_room(store: Store) -> None:
+    """What is sent again, with others, counts once."""
+    quota(store, "queue/default", 3)
+    first = sent(idempotency_key="k", unique="u")
+    submit(store, first)
+    again = [first, sent(idempotency_key="k"), sent(unique="u")]
+    assert [one.refused for one in submit(store, *again, sent(), sent())] == [None] * 5
+    assert submit(store, sent())[0].refused == "queue/default"
+
+
 def test_a_cleared_quota_refuses_nothing(store: Store) -> None:
     """A second later, in every process."""
     quota(store, "queue/default", 0)

@@ -27,9 +27,19 @@ def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
     quotas = tx.heads.quotas(tx)
     if not quotas:
         return {}
+    asked, known = list(items), dict[str, int]()
+    if not _beyond(tx, quotas, asked, known):
+        return {}
+    # Only now it is looked which of them are new: the others are not refused, and take nobody's room.
+    return _beyond(tx, quotas, [item for item in asked if not _stands(tx, item)], known)
+
+
+def _beyond(
+    tx: Transaction, quotas: Mapping[str, int], items: Iterable[Submission], known: dict[str, int]
+) -> dict[str, str]:
+    """The same of submissions that are all new; `known` is how many waited before them."""
     waiting: Counter[str] = Counter()
     answers: dict[str, str] = {}
-    known: dict[str, int] = {}
     for item in items:
         names = _names(item.conditions)
         for name in names:
@@ -37,9 +47,9 @@ def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
             if most is not None and name not in known:
                 known[name] = _waiting(tx, name, item.conditions, most)
         full = next((name for name in known if name in names and _full(quotas, name, known, waiting)), None)
-        if full is not None and not _stands(tx, item):
+        if full is not None:
             answers[item.id] = full
-        elif full is None:
+        else:
             waiting.update(names)
     return answers
 

@@ -10,6 +10,7 @@ from duly import Context, Duly, Fail, InvalidInput, Status
 from duly.model.batch import BATCH
 from duly.store.lists import Filter, page
 from duly.testing import Harness, harness_fixture
+from support.families import take
 
 duly = Duly()
 
@@ -52,6 +53,11 @@ def shelf_apart(ctx: Any, count: int) -> Any:
 @duly.task("shelf.in.a.thread")
 def shelf_in_a_thread(ctx: Any, count: int) -> Any:
     return ctx.tally(*ctx.spawn_many("leaves", [{"task_type": "leaf"}] * count))
+
+
+@duly.task("pair", max_retries=0)
+async def pair(ctx: Context, tasks: list[dict[str, Any]]) -> list[Any]:
+    return await ctx.gather(*await ctx.spawn_many("pages", tasks))
 
 
 harness = harness_fixture(duly)
@@ -224,3 +230,21 @@ async def test_a_large_map_says_how_far_it_is(harness: Harness) -> None:
 @duly.task("counts")
 async def counts(ctx: Context, count: int) -> int:
     return len((await ctx.map("items", range(count), lambda item: item)).ok)
+
+
+@pytest.mark.parametrize(
+    ("kind", "how"), [("pair", {}), (BATCH, {"policy": "fail_fast"})], ids=["gather", "tally"]
+)
+async def test_a_child_that_is_gone_has_not_succeeded(
+    harness: Harness, kind: str, how: dict[str, Any]
+) -> None:
+    """Its parent can be given another run all the same, and hears what it misses."""
+    parent = await harness.submit(kind, {"tasks": pages(1, -2), **how})
+    await harness.run_until_idle()
+    await harness.assert_failed(parent.id, "child_failed")
+    _, torn = await members(harness, parent.id)
+    await harness.app.database.write(take, torn.id)
+    await harness.app.client.retry(parent.id)
+    await harness.run_until_idle()
+    failed = await harness.assert_failed(parent.id, "child_failed")
+    assert failed.error == f"child {torn.id} is gone"

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duly import BlockingContext, Context, Duly, Status, testing
+from duly import BlockingContext, Context, Duly, Fail, Status, testing
 from duly.model.task import Task
 from duly.observe.why import why
 from duly.testing import Harness
@@ -128,6 +128,64 @@ async def test_new_code_may_say_that_it_can_continue(old: Harness, tmp_path: Pat
         await both.run_until_idle()
         assert await both.assert_completed(task.id) == ["checked by 1", "shipped by 2"]
         assert (await both.task(task.id)).code_version == "2"
+
+
+def begins(version: str) -> Duly:
+    """Handlers whose first deed is no step of their own, and which then wait or fail."""
+    duly = Duly()
+
+    @duly.task("child")
+    async def child(ctx: Context) -> None:
+        await ctx.wait_for("go")
+
+    @duly.task("spawns", version=version, max_retries=0)
+    async def spawns(ctx: Context) -> None:
+        await ctx.spawn("one", "child")
+        raise Fail("broken", "it broke")
+
+    @duly.task("spawns.many", version=version, max_retries=0)
+    async def spawns_many(ctx: Context) -> None:
+        await ctx.spawn_many("some", [{"task_type": "child"}] * 2)
+        raise Fail("broken", "it broke")
+
+    @duly.task("gathers", version=version)
+    async def gathers(ctx: Context) -> None:
+        await ctx.gather()
+        raise Fail("broken", "it broke")
+
+    @duly.task("maps", version=version, max_retries=0)
+    async def maps(ctx: Context) -> None:
+        await ctx.map("pages", [1, 2], note)
+        raise Fail("broken", "it broke")
+
+    @duly.task("tracks", version=version)
+    async def tracks(ctx: Context) -> None:
+        await ctx.track("film", submit=lambda job: "v-1", poll=lambda id_: None)
+
+    @duly.task("opens", version=version, max_retries=0)
+    async def opens(ctx: Context) -> None:
+        def submit(job: Any) -> str:
+            raise Fail("broken", "it broke")
+
+        await ctx.track("film", submit=submit, poll=note)
+
+    return duly
+
+
+@pytest.mark.parametrize("kind", ["spawns", "spawns.many", "gathers", "maps", "tracks", "opens"])
+async def test_whatever_it_began_with_makes_it_its_versions(tmp_path: Path, kind: str) -> None:
+    """A child, a gather, an item of a map, a job: other code does not go on with it."""
+    async with testing.harness(begins("1"), tmp_path) as before:
+        task = await before.submit(kind)
+        await before.run_until_idle()
+        stands = await before.task(task.id)
+        assert stands.code_version == "1"
+        if stands.status is Status.FAILED:
+            await before.app.client.retry(task.id)
+    async with testing.harness(begins("2"), tmp_path) as after:
+        after.clock.advance(60)
+        await after.run_until_idle()
+        assert (await after.task(task.id)).attempt == 1
 
 
 def renamed(step: str | None, version: str | tuple[str, ...] = "") -> Duly:

@@ -68,3 +68,15 @@ async def test_beyond_a_quota_a_submit_is_told_when_to_come_again(site: Site, na
         answer = await admin.post("/api/tasks", json={"task_type": "echo", "owner": "ann"})
     assert (answer.status_code, answer.headers["Retry-After"]) == (status, "5")
     assert answer.json()["code"] in ("queue_full", "quota_exceeded")
+
+
+@pytest.mark.parametrize(("name", "status"), [("queue/default", 503), ("owner/*", 429)])
+async def test_a_batch_beyond_a_quota_is_told_so_too(site: Site, name: str, status: int) -> None:
+    """It counts as often as it has members, and is accepted or refused as a whole."""
+    async with site.admin as admin:
+        await admin.put(f"/api/limits/{name}", json={"waiting": 2})
+        batch = {"tasks": [{"task_type": "echo"}] * 3, "owner": "ann"}
+        answer = await admin.post("/api/batches", json=batch)
+        smaller = await admin.post("/api/batches", json={**batch, "tasks": batch["tasks"][:2]})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "5")
+    assert smaller.status_code == 202

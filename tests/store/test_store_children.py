@@ -12,7 +12,7 @@ from duly.store import children, claims, family, recall, retention
 from duly.store.children import PassOn
 from duly.store.driver import transaction
 from duly.store.journal import StepRecord
-from support.families import gather, gathering, spawn, spawning
+from support.families import gather, gathering, spawn, spawning, take
 from support.stores import Store, ending, suspension
 
 
@@ -269,6 +269,35 @@ def test_a_parent_that_is_retried_keeps_its_children(store: Store) -> None:
     assert store.read(children.bereft) == []
     assert store.write(children.pass_on, PassOn(claimed.id)) == [None]
     assert store.status(child) is Status.PENDING
+
+
+@pytest.mark.parametrize("eager", [0, 1])
+def test_a_child_that_is_gone_has_ended_without_success(store: Store, eager: int) -> None:
+    """Retention may have taken it: the gather is over with the others, or at once if it is eager."""
+    claimed = store.running()
+    gone, living = spawn(store, claimed, 2)
+    store.cancel(gone)
+    store.write(take, gone)
+    step = gather(store, claimed, gone, living, eager=eager)
+    assert step is not None
+    assert (step.children, step.taken) == (1, family.FAILED if eager else None)
+    end(store, living)
+    assert gather(store, claimed, gone, living, eager=eager) == step._replace(children=0, taken=family.FAILED)
+    assert store.read(children.outcomes, claimed.id, [gone]) == []
+
+
+@pytest.mark.parametrize("target", [Status.FAILED, Status.CANCELLED])
+def test_a_child_is_kept_as_long_as_its_parent_may_be_retried(store: Store, target: Status) -> None:
+    """It goes in the pass after the one that takes the parent."""
+    claimed = store.running(result_ttl_ms=120_000)
+    spawn(store, claimed, result_ttl_ms=60_000)
+    [child] = store.claim()
+    store.finish(child)
+    store.finish(claimed, target)
+    for seconds, gone in ((61, [False]), (60, [False, True]), (0, [True])):
+        store.clock.advance(seconds)
+        due = store.read(retention.expired, None, limit=10)
+        assert store.write(retention.prune, *due) == gone
 
 
 def test_a_child_is_kept_while_its_parent_lives(store: Store) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from duly.model.limit import Limits, Rate, key_name
 from duly.model.state import Status
 from duly.model.task import Claimed
-from duly.store import bulk, limit_care, limit_desk, limits, lists
+from duly.store import bulk, claims, limit_care, limit_desk, limits, lists
 from duly.store.limit_desk import Declared, Setting
-from support.stores import Store
+from duly.store.transaction import Transaction
+from support.stores import Store, ending
 
 KEY = key_name("demo", "", "a")
 LIMITS = ["queue/default", "type/demo", KEY]
@@ -273,3 +276,38 @@ def test_an_idle_key_is_forgotten_after_a_day(store: Store) -> None:
     assert store.write(limit_care.forget, None) == [1]
     tasks(store, 2)
     assert len(store.claim(free=2)) == 1
+
+
+def test_a_key_is_kept_for_the_whole_period_of_its_rate(store: Store) -> None:
+    """However long that is: made anew it would be full."""
+    declare(store, limit_key="k", key_rate="2/7d")
+    tasks(store, 2)
+    for claimed in store.claim(free=2):
+        store.finish(claimed)
+    store.clock.advance(2 * 86_400)
+    assert store.write(limit_care.forget, None) == [0]
+    tasks(store, 1)
+    assert store.claim() == []
+    store.advance(2 * 86_400)
+    [last] = store.claim()
+    store.finish(last)
+    store.clock.advance(8 * 86_400)
+    assert store.write(limit_care.forget, None) == [1]
+
+
+def test_what_ends_before_a_correction_is_given_back_once(store: Store) -> None:
+    """In one transaction: the count is that of who runs by then, and nobody is told that it was wrong."""
+    limit(store, KEY, 2)
+    tasks(store, 2)
+    first, second = store.claim(free=2)
+
+    def ends_and_corrects(tx: Transaction, names: Sequence[str]) -> list[object]:
+        claims.finish(tx, [ending(first)])
+        return [*limit_care.correct(tx, names)]
+
+    assert store.write(ends_and_corrects, KEY) == [None]
+    assert taken(store, KEY) == 1
+    tasks(store, 2)
+    assert len(store.claim(free=2)) == 1
+    store.finish(second)
+    assert taken(store, KEY) == 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from duly.model.batch import BATCH, MEMBERS
 from duly.model.task import Submission
 from duly.store import limit_desk, submissions
 from duly.store.limit_desk import Setting
@@ -76,6 +77,40 @@ def test_what_was_accepted_is_never_refused(store: Store) -> None:
     again = [first, sent(idempotency_key="k"), sent(unique="u")]
     assert [one.id for one in submit(store, *again)] == [first.id] * 3
     assert submit(store, sent())[0].refused == "queue/default"
+
+
+def test_what_was_accepted_takes_nobodys_room(store: Store) -> None:
+    """What is sent again, with others, counts once."""
+    quota(store, "queue/default", 3)
+    first = sent(idempotency_key="k", unique="u")
+    submit(store, first)
+    again = [first, sent(idempotency_key="k"), sent(unique="u")]
+    assert [one.refused for one in submit(store, *again, sent(), sent())] == [None] * 5
+    assert submit(store, sent())[0].refused == "queue/default"
+
+
+def batch(**members: int) -> Submission:
+    """A batch of so many members in these queues."""
+    one = sent(task_type=BATCH, metadata={MEMBERS: sum(members.values())})
+    return one._replace(members=members)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_counts_as_often_as_it_has_members(store: Store, name: str) -> None:
+    """Beside what waits, and beside what batches that wait will submit."""
+    quota(store, name, 5)
+    submit(store, sent())
+    assert submit(store, batch(default=5))[0].refused
+    assert [one.created for one in submit(store, batch(default=3), batch(default=2))] == [True, False]
+    assert submit(store, batch(default=2))[0].refused
+    assert [one.created for one in submit(store, batch(default=1), sent())] == [True, False]
+
+
+def test_a_batch_counts_in_the_queues_of_its_members(store: Store) -> None:
+    """Each in its own."""
+    quota(store, "queue/slow", 2)
+    assert submit(store, batch(default=1, slow=3))[0].refused == "queue/slow"
+    assert submit(store, batch(default=9, slow=2))[0].created
 
 
 def test_a_cleared_quota_refuses_nothing(store: Store) -> None:

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from duly.model.job import Opened, Submitted, Word, signal_name
 from duly.model.state import Status
-from duly.model.task import Claimed
-from duly.store import claims, journal, recall
+from duly.model.task import Claimed, Step
+from duly.store import children, claims, items, jobs, journal, recall
+from support.families import gathering, spawning
 from support.stores import Store, lines, request, step, words
+
+#: A verb, and what an attempt gives it.
+Deed = tuple[Callable[..., Any], Any]
 
 
 def begun(store: Store, version: str = "1", **overrides: object) -> Claimed:
@@ -50,6 +59,51 @@ def test_so_does_a_wait(store: Store) -> None:
     claimed = store.running()
     store.wait(claimed, "go", version="1")
     assert store.task(claimed.id).code_version == "1"
+
+
+def spawned(claimed: Claimed) -> Deed:
+    return children.spawn, spawning(claimed)
+
+
+def gathered(claimed: Claimed) -> Deed:
+    return children.gather, gathering(claimed)
+
+
+def mapped(claimed: Claimed) -> Deed:
+    one = items.Item(n=0, status="completed", tries=1, digest="d", result="1")
+    batch = items.Items(id=claimed.id, attempt=claimed.attempt, name="pages", items=(one,), progress=0.5)
+    return items.record_items, batch
+
+
+def opened(claimed: Claimed) -> Deed:
+    return told(claimed, Opened("hash"))
+
+
+def tracked(claimed: Claimed) -> Deed:
+    vendors = Step(name="film", n=1, digest="s", value='"v-1"', attempt=claimed.attempt)
+    return told(claimed, Submitted(vendors, "v-1", 60_000, None, None))
+
+
+def told(claimed: Claimed, word: Word) -> Deed:
+    waits_for = signal_name("film", 1)
+    end = Step(name="film", n=2, digest="w", value="null", attempt=claimed.attempt, waits_for=waits_for)
+    return jobs.report, jobs.Report(
+        id=claimed.id, attempt=claimed.attempt, name="film", n=1, wait=end, word=word
+    )
+
+
+@pytest.mark.parametrize("deed", [spawned, gathered, mapped, opened, tracked])
+def test_so_does_whatever_is_recorded_first(store: Store, deed: Callable[[Claimed], Deed]) -> None:
+    """A child, a gather, an item of a map, a job that is opened or submitted; once it stands it changes no
+    version, and the timeline goes on behind what it had."""
+    claimed = store.running()
+    store.write(journal.append, lines(claimed, "hello"))
+    verb, item = deed(claimed)
+    for version in ("1", "2"):
+        store.write(verb, replace(item, version=version))
+        assert store.task(claimed.id).code_version == "1"
+    store.write(journal.append, lines(claimed, "bye"))
+    assert (store.events(claimed.id)[2], store.events(claimed.id)[-1]) == ("log", "log")
 
 
 def test_code_without_a_version_has_the_empty_one(store: Store) -> None:

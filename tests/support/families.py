@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import sqlalchemy as sa
+
 from duly.model.task import Claimed, Step
-from duly.store import children
+from duly.store import children, retention, schema
+from duly.store.transaction import Transaction
 from support.stores import Store, submission
 
 
@@ -32,3 +36,11 @@ def spawn(store: Store, claimed: Claimed, count: int = 1, **overrides: Any) -> l
 def gather(store: Store, claimed: Claimed, *ids: str, **more: Any) -> Step | None:
     """How a gather of the attempt stands; None means lease lost."""
     return store.write(children.gather, gathering(claimed, *ids, **more))[0]  # type: ignore[no-any-return]
+
+
+def take(tx: Transaction, ids: Sequence[str]) -> list[None]:
+    """Deletes these tasks with all that belongs to them, whoever may ask for them."""
+    for table in retention.PARTS:
+        tx.core.execute(sa.delete(table).where(table.c.task_id.in_(ids)))
+    tx.core.execute(sa.delete(schema.task).where(schema.task.c.id.in_(ids)))
+    return [None for _ in ids]

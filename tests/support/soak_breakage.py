@@ -48,5 +48,5 @@ def _edit(edits: dict[str, tuple[str, str]]) -> None:
 def _everyone(tx: Any, items: Sequence[journal.Fenced]) -> tuple[dict[str, Any], list[bool]]:
     """Every write is let in, under the attempt that is current."""
     known = transitions.facts(tx, [item.id for item in items])
-    timelines = {id_: journal._Timeline(id_, one.attempt, one.seq) for id_, one in known.items()}
+    timelines = {id_: journal.Timeline(id_, one.attempt, one.seq) for id_, one in known.items()}
     return timelines, [item.id in timelines for item in items]

@@ -26,6 +26,7 @@ Admit = Callable[[str, Any, Mapping[str, Any]], Submission]
 Asked = tuple[str, Any, Mapping[str, Any]]
 #: So many of the children that did not succeed are named in a tally, and so much of their errors.
 FAILURES, SAID = 50, 200
+_GONE = {"status": None, "error_code": None, "error": None}
 
 
 def no_children(task_type: str, *_: Any) -> Submission:
@@ -35,9 +36,11 @@ def no_children(task_type: str, *_: Any) -> Submission:
 
 def tallied(ids: Sequence[str], ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How many children ended how, and the first of those without success: index, id, status, error_code,
-    error. A child that is gone counts in the total only."""
+    error. A child that is gone has no status, and counts in the total only."""
     counted, places = Counter(one["status"] for one in ends), {id_: place for place, id_ in enumerate(ids)}
+    gone = places.keys() - {one["id"] for one in ends}
     unwell = [one for one in ends if one["status"] in children.UNWELL]
+    unwell += [{**_GONE, "id": id_} for id_ in ids if id_ in gone]
     failures = [
         {
             "index": places[one["id"]],
@@ -56,6 +59,7 @@ class FamilyPen(ABC):
 
     _database: Database
     _claimed: Claimed
+    _version: str
     _emit: Emit
     _admit: Admit
 
@@ -98,7 +102,9 @@ class FamilyPen(ABC):
 
     async def _spawned(self, step: Step, these: tuple[Submission, ...]) -> None:
         claimed = self._claimed
-        item = children.Spawn(id=claimed.id, attempt=claimed.attempt, step=step, children=these)
+        item = children.Spawn(
+            id=claimed.id, attempt=claimed.attempt, step=step, children=these, version=self._version
+        )
         failpoint("spawn.before_record")
         self._check(await self._surely(children.spawn, item))
         for child in these:
@@ -114,7 +120,9 @@ class FamilyPen(ABC):
             LeaseLost: another attempt owns the task.
         """
         claimed = self._claimed
-        item = children.Gather(id=claimed.id, attempt=claimed.attempt, step=step, children=ids)
+        item = children.Gather(
+            id=claimed.id, attempt=claimed.attempt, step=step, children=ids, version=self._version
+        )
         found: Step | None = await self._surely(children.gather, item)
         self._check(found is not None)
         return found or step
@@ -153,7 +161,14 @@ class FamilyPen(ABC):
             LeaseLost: another attempt owns the task; nothing was kept.
         """
         claimed = self._claimed
-        batch = items.Items(id=claimed.id, attempt=claimed.attempt, name=name, items=some, progress=progress)
+        batch = items.Items(
+            id=claimed.id,
+            attempt=claimed.attempt,
+            name=name,
+            items=some,
+            progress=progress,
+            version=self._version,
+        )
         failpoint("items.before_record")
         self._check(await self._surely(items.record_items, batch))
         failpoint("items.recorded")

@@ -108,7 +108,9 @@ class Journal(ModelPen):
             LeaseLost: another attempt owns the task.
         """
         id_, attempt = self._claimed.id, self._claimed.attempt
-        item = jobs.Report(id=id_, attempt=attempt, name=name, n=n, wait=wait, word=word)
+        item = jobs.Report(
+            id=id_, attempt=attempt, name=name, n=n, wait=wait, word=word, version=self._version
+        )
         found: JobState | None = await self._surely(jobs.report, item)
         if found is None:
             self._mark_lost()

@@ -206,11 +206,13 @@ class Conditions:
 
 
 class Submission(NamedTuple):
-    """One request to do work; `input` is JSON text."""
+    """One request to do work; `input` is JSON text, `members` how many tasks of a batch will wait in which
+    queue."""
 
     id: str
     input: str
     conditions: Conditions
+    members: Mapping[str, int] | None = None
 
     @classmethod
     def of(cls, *, id: str, input: str, **conditions: Any) -> Submission:  # noqa: A002 - the fields' names

@@ -15,7 +15,7 @@ from duly.model.state import Status
 from duly.model.task import Step, Submission
 from duly.store import bodies, schema, submissions
 from duly.store.family import FAILED, WELL
-from duly.store.journal import StepRecord, fence, record_steps, step_kind
+from duly.store.journal import StepRecord, Timeline, fence, record_steps, step_kind, write
 from duly.store.transaction import Transaction
 from duly.store.transitions import facts, tell_parents
 
@@ -31,12 +31,14 @@ PAGE = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spawn:
-    """Children that a handler asks for: a step whose value is their ids, and what is submitted."""
+    """Children that a handler of this version asks for: a step whose value is their ids, and what is
+    submitted."""
 
     id: str
     attempt: int
     step: Step
     children: tuple[Submission, ...]
+    version: str | None = None
 
     @property
     def input(self) -> str:
@@ -47,13 +49,16 @@ class Spawn:
 def spawn(tx: Transaction, items: Sequence[Spawn]) -> list[bool]:
     """Remembers and accepts the children of each step, all or none, under ids that were chosen before; sent
     again it finds the same children. False means *lease lost*."""
-    records = [StepRecord(id=item.id, attempt=item.attempt, step=item.step) for item in items]
-    owned = record_steps(tx, records)
+    owned = record_steps(tx, [_record(item) for item in items])
     mine = [item for item, is_mine in zip(items, owned, strict=True) if is_mine]
     if mine:
         submissions.accept(tx, [child for item in mine for child in item.children])
         _adopt(tx, mine)
     return owned
+
+
+def _record(item: Spawn) -> StepRecord:
+    return StepRecord(id=item.id, attempt=item.attempt, step=item.step, version=item.version)
 
 
 def _adopt(tx: Transaction, items: Iterable[Spawn]) -> None:
@@ -67,12 +72,13 @@ def _adopt(tx: Transaction, items: Iterable[Spawn]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gather:
-    """A wait for children to end; with an eager step until one of them fails."""
+    """A wait of a handler of this version for children to end; with an eager step until one of them fails."""
 
     id: str
     attempt: int
     step: Step
     children: tuple[str, ...]
+    version: str | None = None
 
 
 def gather(tx: Transaction, items: Sequence[Gather]) -> list[Step | None]:
@@ -81,18 +87,25 @@ def gather(tx: Transaction, items: Sequence[Gather]) -> list[Step | None]:
     From here on each child that ends is counted, so that nobody looks through them again.
 
     Raises:
-        InvalidInput: one of them is no child of the task.
+        InvalidInput: one of them is a task, but no child of this one.
     """
-    _, owned = fence(tx, items)
-    return [_standing(tx, item) if is_mine else None for item, is_mine in zip(items, owned, strict=True)]
+    timelines, owned = fence(tx, items)
+    stand: list[Step | None] = []
+    for item, is_mine in zip(items, owned, strict=True):
+        stand.append(_standing(tx, item, timelines[item.id]) if is_mine else None)
+    write(tx, timelines.values())
+    return stand
 
 
-def _standing(tx: Transaction, item: Gather) -> Step:
+def _standing(tx: Transaction, item: Gather, timeline: Timeline) -> Step:
     step = item.step
     here = (_STEP.task_id == item.id, _STEP.name == step.name, _STEP.n == step.n)
     query = sa.select(_STEP.children, _STEP.eager, _STEP.taken).where(*here)
     row = tx.core.execute(query).one_or_none()
-    children, eager, taken = row or _begin(tx, item)
+    if row is None:
+        row = _begin(tx, item)
+        timeline.version = item.version
+    children, eager, taken = row
     return step._replace(children=children, eager=eager, taken=taken)
 
 
@@ -114,14 +127,17 @@ def _begin(tx: Transaction, item: Gather) -> tuple[int, int, int | None]:
 
 
 def _ends(tx: Transaction, item: Gather) -> dict[str, str | None]:
-    """How each of the children ended; None: it has not."""
+    """How each of the children ended; None: it has not. One that is gone counts as failed."""
     ends: dict[str, str | None] = {}
     for some in _parts(item.children):
         query = sa.select(_TASK.id, _TASK.status).where(_TASK.id.in_(some), _TASK.parent_id == item.id)
         ends |= {id_: status if status in ENDED else None for id_, status in tx.core.execute(query)}
-    if strange := [id_ for id_ in item.children if id_ not in ends]:
-        raise InvalidInput(f"a task gathers its own children only; {strange[0]} is none of {item.id}")
-    return ends
+    missing = [id_ for id_ in item.children if id_ not in ends]
+    for some in _parts(missing):
+        strange = tx.core.execute(sa.select(_TASK.id).where(_TASK.id.in_(some)).limit(1)).scalar()
+        if strange is not None:
+            raise InvalidInput(f"a task gathers its own children only; {strange} is none of {item.id}")
+    return ends | dict.fromkeys(missing, Status.FAILED)
 
 
 def answer(tx: Transaction, items: Sequence[StepRecord]) -> list[bool]:

@@ -41,13 +41,15 @@ _COLUMNS = [_ITEM[name] for name in Item.__dataclass_fields__]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Items:
-    """What an attempt has learned of items of the map `name`, each once; `progress` of the task, 0..1."""
+    """What an attempt, by a handler of this version, has learned of items of the map `name`, each once;
+    `progress` of the task, 0..1."""
 
     id: str
     attempt: int
     name: str
     items: tuple[Item, ...]
     progress: float
+    version: str | None = None
 
 
 def items(tx: Transaction, id_: str, name: str, after: int = -1) -> list[Item]:
@@ -62,14 +64,16 @@ def record_items(tx: Transaction, batches: Sequence[Items]) -> list[bool]:
     timelines, owned = fence(tx, batches)
     for batch, is_mine in zip(batches, owned, strict=True):
         if is_mine:
-            _record(tx, batch)
+            if _record(tx, batch):
+                timelines[batch.id].version = batch.version
             if _advance(tx, batch):
                 timelines[batch.id].add(EventType.PROGRESS, {"progress": batch.progress, "message": None})
     write(tx, timelines.values())
     return owned
 
 
-def _record(tx: Transaction, batch: Items) -> None:
+def _record(tx: Transaction, batch: Items) -> bool:
+    """Whether any of them is new."""
     numbers = [one.n for one in batch.items]
     here = (_ITEM.task_id == batch.id, _ITEM.name == batch.name)
     query = sa.select(_ITEM.n, _ITEM.status).where(*here, _ITEM.n.in_(numbers))
@@ -80,6 +84,7 @@ def _record(tx: Transaction, batch: Items) -> None:
     again = [one for one in batch.items if standing.get(one.n, "completed") != "completed"]
     if again:
         tx.core.execute(_UPDATE, [_update(batch, one) for one in again])
+    return bool(new)
 
 
 def _update(batch: Items, one: Item) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from duly.model.events import EventType
 from duly.model.job import Answered, Heard, JobState, Opened, Polled, Submitted, Word, signal_name
 from duly.model.task import Step
 from duly.store import schema
-from duly.store.journal import Lines, StepRecord, append, fence, record_steps
+from duly.store.journal import Lines, StepRecord, append, fence, record_steps, write
 from duly.store.signals import Signal, signal
 from duly.store.transaction import Transaction
 from duly.store.transitions import facts
@@ -28,7 +28,8 @@ _JOB, _STEP, _SIGNAL = schema.job.c, schema.step.c, schema.signal.c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What attempt `attempt` of a task says of the job (`name`, `n`) that it tracks; None: it only asks."""
+    """What attempt `attempt` of a task, by a handler of this version, says of the job (`name`, `n`) that it
+    tracks; None: it only asks."""
 
     id: str
     attempt: int
@@ -36,6 +37,7 @@ class Report:
     n: int
     wait: Step
     word: Word | None = None
+    version: str | None = None
 
 
 class Callback(NamedTuple):
@@ -112,11 +114,15 @@ def _open(tx: Transaction, item: Report, secret_hash: str) -> None:
     if tx.core.execute(sa.select(_JOB.n).where(*here)).first() is None:
         values = {**row, "secret_hash": secret_hash, "created_at": tx.now}
         tx.core.execute(sa.insert(schema.job).values(values))
+        timelines, _ = fence(tx, [item])
+        timelines[item.id].version = item.version
+        write(tx, timelines.values())
 
 
 def _submitted(tx: Transaction, item: Report, word: Submitted) -> None:
     """The id and the wait are kept together: what is waited for is known, and is never submitted again."""
-    record_steps(tx, [StepRecord(id=item.id, attempt=item.attempt, step=word.step)])
+    record = StepRecord(id=item.id, attempt=item.attempt, step=word.step, version=item.version)
+    record_steps(tx, [record])
     failpoint("store.half_written")
     ends = word.due_at if word.timeout_ms is None else tx.now + word.timeout_ms
     due_at = tx.now + word.delay_ms

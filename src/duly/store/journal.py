@@ -57,7 +57,7 @@ class Part:
 
 
 @dataclass(slots=True)
-class _Timeline:
+class Timeline:
     """The numbers that one batch takes from one task."""
 
     id: str
@@ -143,16 +143,16 @@ def stream(tx: Transaction, items: Sequence[Part]) -> list[bool]:
     return owned
 
 
-def fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, _Timeline], list[bool]]:
+def fence(tx: Transaction, items: Sequence[Fenced]) -> tuple[dict[str, Timeline], list[bool]]:
     """The timelines of the tasks that these writes still own, now locked; and which of the writes do."""
     pairs = list(dict.fromkeys((item.id, item.attempt) for item in items))
     rows = tx.run("fence", [{"id": id_, "attempt": attempt} for id_, attempt in pairs])
-    timelines = {row[0]: _Timeline(*row) for row in rows}
+    timelines = {row[0]: Timeline(*row) for row in rows}
     owned = [item.id in timelines and timelines[item.id].attempt == item.attempt for item in items]
     return timelines, owned
 
 
-def write(tx: Transaction, timelines: Iterable[_Timeline]) -> None:
+def write(tx: Transaction, timelines: Iterable[Timeline]) -> None:
     """Writes what these timelines have become, if it is anything new."""
     changed = [one for one in timelines if one.rows or (one.progress, one.version) != (None, None)]
     if not changed:

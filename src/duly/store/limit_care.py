@@ -96,19 +96,24 @@ def correct(tx: Transaction, names: Sequence[str]) -> list[Corrected | None]:
     answers: list[Corrected | None] = []
     for name in names:
         one = rows.get(name)
-        right = one is None or one.taken == counted[name]
-        answers.append(None if one is None or right else Corrected(name, one.taken, counted[name]))
-        if one is not None:
-            one.taken = counted[name]
+        if one is None:
+            answers.append(None)
+            continue
+        # What ended in this transaction runs no more: its count is given back by this one.
+        taken = max(0, one.taken - tx.freed.pop(name, 0))
+        answers.append(None if taken == counted[name] else Corrected(name, taken, counted[name]))
+        one.taken = counted[name]
     limits.write(tx, rows.values())
     limits.stir(tx, rows)
     return answers
 
 
 def forget(tx: Transaction, items: Sequence[None]) -> list[int]:
-    """Deletes keys that nobody holds, waits for or spoke of for a day; counts them, at most 500 a call."""
+    """Deletes keys that nobody holds, waits for or spoke of for a day and for a period of their rate, after
+    which a new row is as full; counts them, at most 500 a call."""
     waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()
-    idle = (COLUMNS.taken == 0, COLUMNS.changed_at.is_(None), COLUMNS.updated_at < tx.now - IDLE_MS)
+    refilled = COLUMNS.updated_at < tx.now - sa.func.coalesce(COLUMNS.per_ms, 0)
+    idle = (COLUMNS.taken == 0, COLUMNS.changed_at.is_(None), COLUMNS.updated_at < tx.now - IDLE_MS, refilled)
     keys = sa.select(COLUMNS.name).where(COLUMNS.name > "key/", COLUMNS.name < "key0", *idle, ~waits)
     names = list(tx.core.execute(keys.order_by(COLUMNS.name).limit(MOST)).scalars())
     if names:

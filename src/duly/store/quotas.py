@@ -6,11 +6,13 @@ accepted already, under its key or as work of a task or a schedule, is never ref
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 import sqlalchemy as sa
 
+from duly.model.batch import BATCH, MEMBERS
 from duly.model.task import Conditions, Submission
 from duly.store import schema
 from duly.store.transaction import Transaction
@@ -20,6 +22,7 @@ _TASK = schema.task.c
 _WAITS = [_TASK.status == sa.literal_column(f"'{status}'") for status in ("pending", "blocked")]
 #: The default for each queue, owner or tenant that has no quota of its own.
 EVERY = "*"
+Where = sa.ColumnElement[bool]
 
 
 def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
@@ -27,31 +30,44 @@ def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
     quotas = tx.heads.quotas(tx)
     if not quotas:
         return {}
+    asked, known = list(items), dict[str, int]()
+    if not _beyond(tx, quotas, asked, known):
+        return {}
+    # Only now it is looked which of them are new: the others are not refused, and take nobody's room.
+    return _beyond(tx, quotas, [item for item in asked if not _stands(tx, item)], known)
+
+
+def _beyond(
+    tx: Transaction, quotas: Mapping[str, int], items: Sequence[Submission], known: dict[str, int]
+) -> dict[str, str]:
+    """The same of submissions that are all new; `known` is how many waited before them."""
+    begun = not any(item.members for item in items)
     waiting: Counter[str] = Counter()
     answers: dict[str, str] = {}
-    known: dict[str, int] = {}
     for item in items:
-        names = _names(item.conditions)
+        names = _names(item)
         for name in names:
             most = _most(quotas, name)
             if most is not None and name not in known:
-                known[name] = _waiting(tx, name, item.conditions, most)
-        full = next((name for name in known if name in names and _full(quotas, name, known, waiting)), None)
-        if full is not None and not _stands(tx, item):
+                where = _there(name, item.conditions)
+                known[name] = _waiting(tx, where, most) + (0 if begun else _to_come(tx, where, most))
+        ahead = {name: known[name] + waiting[name] for name in names if name in known}
+        full = next((name for name in ahead if ahead[name] + names[name] > (_most(quotas, name) or 0)), None)
+        if full is not None:
             answers[item.id] = full
-        elif full is None:
+        else:
             waiting.update(names)
     return answers
 
 
-def _full(quotas: Mapping[str, int], name: str, known: Mapping[str, int], waiting: Mapping[str, int]) -> bool:
-    return known[name] + waiting[name] >= (_most(quotas, name) or 0)
-
-
-def _names(conditions: Conditions) -> Sequence[str]:
-    """What a task counts for: its owner, unless it has none; its tenant; its queue."""
-    owner = [f"owner/{conditions.tenant}/{conditions.owner}"] if conditions.owner else []
-    return [*owner, f"tenant/{conditions.tenant}", f"queue/{conditions.queue}"]
+def _names(item: Submission) -> dict[str, int]:
+    """What a task counts for: its owner, unless it has none; its tenant; its queue. A batch counts as
+    often as it has members."""
+    told = item.conditions
+    members = item.members or {told.queue: 1}
+    owner = [f"owner/{told.tenant}/{told.owner}"] if told.owner else []
+    whose = dict.fromkeys([*owner, f"tenant/{told.tenant}"], sum(members.values()))
+    return whose | {f"queue/{queue}": count for queue, count in members.items()}
 
 
 def _most(quotas: Mapping[str, int], name: str) -> int | None:
@@ -60,13 +76,25 @@ def _most(quotas: Mapping[str, int], name: str) -> int | None:
     return quotas.get(f"{name.partition('/')[0]}/{EVERY}") if own is None else own
 
 
-def _waiting(tx: Transaction, name: str, conditions: Conditions, most: int) -> int:
-    """How many tasks wait to start there; counted up to the quota."""
-    where = {
+def _there(name: str, conditions: Conditions) -> tuple[Where, ...]:
+    """Which tasks a name means, that a task with these conditions counts for."""
+    kind, _, queue = name.partition("/")
+    return {
         "owner": (_TASK.tenant == conditions.tenant, _TASK.owner == conditions.owner),
         "tenant": (_TASK.tenant == conditions.tenant,),
-        "queue": (_TASK.queue == conditions.queue,),
-    }[name.partition("/")[0]]
+        "queue": (_TASK.queue == queue,),
+    }[kind]
+
+
+def _to_come(tx: Transaction, where: tuple[Where, ...], most: int) -> int:
+    """How many more tasks the batches that wait there will submit. Only another batch asks, for it reads all
+    who wait."""
+    batches = sa.select(_TASK.metadata).where(_WAITS[0], *where, _TASK.task_type == BATCH).limit(most)
+    return sum(json.loads(text).get(MEMBERS, 1) - 1 for text in tx.core.execute(batches).scalars())
+
+
+def _waiting(tx: Transaction, where: tuple[Where, ...], most: int) -> int:
+    """How many tasks wait to start there; counted up to the quota."""
     count = 0
     for waits in _WAITS:
         some = sa.select(_TASK.id).where(waits, *where).limit(most - count).subquery()

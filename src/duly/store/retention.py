@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from duly.failpoints import failpoint
-from duly.model.state import TERMINAL
+from duly.model.state import TERMINAL, Status
 from duly.store import schema
 from duly.store.transaction import Transaction
 
@@ -54,7 +54,7 @@ def prune(tx: Transaction, items: Sequence[Expired]) -> list[bool]:
     """Deletes these tasks with all that belongs to them; False: it stays, or others are at it.
 
     What stays: a task that has not ended, or ended anew; one that still owes an answer (an inbox line that
-    nobody has read counts as owed for the time of retention) or whose parent has not ended; one whose
+    nobody has read counts as owed for the time of retention) or whose parent has not completed; one whose
     idempotency key still stands for it.
     """
     gone = prunable(tx, items, lock=True)
@@ -100,13 +100,13 @@ def _owing(tx: Transaction, ids: Set[str]) -> set[str]:
 
 
 def _asked_for(tx: Transaction, ids: Set[str]) -> set[str]:
-    """Children whose parents have not ended."""
+    """Children whose parents have not ended, or may get another run."""
     query = sa.select(task.c.id, task.c.parent_id).where(task.c.id.in_(ids), task.c.parent_id.is_not(None))
     parents = {row.id: row.parent_id for row in tx.core.execute(query)}
     if not parents:
         return set()
-    living = sa.select(task.c.id).where(task.c.id.in_(set(parents.values())), task.c.status.not_in(TERMINAL))
-    still = set(tx.core.execute(living).scalars())
+    asking = sa.select(task.c.id).where(task.c.id.in_(set(parents.values())))
+    still = set(tx.core.execute(asking.where(task.c.status != Status.COMPLETED)).scalars())
     return {id_ for id_, parent in parents.items() if parent in still}
 
 

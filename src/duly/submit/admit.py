@@ -72,11 +72,12 @@ def admit(registry: Registry, task_type: str, input_: Any, options: Options, now
         raise TooLarge(
             f"the input has {len(text.encode())} bytes; the limit is {INPUT_LIMIT}: upload a file instead"
         )
+    members = None
     if task_type == BATCH:
-        options = batch.checked(input_, options, functools.partial(_member, registry, options, now))
+        options, members = batch.checked(input_, options, functools.partial(_member, registry, options, now))
     key = _limit_key(kind, options, input_)
     conditions = _shared(kind, options, key) if options.plain else _conditions(kind, options, now, text, key)
-    return Submission(str(uuid_utils.uuid7()), text, conditions)
+    return Submission(str(uuid_utils.uuid7()), text, conditions, members)
 
 
 def _job(input_: Any) -> dict[str, Any]:

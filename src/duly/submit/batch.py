@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -20,9 +21,10 @@ NAMED = 5
 SAID = 200
 
 
-def checked(input_: Any, options: Options, member: Member) -> Options:
-    """The options of a batch whose members are all acceptable: it waits where its first member will, unless
-    it was told where, and its metadata say how many they are.
+def checked(input_: Any, options: Options, member: Member) -> tuple[Options, Mapping[str, int]]:
+    """The options of a batch whose members are all acceptable, and how many of these will wait in which
+    queue. It waits where its first member will, unless it was told where, and its metadata say how many
+    they are.
 
     Raises:
         InvalidInput: the batch is none, or members of it are refused; `errors` points at each of them.
@@ -40,7 +42,7 @@ def checked(input_: Any, options: Options, member: Member) -> Options:
     metadata = options.metadata
     if isinstance(metadata, Mapping):  # anything else is refused with the other options
         metadata = {**metadata, MEMBERS: len(tasks)}
-    return replace(options, queue=options.queue or queues[0], metadata=metadata)
+    return replace(options, queue=options.queue or queues[0], metadata=metadata), Counter(queues)
 
 
 def _tasks(input_: Any) -> list[Any]:

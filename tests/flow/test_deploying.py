@@ -18,9 +18,8 @@ from duly.testing import Harness
 from support.cluster import until
 
 calls: list[str] = []
-#: What a step of the handlers below waits for, in a thread or in the loop.
+#: What a step of the handlers below waits for, and what a branch between its steps does.
 gate = threading.Event()
-#: And what a branch between its steps waits for.
 stopping: list[asyncio.Event] = []
 
 
@@ -383,8 +382,7 @@ async def test_a_sleep_begins_all_the_same(harness: Harness) -> None:
 @pytest.mark.parametrize("kind", ["maps", "maps.in.a.thread", "maps.apart"])
 async def test_a_map_begins_no_further_item(harness: Harness, tmp_path: Path, kind: str) -> None:
     """Items under way end and are recorded, then the task goes back, uncharged; none is made twice."""
-    folder = tmp_path / "items"
-    folder.mkdir()
+    (folder := tmp_path / "items").mkdir()
     task = await harness.submit(kind, {"folder": str(folder)})
     await harness.worker.claim()
     await until(lambda: len(list(folder.iterdir())) == 2)

@@ -19,7 +19,7 @@ from duly.execute.fanout import BlockingFanout, Fanout, FanPen
 from duly.execute.journal import check_line
 from duly.execute.steps import Place, StepBook
 from duly.execute.tracking import Tracked, Work, drive, drive_here
-from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, span_to
+from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, slept, span_to
 from duly.model import wire
 from duly.model.errors import InvalidInput
 from duly.model.events import EventType
@@ -198,7 +198,7 @@ class Context(Fanout, Asking):
         """
         place = self._book.take_sleep(name, key)
         if place is None:
-            return _slept()
+            return slept()
         end = span_to(until, "a sleep", seconds=seconds, minutes=minutes, hours=hours)
         return self._waited(place, end, None)
 
@@ -296,10 +296,6 @@ class Context(Fanout, Asking):
         """The bytes of an upload by its SHA-256, as the file input `{"blob": …}` names it."""
         with self.parking.active():
             return await self._pen.blob(sha256)
-
-
-async def _slept() -> None:
-    """A sleep that is over."""
 
 
 class BlockingContext(BlockingFanout, BlockingAsking):

@@ -162,6 +162,10 @@ def _seconds(what: str, seconds: float, minutes: float, hours: float) -> float:
     return total
 
 
+async def slept() -> None:
+    """A sleep that is over."""
+
+
 def received(step: Step, default: Any) -> Any:
     """What a wait that is over answers.
 

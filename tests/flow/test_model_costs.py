@@ -75,18 +75,23 @@ async def test_each_answer_is_in_the_ledger_once(tmp_path: Path) -> None:
     assert book.billed == 3
 
 
+async def killed_once(folder: Path, *, sections: int) -> tuple[int, int, int]:
+    """Calls in the ledger, those of them that nobody kept, and calls on the bill of a task in a process."""
+    async with fake() as server, testing.harness(duly, folder, llm=table(server)) as harness:
+        task = await harness.submit("apart", {"sections": sections})
+        await harness.run_until_idle()
+        await harness.advance(60)
+        await harness.assert_completed(task.id)
+        (row,) = await rows(harness)
+    return row["calls"], row["discarded"], server.book.billed
+
+
 async def test_an_isolated_handler_pays_into_the_same_ledger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its process is killed right after an answer was recorded: five steps, five entries."""
     monkeypatch.setenv(VARIABLE, f"chat.recorded=kill@3?{tmp_path / 'once'}")
-    async with fake() as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
-        task = await harness.submit("apart", {"sections": 5})
-        await harness.run_until_idle()
-        await harness.advance(60)
-        await harness.assert_completed(task.id)
-        (row,) = await rows(harness)
-    assert (row["calls"], row["discarded"], server.book.billed) == (5, 0, 5)
+    assert await killed_once(tmp_path, sections=5) == (5, 0, 5)
 
 
 async def test_an_answer_that_its_process_did_not_live_to_record_is_entered(
@@ -94,13 +99,7 @@ async def test_an_answer_that_its_process_did_not_live_to_record_is_entered(
 ) -> None:
     """It is killed right after it has heard it: the money is spent, and the next attempt asks again."""
     monkeypatch.setenv(VARIABLE, f"chat.answered=kill@2?{tmp_path / 'once'}")
-    async with fake() as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
-        task = await harness.submit("apart", {"sections": 3})
-        await harness.run_until_idle()
-        await harness.advance(60)
-        await harness.assert_completed(task.id)
-        (row,) = await rows(harness)
-    assert (row["calls"], row["discarded"], server.book.billed) == (4, 1, 4)
+    assert await killed_once(tmp_path, sections=3) == (4, 1, 4)
 
 
 async def test_answers_of_no_use_are_entered_too(tmp_path: Path) -> None:

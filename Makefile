@@ -14,6 +14,8 @@ WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Both suites have a budget, so each run says what takes the most of it.
 SLOWEST := --durations=15 --durations-min=2
+# Where this is set, each process that a test starts compiles all of src/ anew.
+export PYTHONDONTWRITEBYTECODE :=
 
 # `make lock UPGRADE=1` takes newer versions; without it the pinned ones stay wherever they still fit.
 UV_COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \

@@ -5,7 +5,8 @@
 or when a test fails without a bug. Tests of servers need these running; `--sqlite` leaves them out.
 
 Each bug has a tree and a process of its own. The process is a fork of one that has imported what the tests
-need beside Duly: these imports take seconds, most tests a tenth of one.
+need beside Duly: these imports take seconds, most tests a tenth of one. Migrated databases are lent to it,
+one on each server, unless it is the migrations that have the bug: to make and drop them takes seconds too.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import argparse
 import atexit
 import compileall
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -37,6 +39,8 @@ BUGS = ROOT / "tests" / "planted"
 LIMITS, CONTROL_LIMITS = (40, 120), (300, 600)
 #: pytest's exit code when tests ran and some failed; every other one but 0 is no verdict.
 FAILED = 1
+#: A bug in one of these has no use for tables that were made without it.
+TABLES = ("duly/store/migrat", "duly/store/schema.py", "duly/store/views.py")
 #: A planted text that cannot even run proves nothing.
 BROKEN = re.compile(
     "NameError|SyntaxError|ImportError|UnboundLocalError|syntax error|no such column|undefined"
@@ -100,6 +104,10 @@ class Bug:
         return LIMITS if self.changes else CONTROL_LIMITS
 
     @property
+    def makes_tables(self) -> bool:
+        return any(change.file.startswith(TABLES) for change in self.changes)
+
+    @property
     def needs_server(self) -> bool:
         return any(SERVER.search(test) for test in self.tests)
 
@@ -153,12 +161,13 @@ class Run:
 class Trial:
     """One bug under trial: a fork that plants it in a tree of its own and runs its tests."""
 
-    def __init__(self, bug: Bug, room: Path) -> None:
-        self.bug = bug
+    def __init__(self, bug: Bug, room: Path, lent: dict[str, str]) -> None:
+        self.bug, self.lent = bug, lent
         self._folder = Path(tempfile.mkdtemp(dir=room))
         (self._folder / "said").touch()
         self._begun = time.monotonic()
-        self._process = FORKS.Process(target=_try, args=(bug, room / "src", self._folder))
+        given = {} if bug.makes_tables else lent
+        self._process = FORKS.Process(target=_try, args=(bug, room / "src", self._folder, given))
         self._process.start()
 
     @property
@@ -183,9 +192,10 @@ class Trial:
         return Run(code=code, seconds=seconds, failure=_failure(said), last=" ".join(said.split())[-100:])
 
 
-def _try(bug: Bug, source: Path, folder: Path) -> None:
+def _try(bug: Bug, source: Path, folder: Path, lent: dict[str, str]) -> None:
     """The fork: says all into a file, and ends with pytest's exit code."""
     os.setsid()
+    gc.freeze()  # pytest collects twice at its end, through all that was imported
     with (folder / "said").open("w") as said:
         for stream in (1, 2):
             os.dup2(said.fileno(), stream)
@@ -195,7 +205,7 @@ def _try(bug: Bug, source: Path, folder: Path) -> None:
     except Misfit as misfit:
         sys.exit(str(misfit))
     os.chdir(ROOT)
-    os.environ |= {**ENVIRONMENT, "PYTHONPATH": str(tree)}
+    os.environ |= {**ENVIRONMENT, **lent, "PYTHONPATH": str(tree)}
     sys.path.insert(0, str(tree))
     import pytest
 
@@ -219,17 +229,31 @@ def sources() -> Iterator[Path]:
         yield Path(room)
 
 
-def judged(bugs: Iterable[Bug], room: Path, jobs: int) -> Iterator[tuple[Bug, Run]]:
-    """Tries so many at once; each as it ends."""
+def lending(bugs: Iterable[Bug], jobs: int) -> list[dict[str, str]]:
+    """For each of the trials that run at once, where its databases are: variables of tests/support."""
+    sys.path.insert(0, str(ROOT / "tests"))
+    from support import blank, servers  # type: ignore[import-not-found]
+
+    kinds = servers.KINDS if any(bug.needs_server for bug in bugs) else ()
+    file = {blank.GIVEN: str(blank.migrated())}
+    return [
+        file | {servers.GIVEN[kind]: servers.made_url(kind, f"lent_{job}") for kind in kinds}
+        for job in range(jobs)
+    ]
+
+
+def judged(bugs: Iterable[Bug], room: Path, lent: list[dict[str, str]]) -> Iterator[tuple[Bug, Run]]:
+    """Tries as many at once as databases are lent; each as it ends."""
     waiting, running = deque(bugs), dict[int, Trial]()
     try:
         while waiting or running:
-            while waiting and len(running) < jobs:
-                trial = Trial(waiting.popleft(), room)
+            while waiting and lent:
+                trial = Trial(waiting.popleft(), room, lent.pop())
                 running[trial.sentinel] = trial
             over = wait(list(running), min(trial.left for trial in running.values()))
             for sentinel in [one for one, trial in running.items() if one in over or not trial.left]:
                 trial = running.pop(sentinel)
+                lent.append(trial.lent)
                 yield trial.bug, trial.end()
     finally:
         for trial in running.values():
@@ -280,7 +304,8 @@ def main() -> int:
     begun = time.monotonic()
     FORKS.set_forkserver_preload(WARM)
     with sources() as room:
-        runs = judged([*([] if asked.trusting else [control(bugs)]), *bugs], room, asked.jobs)
+        lent = lending(bugs, asked.jobs)
+        runs = judged([*([] if asked.trusting else [control(bugs)]), *bugs], room, lent)
         bad = [(bug, one) for bug, one in runs if not told(bug, one)]
     for bug, one in bad:  # again, for those who read the end only
         told(bug, one)

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from duly import BlockingContext, Context, Duly, Retry, Status, testing
 from duly.failpoints import VARIABLE
+from duly.llm import shared
 from duly.llm.fake.script import Script
 from duly.llm.fake.server import FakeServer
 from duly.observe.why import why
@@ -240,8 +241,11 @@ async def test_why_names_the_gate(tmp_path: Path) -> None:
             assert "模型服务 main 已暂停到" in said.reasons[0].text_zh
 
 
-async def test_a_gate_that_is_opened_by_hand_wakes_who_waits(tmp_path: Path) -> None:
-    """They need not sleep to the end of a pause that is over; nobody is charged."""
+async def test_a_gate_that_is_opened_by_hand_wakes_who_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They need not sleep to the end of a pause that is over, though it was known; nobody is charged."""
+    monkeypatch.setattr(shared, "FRESH_SECONDS", 60)
     storm = {"kind": "rate_limit", "retry_after": 3000}
     async with fake(storm) as server, testing.harness(duly, tmp_path, llm=table(server)) as harness:
         tasks = [await harness.submit("summary", {"sections": 2}) for _ in range(5)]

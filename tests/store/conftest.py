@@ -12,30 +12,30 @@ from pathlib import Path
 
 import pytest
 
-from duly.store import migrate, sqlite
+from duly.store import sqlite
 from duly.store.database import Database
-from support import invariants, servers
+from support import blank, invariants, servers
 from support.races import LANES
 from support.stores import Store, opened_store, sqlite_store
 
 Backend = Callable[[Path, Path, pytest.MonkeyPatch], Store]
 
 
-def write_ahead(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
+def write_ahead(empty: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
     """SQLite as it should be: WAL, FULL."""
-    return sqlite_store(Path(shutil.copy(blank, folder / "duly.db")))
+    return sqlite_store(Path(shutil.copy(empty, folder / "duly.db")))
 
 
-def rollback_journal(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
+def rollback_journal(empty: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
     """SQLite on an engine that may lose commits in WAL mode: DELETE, EXTRA."""
     patch.setattr(sqlite, "examine", functools.partial(sqlite.examine, version=(3, 45, 1)))
-    return sqlite_store(Path(shutil.copy(blank, folder / "duly.db")))
+    return sqlite_store(Path(shutil.copy(empty, folder / "duly.db")))
 
 
 def server(kind: str) -> Backend:
     """A database of this run on a server, without a row."""
 
-    def emptied(blank: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
+    def emptied(empty: Path, folder: Path, patch: pytest.MonkeyPatch) -> Store:
         url = servers.database_url(kind)
         servers.clear(url)
         return opened_store(url)
@@ -54,12 +54,10 @@ PARAMETERS = [
 ]
 
 
-@pytest.fixture(scope="session")
-def blank(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session", name="blank")
+def _empty() -> Path:
     """An empty database file with the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("blank") / "duly.db"
-    migrate.ensure(Database(f"sqlite:///{path}"))
-    return path
+    return blank.migrated()
 
 
 @pytest.fixture(params=PARAMETERS)

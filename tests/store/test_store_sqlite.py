@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 from types import SimpleNamespace
@@ -110,8 +111,9 @@ def test_a_warning_is_emitted_when_the_database_opens(
     """Once per opening, as an event that the log shows."""
     on(monkeypatch, "tmpfs")
     heard: list[str] = []
+    path = shutil.copy(blank, tmp_path / "duly.db")
     database = Database(
-        f"sqlite:///{blank}", emit=lambda name, /, **fields: heard.append(f"{name} {fields.get('message')}")
+        f"sqlite:///{path}", emit=lambda name, /, **fields: heard.append(f"{name} {fields.get('message')}")
     )
     database.open()
     database.close()

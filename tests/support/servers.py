@@ -25,7 +25,8 @@ ADMIN = {
     "postgres": os.environ.get("DULY_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/postgres"),
     "mariadb": os.environ.get("DULY_TEST_MARIADB", "mysql://root@127.0.0.1:3306/mysql"),
 }
-
+#: Variables with the URL of a database that has our tables already, in place of one of this run.
+GIVEN = {kind: f"DULY_TEST_{kind.upper()}_GIVEN" for kind in KINDS}
 
 UNHURRIED = {"postgres": "SET statement_timeout = 0", "mariadb": "SET SESSION max_statement_time = 0"}
 
@@ -37,7 +38,7 @@ def database_url(kind: str) -> str:
         pytest.skip.Exception, pytest.fail.Exception: the server is not there.
     """
     try:
-        return _made(kind, "shared")
+        return _given(kind) or _made(kind, "shared")
     except Unreachable as error:
         message = f"{kind} is not there: {error}; start it, or name it in DULY_TEST_{kind.upper()}"
         if os.environ.get("DULY_REQUIRE_SERVICES") == "1":
@@ -82,6 +83,14 @@ def databases() -> dict[str, str]:
 
 class Unreachable(Exception):
     """The server does not answer."""
+
+
+@functools.cache
+def _given(kind: str) -> str | None:
+    url = os.environ.get(GIVEN[kind])
+    if url:
+        clear(url)
+    return url
 
 
 @functools.cache

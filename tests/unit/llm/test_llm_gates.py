@@ -20,6 +20,7 @@ from duly.model.chat import ModelAway, ModelPaused
 from duly.store import gates, migrate
 from duly.store.database import Database
 from duly.store.gates import Hold
+from support.cluster import until
 from support.models import Heard, fake, question, quiet, table
 
 
@@ -49,11 +50,12 @@ def database(desk: Desk) -> Database:
 
 async def stands(desk: Desk, server: FakeServer, **words: Any) -> None:
     """Waits until the gate says so: what a call has seen is told behind it."""
-    async with asyncio.timeout(10):
-        while True:
-            [row] = await database(desk).read(gates.listed, ["main"]) or [{}]
-            if all((row.get(word) is not None) is there for word, there in words.items()):
-                return
+
+    async def so() -> bool:
+        [row] = await database(desk).read(gates.listed, ["main"]) or [{}]
+        return all((row.get(word) is not None) is there for word, there in words.items())
+
+    await until(so)
 
 
 async def test_one_429_is_heard_by_all(tmp_path: Path) -> None:

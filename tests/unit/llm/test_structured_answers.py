@@ -118,7 +118,7 @@ def test_thoughts_and_fences_are_what_the_expressions_say(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["<think>" * 20_000, "</think>" * 20_000, "```\n" + "\n" * 1_500, "```" + " \n" * 750, "```a" * 20_000],
+    ["<think>" * 10_000, "</think>" * 10_000, "```\n" + "\n" * 1_000, "```" + " \n" * 750, "```a" * 20_000],
     ids=["thoughts", "ends", "lines", "spaces", "fences"],
 )
 def test_a_model_that_does_not_stop_costs_no_time(text: str) -> None:

@@ -247,7 +247,7 @@ class Fanout:
             return self._value(functools.partial(fn, item))
 
         with self.parking.active():
-            result = await MapRun(place, values, call, self._pen, terms).run()
+            result = await self.parking.until_stopped(MapRun(place, values, call, self._pen, terms).run())
         if result is None:
             return await self.parking.park()
         if result.errors and terms.again:
@@ -359,6 +359,10 @@ class BlockingFanout:
         return results
 
     def map(self, name: str, items: Iterable[Any], fn: Callable[[Any], Any], /, **how: Any) -> MapResult:
-        """See `Context.map`: a plain `fn` runs in threads of the worker's, as steps do."""
+        """See `Context.map`: a plain `fn` runs in threads of the worker's, as steps do.
+
+        A cancel, a timeout or a lost lease ends it as in a coroutine, by an exception that is no `Exception`:
+        `asyncio.CancelledError`. Items that run in threads go on to their end.
+        """
         result: MapResult = self._run(self._context.map(name, items, fn, **how))
         return result

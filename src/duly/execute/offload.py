@@ -42,6 +42,12 @@ def _ended(context: Context, value: Any) -> Outcome:
     return returned(value)
 
 
+async def _rest(threads: Threads) -> None:
+    """Returns when none of an attempt's threads runs any more: nothing can cancel them."""
+    while threads.running:
+        await asyncio.wait([asyncio.wrap_future(one) for one in tuple(threads.running)])
+
+
 class InLoop:
     """An async handler on the worker's loop; a stop cancels it. Its plain steps run in threads."""
 
@@ -65,9 +71,8 @@ class InLoop:
 
     async def _run(self) -> Outcome:
         outcome = await self._handle()
-        self._over = True  # what is left are its threads, which nothing can cancel
-        while self._threads.running:
-            await asyncio.wait([asyncio.wrap_future(one) for one in tuple(self._threads.running)])
+        self._over = True  # what is left are its threads
+        await _rest(self._threads)
         return outcome
 
     async def _handle(self) -> Outcome:
@@ -82,7 +87,7 @@ class InLoop:
 
 
 class InThread:
-    """A plain handler in a thread; a stop raises its `cancelled` flag and ends its model call."""
+    """A plain handler in a thread; a stop raises its `cancelled` flag, ends its model call and its map."""
 
     def __init__(
         self, handler: Callable[..., Any], context: Context, arguments: Mapping[str, Any], threads: Threads
@@ -106,10 +111,13 @@ class InThread:
                 raise asyncio.CancelledError from None
 
         work = self._threads.start(lambda: self._run(BlockingContext(self._context, run)))
-        return await asyncio.shield(asyncio.wrap_future(work))
+        outcome = await asyncio.shield(asyncio.wrap_future(work))
+        await _rest(self._threads)  # of a map that was stopped
+        return outcome
 
     def stop(self) -> None:
         self._context.stopping = True
+        self._context.parking.stop()
 
     def _run(self, context: BlockingContext) -> Outcome:
         handler, _, arguments = self._call

@@ -14,11 +14,13 @@ import math
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextvars import ContextVar
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from duly.model.errors import InvalidInput, WaitTimeout
 from duly.model.outcome import Leave, Suspend
 from duly.model.task import Step
+
+T = TypeVar("T")
 
 #: Turns of the loop that a branch may need to go on after a step, however deep its `gather` stands.
 TURNS = 25
@@ -39,6 +41,9 @@ class Parking:
     blocks = False
     #: What the handler raises, once it was asked to leave.
     _leave: Suspend | Leave | None = None
+    #: Whether a plain handler was stopped, and what the loop does for it that ends with that.
+    _stopped = False
+    _calls: frozenset[asyncio.Task[Any]] = frozenset()
 
     def __init__(self) -> None:
         self._open: dict[asyncio.Future[None], Step | None] = {}
@@ -92,6 +97,29 @@ class Parking:
         finally:
             del self._open[never]
         raise asyncio.CancelledError
+
+    async def until_stopped(self, work: Coroutine[Any, Any, T]) -> T:
+        """Does what may take long, until the handler is stopped: a thread cannot be stopped, its call can.
+
+        Raises:
+            CancelledError: the handler was stopped.
+        """
+        call = asyncio.current_task()
+        if self._stopped or call is None:
+            work.close()
+            raise asyncio.CancelledError
+        self._calls |= {call}
+        try:
+            return await work
+        finally:
+            self._calls -= {call}
+
+    def stop(self) -> None:
+        """The handler, a plain one, is stopped. A call hears of it once: then it records what was made."""
+        self._stopped = True
+        calls, self._calls = self._calls, frozenset()
+        for call in calls:
+            call.cancel()
 
     def _moved(self) -> None:
         self._moves += 1

@@ -210,7 +210,13 @@ def transaction(driver: Driver, connection: Any, clock: Clock, terms: Terms) -> 
     cursor = connection.cursor()
     now = driver.begin(connection)
     try:
-        tx = Transaction(cursor, clock.told(now), terms=terms, dialect=driver.dialect)
+        tx = Transaction(
+            cursor,
+            clock.told(now),
+            terms=terms,
+            dialect=driver.dialect,
+            clock=lambda: clock.told(driver.now(connection)),
+        )
         yield tx
         settle(tx)
         cursor.execute("COMMIT")

@@ -16,6 +16,9 @@ from duly.store.transaction import Transaction
 
 #: A key's row that nobody needed for so long goes, in milliseconds; so many at a time.
 IDLE_MS = 86_400_000
+#: A limit's time to look for a token is never so much later than that of the next one, in milliseconds: then
+#: the clock has jumped back.
+JUMP_MS = 5_000
 MOST = 500
 
 #: Whether there is a limit at all, or somebody who waits for one; the star is none (`limit_desk`).
@@ -71,14 +74,20 @@ def look(tx: Transaction) -> Found:
         return Found([], [])
     waits = sa.select(TASK.id).where(TASK.status == BLOCKED, TASK.blocked_on == COLUMNS.name).exists()
     # Tokens come by themselves, and the clock looks for them.
+    forgotten = sa.or_(COLUMNS.wake_at.is_(None), COLUMNS.wake_at > _next_token(tx.now) + JUMP_MS)
     room = sa.or_(COLUMNS.cap.is_(None), COLUMNS.taken < COLUMNS.cap)
-    roomy = sa.select(COLUMNS.name).where(room, waits, COLUMNS.wake_at.is_(None)).order_by(COLUMNS.name)
+    roomy = sa.select(COLUMNS.name).where(room, waits, forgotten).order_by(COLUMNS.name)
     written = sa.select(COLUMNS.name, COLUMNS.taken).where(COLUMNS.taken != 0)
     taken = {row.name: row.taken for row in tx.core.execute(written)}
     counted = _counted(tx)
     wrong = [name for name in sorted({*taken, *counted}) if taken.get(name, 0) != counted[name]]
     names = [*tx.core.execute(roomy.limit(MOST)).scalars(), *tx.core.execute(_gone(tx.dialect)).scalars()]
     return Found(names, wrong[:MOST])
+
+
+def _next_token(now: int) -> sa.ColumnElement[int]:
+    """When a limit that has no token has one again."""
+    return now + sa.func.coalesce(COLUMNS.per_ms // COLUMNS.rate, 0)
 
 
 def _counted(tx: Transaction) -> Counter[str]:

@@ -36,10 +36,15 @@ class Limit:
     updated_at: int
 
     def refill(self, now: int) -> None:
-        """Adds the tokens of the time that has passed; no more than the rate can be saved up."""
+        """Adds the tokens of the time that has passed; no more than the rate can be saved up.
+
+        A time yet to come is that of a clock which has jumped back since: it counts no more.
+        """
         if self.rate is not None and self.per_ms is not None:
             grown = self.tokens + max(0, now - self.refilled_at) * self.rate / self.per_ms
-            self.tokens, self.refilled_at = min(float(self.rate), grown), max(now, self.refilled_at)
+            self.tokens, self.refilled_at = min(float(self.rate), grown), now
+            if self.wake_at is not None:
+                self.wake_at = min(self.wake_at, now + max(LOOK_APART_MS, math.ceil(self.per_ms / self.rate)))
 
     @property
     def slots(self) -> int:
@@ -87,8 +92,10 @@ def tried(tx: Transaction, names: Iterable[str]) -> tuple[dict[str, Limit], set[
 
 def _read(tx: Transaction, rows: Iterable[Sequence[object]]) -> dict[str, Limit]:
     known = {str(row[0]): Limit(*row) for row in rows}  # type: ignore[arg-type]
-    # The wait for a lock was no time: who takes what another gave back starts after that end.
-    tx.now = max([tx.now, *(one.updated_at for one in known.values())])
+    # The wait for a lock was no time: who takes what another gave back starts after that end. By the clock,
+    # for a limit's own time may be one that the clock had before it jumped back.
+    if any(one.updated_at > tx.now for one in known.values()):
+        tx.look_at_the_clock()
     for one in known.values():
         one.refill(tx.now)
     tx.limits_locked = tx.limits_locked or bool(known)

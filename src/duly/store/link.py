@@ -41,7 +41,11 @@ class Link:
             dialect=self._driver.dialect,
             core=self._core,
             heads=self._heads.only_seen() if read_only else self._heads,
+            clock=self._time,
         )
+
+    def _time(self) -> int:
+        return self._clock.told(self._driver.now(self._raw))
 
     def commit(self) -> None:
         self._raw.cursor().execute("COMMIT")

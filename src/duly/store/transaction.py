@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -100,8 +100,10 @@ class Transaction:
         dialect: str = "sqlite",
         core: Any = None,
         heads: Heads | None = None,
+        clock: Callable[[], int] | None = None,
     ) -> None:
         self._cursor = cursor
+        self._clock = clock
         self._run_all = getattr(cursor, "run_all", None) or self._run_in_turn
         self.dialect = dialect
         self.now = now
@@ -122,6 +124,11 @@ class Transaction:
     def moment(self) -> Moment:
         """What its statements are made from."""
         return Moment(now=self.now, terms=self.terms, heads=self.heads)
+
+    def look_at_the_clock(self) -> None:
+        """Has `now` read anew, for it is that of before a wait for a lock. It never goes back within one."""
+        if self._clock is not None:
+            self.now = max(self.now, self._clock())
 
     def run(self, name: str, batch: Iterable[Any] | None = None, **parameters: Any) -> list[Row]:
         """Runs one SQL file; `batch`, lists and dicts become JSON. Returns the last rows it selected."""

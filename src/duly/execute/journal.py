@@ -217,8 +217,8 @@ class Journal(ModelPen):
                 self._timer = loop.call_later(pause, self._flush_later)
 
     async def _write_lines(self) -> bool:
-        """What is being written is no longer gathered: a handler that is cancelled meanwhile does not take back
-        what the database was told, and nobody shall tell it twice."""
+        """What is being written is no longer gathered: a handler that is cancelled meanwhile does not take
+        back what the database was told, and nobody shall tell it twice."""
         lines, progress = self._lines, self._progress
         if not lines and progress is None:
             return True

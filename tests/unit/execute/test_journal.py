@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -215,7 +215,7 @@ async def test_what_is_being_written_when_the_handler_is_cancelled_is_written_on
     paper = Slow()
     paper.gate = asyncio.Event()
     pen = Journal(paper, CLAIMED, emit=Emitted(), lost=lambda: None)  # type: ignore[arg-type]
-    say: dict[str, Callable[[str], Awaitable[None]]] = {
+    say: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
         "line": lambda word: pen.line(EventType.LOG, {"message": word}),
         "progress": lambda word: pen.progress(0.5, word),
         "text": pen.text,

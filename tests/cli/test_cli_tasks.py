@@ -113,6 +113,18 @@ def test_a_completed_task_is_not_retried(shell: Shell, submit: Submit, work: Cal
     assert "completed" in said.problems[0]
 
 
+def test_a_task_whose_unique_key_another_one_holds_is_not_retried(
+    shell: Shell, submit: Submit, work: Callable[[], None]
+) -> None:
+    """The refusal is one line, and says what to do."""
+    task = submit("break", "--unique", "nightly")
+    work()
+    submit("break", "--unique", "nightly")
+    said = shell("retry", task["id"])
+    assert (said.code, len(said.problems)) == (2, 1)
+    assert "another task holds the unique key" in said.problems[0]
+
+
 def test_cancel_says_what_became_of_it(shell: Shell, submit: Submit) -> None:
     """A waiting task is cancelled at once; cancelled again, it says that it had ended."""
     task = submit("later")

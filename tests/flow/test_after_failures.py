@@ -13,6 +13,7 @@ from duly.testing import Harness, harness_fixture
 
 duly = Duly()
 broken: set[str] = set()
+printed: list[Any] = []
 
 
 def note(value: Any) -> Any:
@@ -115,7 +116,39 @@ async def parent(ctx: Context, policy: Any) -> Any:
     return answer
 
 
+@duly.task("page", max_retries=0)
+async def page(ctx: Context, n: int) -> int:
+    if str(n) in broken:
+        raise ConnectionError("away")
+    return n
+
+
+@duly.task("book", max_retries=0)
+async def book(ctx: Context) -> Any:
+    pages = await ctx.spawn_many("pages", [{"task_type": "page", "input": {"n": n}} for n in (1, 2, 3)])
+    results = await ctx.gather(*pages, policy="collect")
+    there = [one for one in results if not isinstance(one, ChildFailed)]
+    for one in there:
+        await ctx.step("print", print_, one)
+    bound = await ctx.step("bind", print_, there)
+    await ctx.sleep(f"dry.{len(there)}", seconds=60)
+    if "press" in broken:
+        raise ConnectionError("away")
+    return bound
+
+
+def print_(what: Any) -> Any:
+    printed.append(what)
+    return what
+
+
 harness = harness_fixture(duly)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_broken() -> None:
+    broken.clear()
+    printed.clear()
 
 
 @pytest.mark.parametrize("kind", ["async", "plain", "apart"])
@@ -161,3 +194,42 @@ async def test_a_parent_goes_on_with_a_child_that_was_retried(harness: Harness, 
     await harness.app.client.retry(task.id)
     await harness.run_until_idle()
     assert await harness.assert_completed(task.id) == "well"
+
+
+async def mend(harness: Harness, parent: str, n: int) -> None:
+    """An operator lets the child of this page run again, and it does well."""
+    broken.discard(str(n))
+    [spawned] = [one for one in await harness.steps(parent) if one.name == "pages"]
+    await harness.app.client.retry(json.loads(spawned.value)[n - 1])
+    await harness.run_until_idle()
+
+
+async def test_a_parent_goes_on_with_what_it_collects_anew(harness: Harness) -> None:
+    """What it had done with the results that there were is not done again, and what hangs on all of them is:
+    once for each answer, whatever rounds follow."""
+    broken.update({"2", "3", "press"})
+    task = await harness.submit("book")
+    await harness.run_until_idle()
+    await harness.advance(60)
+    await harness.assert_failed(task.id)
+    for n in (3, 2):
+        await mend(harness, task.id, n)
+        await harness.app.client.retry(task.id)
+        await harness.run_until_idle()
+        await harness.assert_status(task.id, Status.WAITING)
+        if n == 2:
+            broken.clear()
+        await harness.advance(60)
+    assert await harness.assert_completed(task.id) == [1, 2, 3]
+    assert printed == [1, [1], 3, [1, 3], 2, [1, 2, 3]]
+
+
+async def test_what_a_gather_gave_stands_while_its_parent_lives(harness: Harness) -> None:
+    """A child that is given another run meanwhile comes too late."""
+    broken.add("2")
+    task = await harness.submit("book")
+    await harness.run_until_idle()
+    await mend(harness, task.id, 2)
+    await harness.advance(60)
+    assert await harness.assert_completed(task.id) == [1, 3]
+    assert printed == [1, 3, [1, 3]]

@@ -183,6 +183,19 @@ async def test_retry_of_any_other_task_is_a_conflict(site: Site) -> None:
     assert answer.json()["code"] == "state_conflict"
 
 
+async def test_retry_of_a_task_whose_unique_key_another_one_holds_is_a_conflict(site: Site) -> None:
+    """409, in a word of its own, until that has ended; the bulk retry leaves it out."""
+    async with site.user("ann") as ann:
+        one = await site.submitted(ann, unique="nightly")
+        await site.finish(target=Status.FAILED)
+        other = await site.submitted(ann, unique="nightly")
+        answer = await ann.post(f"/api/tasks/{one['id']}/retry")
+        assert (answer.status_code, answer.json()["code"]) == (409, "unique_taken")
+        assert (await ann.post("/api/tasks/retry", json={"ids": [one["id"]]})).json()["retried"] == 0
+        await ann.delete(f"/api/tasks/{other['id']}")
+        assert (await ann.post(f"/api/tasks/{one['id']}/retry")).status_code == 200
+
+
 async def test_a_signal_is_kept_once(site: Site) -> None:
     """The same id, as header or in the body, is the same signal; with other data it is a conflict."""
     async with site.user("ann") as ann:

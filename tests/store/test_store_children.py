@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -11,9 +12,9 @@ from duly.model.state import Status
 from duly.store import children, claims, family, recall, retention
 from duly.store.children import PassOn
 from duly.store.driver import transaction
-from duly.store.journal import StepRecord
+from duly.store.journal import StepRecord, record_steps
 from support.families import gather, gathering, spawn, spawning, take
-from support.stores import Store, ending, suspension
+from support.stores import Store, ending, step, suspension
 
 
 def family_of(store: Store, count: int = 2, *, eager: int = 0) -> tuple[str, list[str]]:
@@ -269,6 +270,20 @@ def test_a_parent_that_is_retried_keeps_its_children(store: Store) -> None:
     assert store.read(children.bereft) == []
     assert store.write(children.pass_on, PassOn(claimed.id)) == [None]
     assert store.status(child) is Status.PENDING
+
+
+def test_what_followed_a_gather_that_is_asked_anew_is_earlier(store: Store) -> None:
+    """What followed the failure, and neither what came before nor what hangs on none."""
+    parent, (child,) = family_of(store, 1)
+    end(store, child, Status.FAILED)
+    [claimed] = store.claim()
+    for name, digest in (("firm", "abc"), ("shaken", "~bc")):
+        record = step(claimed, name)
+        store.write(record_steps, replace(record, step=record.step._replace(digest=digest)))
+    store.finish(claimed, Status.FAILED)
+    store.retry(parent)
+    digests = {one.name: one.digest for one in store.read(recall.steps, parent)}
+    assert digests == {"child": "d", "firm": "abc", "shaken": "-bc"}
 
 
 @pytest.mark.parametrize("eager", [0, 1])

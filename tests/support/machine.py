@@ -10,7 +10,7 @@ from typing import Any
 import hypothesis.strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from duly.model.state import Status
+from duly.model.state import RETRYABLE, Status
 from duly.model.task import Claimed, Submission, Target
 from duly.store import claims, journal, submissions
 from support.machine_limits import KEY, Rationed
@@ -42,6 +42,7 @@ class Work(Rationed):
         self.store = self.empty_store()
         self.connection = self.store.database.engine(read_only=True).connect()
         self.fates: dict[str, Fate] = {}
+        self.uniques: dict[str, str | None] = {}
         self.ledger = Ledger()
         self.keys = Keys(self.store.database.terms.key_ttl_ms)
         self.accepted: list[Submission] = []
@@ -103,7 +104,7 @@ class Work(Rationed):
         items = [submission(owner=owner, priority=priority, **words) for _ in range(more["together"])]
         for item, one in zip(items, self.store.write(submissions.submit, *items), strict=True):
             assert one.created == (one.id == item.id)
-            assert one.created or more["unique"]
+            assert one.created == (not self.holders(item.conditions.unique))
             if one.created:
                 self.admit(item)
 
@@ -111,6 +112,7 @@ class Work(Rationed):
         """It is a task from now on."""
         conditions = item.conditions
         self.accepted.append(item)
+        self.uniques[item.id] = conditions.unique
         self.fates[item.id] = Fate(
             id=item.id,
             status=Status.PENDING if conditions.due_at is None else Status.SCHEDULED,
@@ -226,7 +228,13 @@ class Work(Rationed):
 
     def retry_of(self, fate: Fate) -> None:
         self.absorb()
-        assert self.store.retry(fate.id) == fate.retry()
+        refused = fate.status in RETRYABLE and self.holders(self.uniques[fate.id])
+        assert self.store.retry(fate.id) == (None if refused else fate.retry())
+
+    def holders(self, unique: str | None) -> list[str]:
+        """The living tasks that have this word."""
+        named = [id_ for id_, word in self.uniques.items() if word is not None and word == unique]
+        return [id_ for id_ in named if not self.fates[id_].status.terminal]
 
 
 class WaitingWork(Work):

@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from duly.execute.steps import StepBook
-from duly.model.state import TERMINAL, Status
+from duly.model.state import RETRYABLE, TERMINAL
 from duly.model.task import Claimed, Target
 from duly.store import deliveries, journal, recall, submissions
 from duly.store.deliveries import Delivery, Sent
@@ -154,7 +154,7 @@ class OnceWork(WaitingWork):
     def retry_of(self, fate: Fate) -> None:
         """What told nothing yet waits for the new end; if there is no such one, another delivery does."""
         self.hear_letters()
-        again = fate.status in (Status.FAILED, Status.CANCELLED)
+        again = fate.status in RETRYABLE and not self.holders(self.uniques[fate.id])
         super().retry_of(fate)
         if not again:
             return

@@ -175,8 +175,9 @@ class Store:
         return self.write(submissions.cancel, id_)[0]  # type: ignore[no-any-return]
 
     def retry(self, id_: str) -> Status | None:
-        """An operator's retry; the status before."""
-        return self.write(submissions.retry, id_)[0]  # type: ignore[no-any-return]
+        """An operator's retry; the status before, if it has another run now or there was no need of one."""
+        [before] = self.write(submissions.retry, id_)
+        return None if before is None or before.kept_out else before.status  # type: ignore[no-any-return]
 
     def promote(self, limit: int = 100) -> int:
         """Lets the clock act; how many tasks moved."""

@@ -12,7 +12,7 @@ import pytest
 from duly.execute.steps import Place, StepBook
 from duly.model import wire
 from duly.model.errors import InvalidInput, ReplayMismatch
-from duly.model.task import Step
+from duly.model.task import EARLIER, Step
 
 
 def recorded(name: str, n: int, arguments: Any, value: Any) -> Step:
@@ -222,3 +222,37 @@ def test_a_replay_that_ends_without_a_step_is_a_mismatch(left: str) -> None:
     with pytest.raises(ReplayMismatch, match=f"step '{re.escape(left)}' number"):
         book.close()
     lenient.close()
+
+
+def earlier(name: str, n: int, arguments: Any, value: Any) -> Step:
+    """One that followed a gather which is asked anew."""
+    step = recorded(name, n, arguments, value)
+    return step._replace(digest=EARLIER + step.digest[1:])
+
+
+def test_what_followed_an_earlier_answer_is_found_by_its_arguments() -> None:
+    """In any order; what is new among it gets a number that none of it has, and is found by that."""
+    steps = [recorded("print", 1, [0], 0), earlier("print", 2, [1], 1), earlier("print", 3, [3], 3)]
+    for _ in range(2):
+        book = StepBook(steps)
+        taken = [book.take("print", None, [one]) for one in (0, 1, 2, 3)]
+        assert [one.n for one in taken] == [1, 2, 4, 3]
+        assert [one.value() for one in taken if one.n != 4] == [0, 1, 3]
+        steps.append(recorded("print", 4, [2], 2))
+    assert taken[2].value() == 2
+    book.close()
+
+
+def test_what_followed_an_earlier_answer_is_found_as_often_as_it_was_made() -> None:
+    """One more call of the same arguments is a new one; and none of them need be made."""
+    steps = [earlier("print", n, [1], n) for n in (1, 2)]
+    book = StepBook(steps)
+    assert [book.take("print", None, [1]).n for _ in range(3)] == [1, 2, 3]
+    StepBook(steps).close()
+
+
+def test_a_new_call_with_other_arguments_is_a_mismatch_beside_earlier_ones() -> None:
+    """What was recorded since must be asked for again as it was."""
+    book = StepBook([earlier("print", 1, [1], 1), recorded("print", 2, [2], 2)])
+    with pytest.raises(ReplayMismatch, match="'print' number 2"):
+        book.take("print", None, [3])

@@ -217,10 +217,13 @@ class Journal(ModelPen):
                 self._timer = loop.call_later(pause, self._flush_later)
 
     async def _write_lines(self) -> bool:
-        if not self._lines and self._progress is None:
+        """What is being written is no longer gathered: a handler that is cancelled meanwhile does not take
+        back what the database was told, and nobody shall tell it twice."""
+        lines, progress = self._lines, self._progress
+        if not lines and progress is None:
             return True
-        count, progress = len(self._lines), self._progress
-        events = tuple(self._lines[:count])
+        self._lines, self._progress = [], None
+        events = tuple(lines)
         if progress is not None:
             events += ((EventType.PROGRESS, {"progress": progress[0], "message": progress[1]}),)
         item = journal.Lines(
@@ -230,26 +233,26 @@ class Journal(ModelPen):
             progress=progress[0] if progress else None,
             message=progress[1] if progress else None,
         )
-        owned = await _written(self._database, journal.append, item, self._emit)
-        del self._lines[:count]
-        if self._progress is progress:
-            self._progress = None
-        return owned
+        try:
+            return await _written(self._database, journal.append, item, self._emit)
+        except NotReady:
+            self._lines[:0] = lines
+            self._progress = self._progress or progress
+            raise
 
     async def _write_text(self) -> bool:
-        if not self._text:
+        """Each part has a number of its own, also one of which nobody heard whether it was written."""
+        text, part = self._text, self._parts
+        if not text:
             return True
-        count = len(self._text)
-        item = journal.Part(
-            id=self._claimed.id,
-            attempt=self._claimed.attempt,
-            part=self._parts,
-            text="".join(self._text[:count]),
-        )
-        owned = await _written(self._database, journal.stream, item, self._emit)
-        self._parts += 1
-        del self._text[:count]
-        return owned
+        self._text, self._parts = [], part + 1
+        item = journal.Part(id=self._claimed.id, attempt=self._claimed.attempt, part=part, text="".join(text))
+        try:
+            return await _written(self._database, journal.stream, item, self._emit)
+        except NotReady:
+            self._text[:0] = text
+            self._parts = part
+            raise
 
     def _check(self, owned: bool) -> None:
         if not owned:

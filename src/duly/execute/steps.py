@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from duly.execute.waiting import inside_a_step
 from duly.model import wire
 from duly.model.errors import InvalidInput, ReplayMismatch
-from duly.model.task import Step, check_name
+from duly.model.task import EARLIER, SHAKEN, Step, check_name
 
 
 class Place(NamedTuple):
@@ -49,15 +49,14 @@ _NAMES: set[str] = set()
 MOST_NAMES = 1000
 _SLEEP = wire.digest(["wait", ""])
 _NONE: Mapping[str, Set[int]] = {}
-#: Stands in place of the first letter of a digest whose step a later round may do without.
-SHAKEN = "~"
 
 
 class StepBook:
     """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far.
 
     What fails is not remembered, and may go well in the next round. So what a handler does after a failure is
-    recorded as such, and a later round need not do it.
+    recorded as such, and a later round need not do it. Nor what followed a gather that is asked anew: a call
+    of other arguments is another call then, and one that was made before is found by its arguments.
 
     `slept`: by their names the numbers of sleeps that are over, which are not among the steps.
     `whole`: the handler must call each of them again; it need not where it continues tasks of older code.
@@ -66,7 +65,15 @@ class StepBook:
     def __init__(
         self, remembered: Iterable[Step], slept: Mapping[str, Set[int]] = _NONE, *, whole: bool = True
     ) -> None:
-        self._remembered = {(step.name, step.n): step for step in remembered}
+        self._remembered: dict[tuple[str, int], Step] = {}
+        self._earlier: dict[tuple[str, str], list[Step]] = {}
+        self._numbers: set[tuple[str, int]] = set()  # those of the earlier ones
+        for step in remembered:
+            if step.digest.startswith(EARLIER):
+                self._earlier.setdefault((step.name, step.digest[1:]), []).append(step)
+                self._numbers.add((step.name, step.n))
+            else:
+                self._remembered[step.name, step.n] = step
         self._slept = slept
         self._whole = whole
         self._shaken = False
@@ -86,8 +93,7 @@ class StepBook:
         full = _full_name(name, key)
         if key is None:
             self._check_branch(name)
-        n = self._taken[full] = self._taken.get(full, 0) + 1
-        known = self._remembered.get((full, n))
+        n, known = self._next(full, digest)
         if (known is not None and known.digest[1:] != digest[1:]) or n in self._slept.get(full, ()):
             raise ReplayMismatch(
                 f"step {full!r} number {n} was recorded as another call; restore the code, "
@@ -95,6 +101,19 @@ class StepBook:
             )
         shaken = known is None and (self._shaken or sys.exc_info()[0] is not None)
         return Place(full, n, digest, known, waits_for, shaken)
+
+    def _next(self, full: str, digest: str) -> tuple[int, Step | None]:
+        """The number of a call, and what is remembered of it."""
+        n = self._taken.get(full, 0) + 1
+        while (full, n) in self._numbers:
+            n += 1
+        known = self._remembered.get((full, n))
+        other = known is None or known.digest[1:] != digest[1:]
+        if other and (same := self._earlier.get((full, digest[1:]))):
+            known = same.pop(0)
+            return known.n, known
+        self._taken[full] = n
+        return n, known
 
     def shake(self) -> None:
         """From here on the handler may do what it would not do in another round."""

@@ -138,7 +138,7 @@ MEANINGS: dict[str, Meaning] = {
         "该调用者打开的实时流过多，请关闭一些，或在多个标签页间共享。",
     ),
     "unique_taken": Meaning(
-        409, "Another owner's task of this type holds this unique key.", "唯一键已被其他用户的任务占用。"
+        409, "Another task of this type holds this unique key.", "唯一键已被另一个任务占用。"
     ),
     "unknown_blob": Meaning(
         404, "There is no such upload, or it was deleted as nobody used it.", "上传的文件不存在或已被清理。"

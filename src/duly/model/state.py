@@ -38,6 +38,8 @@ class Status(StrEnum):
 
 
 TERMINAL = frozenset({Status.COMPLETED, Status.FAILED, Status.CANCELLED})
+#: Ended without success: what an operator may give another run.
+RETRYABLE = frozenset({Status.FAILED, Status.CANCELLED})
 #: Neither running nor ended: what an operator may move, or cancel at once.
 IDLE = frozenset(Status) - TERMINAL - {Status.RUNNING}
 

@@ -295,6 +295,12 @@ class Claimed(NamedTuple):
     limited: bool = False
 
 
+#: The first letter of a digest whose step followed a failure: a later round may do without it.
+SHAKEN = "~"
+#: The same once the gather that it followed is asked anew: a later round may do it otherwise, too.
+EARLIER = "-"
+
+
 class Step(NamedTuple):
     """A remembered step: its number among those of its name, the digest of its arguments, its value.
 

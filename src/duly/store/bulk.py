@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from duly.model.errors import InvalidInput
 from duly.model.events import EventType
-from duly.model.state import IDLE, Status
+from duly.model.state import IDLE, RETRYABLE, Status
 from duly.model.task import check_name
 from duly.store import schema, submissions, weights
 from duly.store.lists import PENDING, Filter
@@ -87,13 +87,14 @@ def _cancel(tx: Transaction, item: Chosen) -> int:
 
 
 def retry(tx: Transaction, items: Sequence[Chosen]) -> list[int]:
-    """Gives the failed and cancelled ones among them another run, as `submissions.retry` does one."""
+    """Gives the failed and cancelled ones among them another run, as `submissions.retry` does one;
+    the answers count them, without those whose unique key another living task holds."""
     return [_retry(tx, item) for item in items]
 
 
 def _retry(tx: Transaction, item: Chosen) -> int:
-    before = submissions.retry(tx, list(_locked(tx, item)))
-    return sum(status in (Status.FAILED, Status.CANCELLED) for status in before)
+    ended = [one for one in _locked(tx, item).values() if one.status in RETRYABLE]
+    return len(ended) - len(submissions.run_again(tx, ended))
 
 
 def move(tx: Transaction, items: Sequence[Moving]) -> list[int]:

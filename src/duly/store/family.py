@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from duly.model.state import Status
+from duly.model.task import EARLIER, SHAKEN
 from duly.store import schema
 from duly.store.journal import value_kind
 from duly.store.transaction import Transaction
@@ -118,11 +119,17 @@ def note(tx: Transaction, turned: Mapping[str, Status]) -> None:
         _forget_failures(tx, again)
 
 
+_SET_ASIDE = sa.literal(EARLIER).concat(sa.func.substr(_STEP.digest, 2, type_=sa.String))
+
+
 def _forget_failures(tx: Transaction, ids: Sequence[str]) -> None:
-    """Forgets the gathers of these tasks in which a child failed, with what they answered."""
-    gathers = sa.select(_STEP.task_id, _STEP.name, _STEP.n).where(_STEP.children.is_not(None))
-    failed = gathers.where(_STEP.task_id.in_(ids), _STEP.taken == FAILED)
-    for id_, name, n in tx.core.execute(failed).all():
+    """Forgets the gathers of these tasks in which a child failed, with what they answered; what followed it
+    belongs to an earlier answer from then on (decision 0055)."""
+    gathers = sa.select(_STEP.task_id, _STEP.name, _STEP.n, _STEP.created_at)
+    failed = gathers.where(_STEP.task_id.in_(ids), _STEP.children.is_not(None), _STEP.taken == FAILED)
+    for id_, name, n, since in tx.core.execute(failed).all():
+        behind = (_STEP.task_id == id_, _STEP.created_at >= since, _STEP.digest.startswith(SHAKEN))
+        tx.core.execute(sa.update(schema.step).where(*behind).values(digest=_SET_ASIDE))
         for table in (schema.child, schema.step):
             its = (table.c.task_id == id_, table.c.name == name, table.c.n == n)
             tx.core.execute(sa.delete(table).where(*its))

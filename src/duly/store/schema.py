@@ -132,7 +132,8 @@ task_tag = Table(
     **STORAGE,
 )
 
-# Bodies: input, result, traceback, and `step/<name>/<n>`. Small ones are text, large ones zlib in parts.
+# Bodies: input, result, traceback, `step/<name>/<n>`, and the `unique` word of an ended task (store.unique).
+# Small ones are text, large ones zlib in parts.
 task_data = Table(
     "task_data",
     metadata,

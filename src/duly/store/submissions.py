@@ -7,19 +7,20 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import uuid_utils
 
 from duly.model import wire
 from duly.model.events import EventType
-from duly.model.state import Status
+from duly.model.state import RETRYABLE, Status
 from duly.model.task import Conditions, Submission, Target
 from duly.store import bodies, uploads
 from duly.store.quick import Asked, Quickly
 from duly.store.quotas import refused
 from duly.store.transaction import Moment, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
+from duly.store.unique import hold_again
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,21 +196,38 @@ def _status_after(one: Facts | None, cancelled: set[str]) -> Status | None:
     return Status.CANCELLED if one.id in cancelled else one.status
 
 
-def retry(tx: Transaction, ids: Sequence[str]) -> list[Status | None]:
-    """Gives failed and cancelled tasks another run with all retries; the answer is the status before.
+class Before(NamedTuple):
+    """How a task stood that was to have another run; `kept_out`: another living task holds its unique key, so
+    it stands so still."""
+
+    status: Status
+    kept_out: bool = False
+
+
+def retry(tx: Transaction, ids: Sequence[str]) -> list[Before | None]:
+    """Gives failed and cancelled tasks another run with all retries; the answer is how they stood before.
 
     Recorded steps are kept, so the new run goes on where the last one stopped. A deadline that has
     passed is not asked for again: the operator's word is newer.
     """
     known = facts(tx, ids)
-    again = [one for one in known.values() if one.status in (Status.FAILED, Status.CANCELLED)]
+    without = run_again(tx, known.values())
+    return [Before(known[id_].status, id_ in without) if id_ in known else None for id_ in ids]
+
+
+def run_again(tx: Transaction, some: Iterable[Facts]) -> set[str]:
+    """Gives the failed and cancelled ones among these another run; answers those that stay as they are, as
+    another living task holds their unique key."""
+    ended = {one.id: one for one in some if one.status in RETRYABLE}
+    without = hold_again(tx, list(ended)) if ended else set()
+    again = [one for id_, one in ended.items() if id_ not in without]
     apply(tx, [_again(one) for one in again])
     rows = [{"id": one.id} for one in again]
     if rows:
         sent = tx.run("delivery_last", rows)
         successors = [{"id": str(uuid_utils.uuid7()), "of": id_} for (id_,) in sent]
         tx.run("delivery_reopen", rows, successors=wire.dumps(successors))
-    return [known[id_].status if id_ in known else None for id_ in ids]
+    return without
 
 
 def _again(one: Facts) -> Change:

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
-from duly.model.state import Status, allowed
+from duly.model.state import RETRYABLE, Status, allowed
 from duly.store.limits import give_back
 from duly.store.owed import owe
 from duly.store.transaction import Transaction, compact
+from duly.store.unique import lay_aside
 
 
 class Facts(NamedTuple):
@@ -32,6 +33,7 @@ class Facts(NamedTuple):
     due_at: int | None
     parent_id: str | None = None
     holds: str | None = None
+    unique_key: str | None = None
 
 
 def facts(tx: Transaction, ids: Sequence[str]) -> dict[str, Facts]:
@@ -143,6 +145,7 @@ def _move(tx: Transaction, changes: Sequence[Change]) -> None:
         kept = {"retention": tx.terms.retention_ms}
         tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places, **kept)
         owe(tx, ended)
+        lay_aside(tx, [(one.facts.id, one.facts.unique_key) for one in changes if one.target in RETRYABLE])
 
 
 def _event(change: Change) -> dict[str, Any]:

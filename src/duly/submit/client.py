@@ -19,13 +19,13 @@ from duly.model.errors import (
     TaskNotFound,
 )
 from duly.model.events import Emit
-from duly.model.state import Status
+from duly.model.state import RETRYABLE, Status
 from duly.model.task import Submission, Task
 from duly.registry import Registry
 from duly.store import lists, submissions
 from duly.store.database import Database, join_caller
 from duly.store.signals import Signal, Signalled, signal
-from duly.store.submissions import Accepted
+from duly.store.submissions import Accepted, Before
 from duly.submit.admit import Options, admit
 from duly.submit.answer import POLL_SECONDS, Ends
 
@@ -126,19 +126,23 @@ class Client:
 
     async def cancel(self, id_: str) -> Task:
         """Cancels the task, or asks its running attempt to stop; an ended task stays as it is."""
-        return await self._steer(submissions.cancel, id_)
+        status: Status | None = await self._database.write(submissions.cancel, id_)
+        return await self._steered("task.cancel", id_, status)
 
     async def retry(self, id_: str) -> Task:
         """Gives a failed or cancelled task another run, with its recorded steps and all its retries.
 
         Raises:
-            StateConflict: the task is in another state.
+            StateConflict: the task is in another state, or another living task holds its unique key.
         """
-        return await self._steer(submissions.retry, id_, before=self._retryable)
-
-    def _retryable(self, id_: str, status: Status) -> None:
-        if status not in (Status.FAILED, Status.CANCELLED):
-            raise StateConflict(f"task {id_} is {status}; only a failed or cancelled task can be retried")
+        before: Before | None = await self._database.write(submissions.retry, id_)
+        if before is not None and before.status not in RETRYABLE:
+            said = f"task {id_} is {before.status}; only a failed or cancelled task can be retried"
+            raise StateConflict(said)
+        if before is not None and before.kept_out:
+            said = f"another task holds the unique key of task {id_}; retry it once that has ended"
+            raise StateConflict(said, code="unique_taken")
+        return await self._steered("task.retry", id_, before)
 
     async def signal(self, id_: str, name: str, data: Any = None, *, key: str | None = None) -> Task:
         """Tells a task something; kept until a `ctx.wait_for` of this name takes it. The same `key` again is
@@ -160,13 +164,10 @@ class Client:
         self._emit("task.signalled", task_id=id_, signal=name)
         return await self.get(id_)
 
-    async def _steer(self, verb: Any, id_: str, before: Callable[[str, Status], None] | None = None) -> Task:
-        status: Status | None = await self._database.write(verb, id_)
-        if status is None:
+    async def _steered(self, event: str, id_: str, found: Status | Before | None) -> Task:
+        if found is None:
             raise TaskNotFound(f"there is no task {id_}")
-        if before is not None:
-            before(id_, status)
-        self._emit(f"task.{verb.__name__}", task_id=id_)
+        self._emit(event, task_id=id_)
         return await self.get(id_)
 
     async def close(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any
 
 import pytest
@@ -68,6 +68,16 @@ class Paper:
 
     def items(self, verb: Callable[..., Any]) -> Sequence[Any]:
         return [item for one, item in self.written if one is verb]
+
+
+class Slow(Paper):
+    """One that has taken what it was told, long before it answers."""
+
+    async def write(self, verb: Callable[..., Any], item: Any) -> bool:
+        self.written.append((verb, item))
+        assert self.gate is not None
+        await self.gate.wait()
+        return True
 
 
 @pytest.fixture
@@ -197,6 +207,48 @@ async def test_lines_outlive_a_busy_database(pen: Journal, paper: Paper) -> None
     await pen.line(EventType.LOG, {"n": 2})
     await pen.close()
     assert [data["n"] for item in paper.items(verbs.append) for _, data in item.events] == [1, 2]
+
+
+@pytest.mark.parametrize("kind", ["line", "progress", "text"])
+async def test_what_is_being_written_when_the_handler_is_cancelled_is_written_once(kind: str) -> None:
+    """The database does not forget what it was told; what comes later follows it, as a part of its own."""
+    paper = Slow()
+    paper.gate = asyncio.Event()
+    pen = Journal(paper, CLAIMED, emit=Emitted(), lost=lambda: None)  # type: ignore[arg-type]
+    say: dict[str, Callable[[str], Coroutine[Any, Any, None]]] = {
+        "line": lambda word: pen.line(EventType.LOG, {"message": word}),
+        "progress": lambda word: pen.progress(0.5, word),
+        "text": pen.text,
+    }
+    handler = asyncio.create_task(say[kind]("first"))
+    await until(lambda: bool(paper.written))
+    handler.cancel()
+    await asyncio.gather(handler, return_exceptions=True)
+    paper.gate.set()
+    await say[kind]("later")
+    await pen.close()
+    events = [data["message"] for item in paper.items(verbs.append) for _, data in item.events]
+    parts = [(item.part, item.text) for item in paper.items(verbs.stream)]
+    assert (events or parts) == (["first", "later"] if kind != "text" else [(0, "first"), (1, "later")])
+
+
+@pytest.mark.parametrize("kind", ["progress", "text"])
+async def test_what_was_not_taken_stands_before_what_came_meanwhile(
+    pen: Journal, paper: Paper, kind: str
+) -> None:
+    """The parts are counted without it; of two progresses the newer one is told."""
+    gate = paper.gate = asyncio.Event()
+    paper.refusals = 1
+    say: Any = {"progress": lambda word: pen.progress(0.5, word), "text": pen.text}[kind]
+    first = asyncio.create_task(say("first "))
+    await until(pen._flushing.locked)
+    await say("later")
+    gate.set()
+    await first
+    await pen.close()
+    told = [item.message for item in paper.items(verbs.append)]
+    parts = [(item.part, item.text) for item in paper.items(verbs.stream)]
+    assert (told or parts) == (["later"] if kind == "progress" else [(0, "first later")])
 
 
 async def test_what_could_not_be_written_needs_no_next_word(

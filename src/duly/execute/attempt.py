@@ -7,7 +7,6 @@ and for the record's. What is rare has a task of its own: steps to read, a stop,
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -195,7 +194,10 @@ class Attempt:
         self._bench.handled(self)
         if outcome is None:
             self._say("attempt.lease_lost", attempt=self.claimed.attempt)
-            self._bench.over(self, None)
+            if self._journal.owes:
+                self._apart(self._settle_and_leave())
+            else:
+                self._bench.over(self, None)
             return
         self._end_ = conclude(self.claimed, outcome, self._kind.policy)
         if self._journal.idle:
@@ -203,9 +205,13 @@ class Attempt:
         else:
             self._apart(self._close_and_record())
 
+    async def _settle_and_leave(self) -> None:
+        """The task belongs to others; the bill of this attempt does not."""
+        await self._journal.settle()
+        self._bench.over(self, None)
+
     async def _close_and_record(self) -> None:
-        with contextlib.suppress(NotReady):
-            await self._journal.close()
+        await self._journal.close()
         self._record()
 
     def _record(self) -> None:

@@ -194,8 +194,8 @@ class Attempt:
         self._bench.handled(self)
         if outcome is None:
             self._say("attempt.lease_lost", attempt=self.claimed.attempt)
-            if self._journal.owes:
-                self._apart(self._settle_and_leave())
+            if self._journal.owes:  # the task belongs to others, the bill does not
+                self._apart(_in_order(self._journal.settle(), lambda: self._bench.over(self, None)))
             else:
                 self._bench.over(self, None)
             return
@@ -203,16 +203,7 @@ class Attempt:
         if self._journal.idle:
             self._record()
         else:
-            self._apart(self._close_and_record())
-
-    async def _settle_and_leave(self) -> None:
-        """The task belongs to others; the bill of this attempt does not."""
-        await self._journal.settle()
-        self._bench.over(self, None)
-
-    async def _close_and_record(self) -> None:
-        await self._journal.close()
-        self._record()
+            self._apart(_in_order(self._journal.close(), self._record))
 
     def _record(self) -> None:
         failpoint("attempt.before_finish")
@@ -283,6 +274,11 @@ class Attempt:
 
     def _say(self, name: str, **fields: Any) -> None:
         self._bench.emit(name, task_id=self.claimed.id, **fields)
+
+
+async def _in_order(first: Coroutine[Any, Any, None], then: Callable[[], None]) -> None:
+    await first
+    then()
 
 
 def _ended(work: asyncio.Task[Outcome]) -> Outcome:

@@ -87,3 +87,15 @@ def test_a_file_that_is_not_there(shell: Shell) -> None:
     """Is refused."""
     answer = shell(*BATCH, "nothing.ndjson")
     assert (answer.code, len(answer.problems)) == (2, 1)
+
+
+def test_a_batch_larger_than_a_quota_is_one_line_and_exit_code_two(
+    shell: Shell, submit: Callable[..., dict[str, Any]], folder: Path
+) -> None:
+    """It says how many it holds and how many may wait, and nothing of later."""
+    submit("greet", "name=Ann")
+    assert shell("limit", "set", "tenant/*", "--waiting", "2").code == 0
+    answer = shell(*BATCH, write(folder, *({"name": f"guest {n}"} for n in range(3))), "--type", "greet")
+    assert (answer.code, len(answer.problems)) == (2, 1)
+    assert "the batch holds 3 tasks and the quota of this tenant is 2" in answer.problems[0]
+    assert "later" not in answer.problems[0]

@@ -69,6 +69,8 @@ ODD = {
     "U+0000": '{"value": "a\\u0000"}',
     "a surrogate": '{"value": "a\\ud800"}',
     "NaN": '{"score": NaN}',
+    "NaN of anything": '{"value": [NaN]}',
+    "too broken": '{"' * 700,
     "Infinity": '{"score": -Infinity}',
     "a large number": '{"value": 9007199254740993}',
     "depth": '{"value": ' + "[" * 30 + "]" * 30 + "}",

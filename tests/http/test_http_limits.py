@@ -74,9 +74,28 @@ async def test_beyond_a_quota_a_submit_is_told_when_to_come_again(site: Site, na
 async def test_a_batch_beyond_a_quota_is_told_so_too(site: Site, name: str, status: int) -> None:
     """It counts as often as it has members, and is accepted or refused as a whole."""
     async with site.admin as admin:
+        await admin.put(f"/api/limits/{name}", json={"waiting": 3})
+        batch = {"tasks": [{"task_type": "echo"}] * 2, "owner": "ann"}
+        first = await admin.post("/api/batches", json=batch)
+        answer = await admin.post("/api/batches", json=batch)
+    assert first.status_code == 202
+    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "5")
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [("queue/default", "the queue default"), ("owner/*", "this owner"), ("tenant/*", "this tenant")],
+)
+async def test_a_batch_larger_than_a_quota_need_not_come_again(site: Site, name: str, whose: str) -> None:
+    """422 without `Retry-After`: how many it holds and how many may wait, in both languages."""
+    async with site.admin as admin:
         await admin.put(f"/api/limits/{name}", json={"waiting": 2})
         batch = {"tasks": [{"task_type": "echo"}] * 3, "owner": "ann"}
         answer = await admin.post("/api/batches", json=batch)
-        smaller = await admin.post("/api/batches", json={**batch, "tasks": batch["tasks"][:2]})
-    assert (answer.status_code, answer.headers["Retry-After"]) == (status, "5")
-    assert smaller.status_code == 202
+        chinese = await admin.post("/api/batches", json=batch, headers={"Accept-Language": "zh"})
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (422, "batch_too_large")
+    assert "Retry-After" not in answer.headers
+    assert said["detail"].startswith(f"the batch holds 3 tasks and the quota of {whose} is 2: ")
+    assert chinese.json()["title"] == "批量任务超过配额"
+    assert chinese.json()["detail"] == "该批量任务有 3 个任务，而配额只有 2 个，永远无法接受，请拆分后提交。"

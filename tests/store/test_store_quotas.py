@@ -8,6 +8,7 @@ from duly.model.batch import BATCH, MEMBERS
 from duly.model.task import Submission
 from duly.store import limit_desk, submissions
 from duly.store.limit_desk import Setting
+from duly.store.quotas import Beyond
 from duly.store.submissions import Accepted
 from support.stores import Store, submission
 
@@ -34,7 +35,7 @@ def test_beyond_a_quota_nothing_is_accepted(store: Store, name: str) -> None:
     quota(store, name, 2)
     answers = submit(store, sent(), sent(), sent())
     assert [one.created for one in answers] == [True, True, False]
-    assert answers[2].refused == (name if "*" not in name else f"{name[:-1]}{OWN[name]}")
+    assert answers[2].refused == Beyond(name if "*" not in name else f"{name[:-1]}{OWN[name]}")
     assert submit(store, sent())[0].refused is not None
     assert store.rows("SELECT count(*) FROM task") == [(2,)]
 
@@ -46,7 +47,7 @@ def test_what_runs_or_has_ended_does_not_count(store: Store) -> None:
     """Room is there again once a task has started."""
     quota(store, "owner/acme/ann", 1)
     submit(store, sent())
-    assert submit(store, sent())[0].refused == "owner/acme/ann"
+    assert submit(store, sent())[0].refused == Beyond("owner/acme/ann")
     store.claim()
     assert submit(store, sent())[0].created
 
@@ -57,7 +58,7 @@ def test_what_is_blocked_counts(store: Store) -> None:
     store.write(limit_desk.put, Setting(name="queue/default", concurrency=0))
     submit(store, sent())
     store.claim()
-    assert submit(store, sent())[0].refused == "queue/default"
+    assert submit(store, sent())[0].refused == Beyond("queue/default")
 
 
 def test_others_have_room(store: Store) -> None:
@@ -76,7 +77,7 @@ def test_what_was_accepted_is_never_refused(store: Store) -> None:
     quota(store, "queue/default", 0)
     again = [first, sent(idempotency_key="k"), sent(unique="u")]
     assert [one.id for one in submit(store, *again)] == [first.id] * 3
-    assert submit(store, sent())[0].refused == "queue/default"
+    assert submit(store, sent())[0].refused == Beyond("queue/default")
 
 
 def test_what_was_accepted_takes_nobodys_room(store: Store) -> None:
@@ -86,7 +87,7 @@ def test_what_was_accepted_takes_nobodys_room(store: Store) -> None:
     submit(store, first)
     again = [first, sent(idempotency_key="k"), sent(unique="u")]
     assert [one.refused for one in submit(store, *again, sent(), sent())] == [None] * 5
-    assert submit(store, sent())[0].refused == "queue/default"
+    assert submit(store, sent())[0].refused == Beyond("queue/default")
 
 
 def batch(**members: int) -> Submission:
@@ -109,8 +110,34 @@ def test_a_batch_counts_as_often_as_it_has_members(store: Store, name: str) -> N
 def test_a_batch_counts_in_the_queues_of_its_members(store: Store) -> None:
     """Each in its own."""
     quota(store, "queue/slow", 2)
-    assert submit(store, batch(default=1, slow=3))[0].refused == "queue/slow"
+    assert submit(store, batch(default=1, slow=3))[0].refused == Beyond("queue/slow", (3, 2))
     assert submit(store, batch(default=9, slow=2))[0].created
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_batch_larger_than_a_quota_is_told_so(store: Store, name: str) -> None:
+    """Whoever waits; one that is as large as the quota has room some day."""
+    quota(store, name, 3)
+    for waiting in (0, 1):
+        submit(store, *[sent() for _ in range(waiting)])
+        refused = [one.refused for one in submit(store, batch(default=4), batch(default=3))]
+        assert [one and one.alone for one in refused] == [(4, 3), None]
+        assert (refused[1] is None) == (waiting == 0)
+
+
+def test_a_quota_of_none_closes_for_a_while(store: Store) -> None:
+    """To batches as to tasks: they may come again."""
+    quota(store, "queue/default", 0)
+    assert [one.refused for one in submit(store, batch(default=4), sent())] == [Beyond("queue/default")] * 2
+
+
+def test_a_batch_that_stands_is_found_though_its_quota_shrank(store: Store) -> None:
+    """What was accepted is never refused."""
+    first = batch(default=4)
+    submit(store, first)
+    quota(store, "queue/default", 3)
+    assert submit(store, first)[0].id == first.id
+    assert submit(store, first)[0].refused is None
 
 
 def test_a_cleared_quota_refuses_nothing(store: Store) -> None:

@@ -7,7 +7,6 @@ and for the record's. What is rare has a task of its own: steps to read, a stop,
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
@@ -195,18 +194,16 @@ class Attempt:
         self._bench.handled(self)
         if outcome is None:
             self._say("attempt.lease_lost", attempt=self.claimed.attempt)
-            self._bench.over(self, None)
+            if self._journal.owes:  # the task belongs to others, the bill does not
+                self._apart(_in_order(self._journal.settle(), lambda: self._bench.over(self, None)))
+            else:
+                self._bench.over(self, None)
             return
         self._end_ = conclude(self.claimed, outcome, self._kind.policy)
         if self._journal.idle:
             self._record()
         else:
-            self._apart(self._close_and_record())
-
-    async def _close_and_record(self) -> None:
-        with contextlib.suppress(NotReady):
-            await self._journal.close()
-        self._record()
+            self._apart(_in_order(self._journal.close(), self._record))
 
     def _record(self) -> None:
         failpoint("attempt.before_finish")
@@ -277,6 +274,11 @@ class Attempt:
 
     def _say(self, name: str, **fields: Any) -> None:
         self._bench.emit(name, task_id=self.claimed.id, **fields)
+
+
+async def _in_order(first: Coroutine[Any, Any, None], then: Callable[[], None]) -> None:
+    await first
+    then()
 
 
 def _ended(work: asyncio.Task[Outcome]) -> Outcome:

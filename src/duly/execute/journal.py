@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from duly.execute.means import NONE, Means
-from duly.execute.questions import ModelPen
+from duly.execute.questions import RETRY_SECONDS, ModelPen
 from duly.failpoints import failpoint
 from duly.model.chat import Paid
 from duly.model.errors import InvalidInput, LeaseLost, NotReady
@@ -23,7 +23,6 @@ from duly.store.database import Database
 
 GATHER_SECONDS = 0.25
 GATHER_CHARACTERS = 2048
-RETRY_SECONDS = 0.5
 
 
 class Journal(ModelPen):
@@ -164,7 +163,7 @@ class Journal(ModelPen):
         await asyncio.gather(*self._background, return_exceptions=True)
         await self._flush()
         self._stop_timer()
-        await self._settle()
+        await self.settle()
 
     def let_go(self) -> None:
         """The attempt is over and hears of nothing more."""
@@ -173,7 +172,7 @@ class Journal(ModelPen):
     @property
     def idle(self) -> bool:
         """Whether nothing is gathered or being written: then it need not be closed."""
-        return self._timer is None and not self._background and not self._gathered and not self._owed
+        return self._timer is None and not self._background and not self._gathered and not self.owes
 
     @property
     def _gathered(self) -> bool:

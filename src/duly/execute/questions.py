@@ -8,7 +8,11 @@ from dataclasses import replace
 
 from duly.execute.family import FamilyPen
 from duly.model.chat import ChatAnswer, ChatRequest, Models, Paid
+from duly.model.errors import NotReady
 from duly.store import ledger
+
+#: Between two tries of a database that is away.
+RETRY_SECONDS = 0.5
 
 
 class ModelPen(FamilyPen):
@@ -64,9 +68,30 @@ class ModelPen(FamilyPen):
         for call in self._calls:
             call.cancel()
 
-    async def _settle(self) -> None:
-        """Enters the answers that the handler did not live to record."""
+    @property
+    def owes(self) -> bool:
+        """Whether there are answers that are neither recorded nor entered yet."""
+        return bool(self._owed)
+
+    async def settle(self) -> None:
+        """Enters the answers that the handler did not live to record; no fence is asked. A lease is often
+        lost because the database was away: it is waited for, until it is closed here."""
         for paid in list(self._owed.values()):
             if (item := ledger.entry(self._claimed, paid)) is not None:
-                await self._database.write(ledger.enter, item)
+                await self._entered(item)
         self._owed.clear()
+
+    async def _entered(self, item: ledger.Entry) -> None:
+        while True:
+            try:
+                await self._database.write(ledger.enter, item)
+            except NotReady as error:
+                if not self._database.is_open:
+                    return
+                self._emit("journal.waiting", task_id=item.task_id, error=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            except Exception as error:  # noqa: BLE001 - each driver has its own; it must not cost the outcome
+                self._emit("journal.refused", task_id=item.task_id, verb="enter", error=repr(error))
+                return
+            else:
+                return

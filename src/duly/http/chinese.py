@@ -39,6 +39,9 @@ _SENTENCES = {
     # Duly's own
     r"unknown task type (.+); known: (.+)": r"未知的任务类型 \1；已注册：\2",
     r"(\d+) of (\d+) tasks cannot be accepted: (.+)": r"\2 个任务中有 \1 个无法接受：\3",
+    r"the batch holds (\d+) tasks and the quota of (?:this owner|this tenant|the queue (.+)) is (\d+): .+": (
+        r"该批量任务有 \1 个任务，而配额只有 \3 个，永远无法接受，请拆分后提交"
+    ),
     r"there is no (?:task|batch) (.+)": r"任务 \1 不存在",
     r"there is no schedule (.+)": r"计划 \1 不存在",
     r"there is no gate (.+); duly gate ls shows those that there are": r"模型闸门 \1 不存在",

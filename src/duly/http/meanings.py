@@ -31,6 +31,11 @@ MEANINGS: dict[str, Meaning] = {
         403, "The link has expired or was changed; ask for a new one.", "链接已过期或被改动，请重新获取。"
     ),
     "bad_request": Meaning(400, "The request cannot be read; correct it.", "请求无法解析，请修改后重试。"),
+    "batch_too_large": Meaning(
+        422,
+        "The batch holds more tasks than a quota allows to wait; send smaller batches.",
+        "批量任务的数量超过了等待任务的配额，请拆分后提交。",
+    ),
     "callback_not_found": Meaning(404, "There is no such callback.", "回调不存在。"),
     "csrf": Meaning(
         403,

@@ -17,6 +17,7 @@ TITLES: dict[str, dict[Language, str]] = {
     "bad_header": {"en": "A header cannot be read", "zh": "请求头无法解析"},
     "bad_link": {"en": "The link is not valid", "zh": "链接无效"},
     "bad_request": {"en": "The request cannot be read", "zh": "请求无法解析"},
+    "batch_too_large": {"en": "The batch is larger than its quota", "zh": "批量任务超过配额"},
     "callback_not_found": {"en": "There is no such callback", "zh": "回调不存在"},
     "csrf": {"en": "The page must prove that the call is its own", "zh": "缺少或错误的跨站请求校验"},
     "delivery_not_found": {"en": "There is no such delivery", "zh": "投递不存在"},

@@ -5,6 +5,7 @@
     │   ├── MalformedJson            not JSON, or JSON that the three databases would not all keep
     │   ├── TooLarge                 over a size limit (413)
     │   ├── UnknownTaskType          no handler has that name
+    │   ├── BatchTooLarge            a batch is larger than a quota (422)
     │   └── IdempotencyConflict      the same key with another body (422)
     ├── NotAllowed                   no or wrong credentials (401 / 403)
     ├── TaskNotFound                 no such task, or not yours (404)
@@ -86,6 +87,12 @@ class UnknownTaskType(InvalidInput):
     """No handler is registered under this name; `duly doctor` lists those that are."""
 
     code = "unknown_task_type"
+
+
+class BatchTooLarge(InvalidInput):
+    """The batch holds more tasks than a quota allows to wait; send smaller batches."""
+
+    code = "batch_too_large"
 
 
 class IdempotencyConflict(InvalidInput):

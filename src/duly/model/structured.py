@@ -7,19 +7,20 @@ without a word.
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from duly.model import wire
+from duly.model import repair, wire
 
 _THINK, _THOUGHT = (re.compile(word, re.IGNORECASE) for word in ("<think>", "</think>"))
 _END_OF_THOUGHT = re.compile(r"^.*</think>", re.DOTALL | re.IGNORECASE)
 _FENCE = re.compile(r"(```|~~~)[a-z0-9_-]*\s*\n", re.IGNORECASE)
 _BEGIN = re.compile(r"[\[{]")
-#: Characters of an answer that a repair may see, and errors that a model is told.
-MOST_REPAIRED, MOST_ERRORS = 400_000, 8
+#: Errors that a model is told.
+MOST_ERRORS = 8
 #: Characters of an error that is no validator's own.
 MOST_PROBLEM = 500
 #: Places in a text that are tried as the beginning of a JSON value.
@@ -51,12 +52,18 @@ def found(text: str, finish_reason: str, kind: Any) -> Found:
     if plain is None:
         if finish_reason != "stop":
             return Found(problem=f"the answer was cut off ({finish_reason})")
-        plain, repaired = _repaired(bare), True
+        try:
+            plain, repaired = repair.repaired(bare), True
+        except repair.TooBroken:
+            return Found(problem="the answer is no JSON, and too long or too broken to be repaired")
     if plain is None:
         return Found(problem="the answer holds no JSON value")
     adapter = TypeAdapter(kind)
     try:
-        value = adapter.dump_python(adapter.validate_python(plain[0]), mode="json", by_alias=True)
+        fits = adapter.validate_python(plain[0])
+        value = adapter.dump_python(fits, mode="json", by_alias=True)
+        if _is_lost(adapter.dump_python(fits, by_alias=True), value):
+            return Found(problem="NaN and Infinity are no JSON numbers", repaired=repaired)
     except ValidationError as error:
         return Found(problem=wire.mended(_told(error)), repaired=repaired)
     except Exception as error:  # noqa: BLE001 - a validator may raise anything, and the answer is paid for
@@ -100,16 +107,18 @@ def _first_value(text: str) -> tuple[Any] | None:
     return None
 
 
-def _repaired(text: str) -> tuple[Any] | None:
-    if len(text) > MOST_REPAIRED or not _BEGIN.search(text):
-        return None
-    try:
-        import json_repair
-
-        value = json_repair.loads(text)
-    except (ImportError, ValueError, RecursionError):
-        return None
-    return (value,) if isinstance(value, dict | list) and value else None
+def _is_lost(value: Any, plain: Any) -> bool:
+    """Whether a number that JSON does not know became null on its way from Python to JSON."""
+    match value:
+        case float():
+            return plain is None and not math.isfinite(value)
+        case dict():
+            pairs = zip(value.values(), plain.values(), strict=False) if isinstance(plain, dict) else ()
+        case list() | tuple() | set() | frozenset():
+            pairs = zip(value, plain, strict=False) if isinstance(plain, list) else ()
+        case _:
+            return False
+    return any(_is_lost(*pair) for pair in pairs)
 
 
 def _told(error: ValidationError) -> str:

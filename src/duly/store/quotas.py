@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -25,8 +26,16 @@ EVERY = "*"
 Where = sa.ColumnElement[bool]
 
 
-def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
-    """Which of these submissions go beyond a quota: the quota's name by id."""
+class Beyond(NamedTuple):
+    """A quota that has no room for a submission. `alone`: how many tasks that counts for, and how many the
+    whole quota is, if there can never be room for it."""
+
+    quota: str
+    alone: tuple[int, int] | None = None
+
+
+def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, Beyond]:
+    """Which of these submissions go beyond a quota, by id."""
     quotas = tx.heads.quotas(tx)
     if not quotas:
         return {}
@@ -39,13 +48,16 @@ def refused(tx: Transaction, items: Iterable[Submission]) -> dict[str, str]:
 
 def _beyond(
     tx: Transaction, quotas: Mapping[str, int], items: Sequence[Submission], known: dict[str, int]
-) -> dict[str, str]:
+) -> dict[str, Beyond]:
     """The same of submissions that are all new; `known` is how many waited before them."""
     begun = not any(item.members for item in items)
     waiting: Counter[str] = Counter()
-    answers: dict[str, str] = {}
+    answers: dict[str, Beyond] = {}
     for item in items:
         names = _names(item)
+        if (never := _never(quotas, names)) is not None:
+            answers[item.id] = never
+            continue
         for name in names:
             most = _most(quotas, name)
             if most is not None and name not in known:
@@ -54,10 +66,19 @@ def _beyond(
         ahead = {name: known[name] + waiting[name] for name in names if name in known}
         full = next((name for name in ahead if ahead[name] + names[name] > (_most(quotas, name) or 0)), None)
         if full is not None:
-            answers[item.id] = full
+            answers[item.id] = Beyond(full)
         else:
             waiting.update(names)
     return answers
+
+
+def _never(quotas: Mapping[str, int], names: Mapping[str, int]) -> Beyond | None:
+    """The quota that is too small for it, whoever waits. One of 0 is none: it lets nobody in for a while."""
+    for name, count in names.items():
+        most = _most(quotas, name)
+        if most and count > most:
+            return Beyond(name, (count, most))
+    return None
 
 
 def _names(item: Submission) -> dict[str, int]:

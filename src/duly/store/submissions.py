@@ -17,7 +17,7 @@ from duly.model.state import RETRYABLE, Status
 from duly.model.task import Conditions, Submission, Target
 from duly.store import bodies, uploads
 from duly.store.quick import Asked, Quickly
-from duly.store.quotas import refused
+from duly.store.quotas import Beyond, refused
 from duly.store.transaction import Moment, Transaction
 from duly.store.transitions import Change, Facts, apply, facts
 from duly.store.unique import hold_again
@@ -27,15 +27,15 @@ from duly.store.unique import hold_again
 class Accepted:
     """Which task stands for a submission: its own (`created`), or an earlier one with the same key.
 
-    `at` is the moment of acceptance in milliseconds UTC. `refused` names the quota that had no room for it:
-    then there is no task.
+    `at` is the moment of acceptance in milliseconds UTC. `refused` is the quota that had no room for it: then
+    there is no task.
     """
 
     id: str
     created: bool
     same_body: bool
     at: int
-    refused: str | None = None
+    refused: Beyond | None = None
 
 
 def submit(tx: Transaction, items: Sequence[Submission]) -> list[Accepted]:

@@ -11,6 +11,7 @@ import uuid_utils
 
 from duly.model.batch import BATCH
 from duly.model.errors import (
+    BatchTooLarge,
     DulyError,
     IdempotencyConflict,
     QueueFull,
@@ -24,6 +25,7 @@ from duly.model.task import Submission, Task
 from duly.registry import Registry
 from duly.store import lists, submissions
 from duly.store.database import Database, join_caller
+from duly.store.quotas import Beyond
 from duly.store.signals import Signal, Signalled, signal
 from duly.store.submissions import Accepted, Before
 from duly.submit.admit import Options, admit
@@ -43,7 +45,9 @@ class Client:
         """The accepted task; after `wait` seconds at most, finished or not.
 
         Raises:
-            InvalidInput: see `admit`; `IdempotencyConflict` when the key stands for another body.
+            InvalidInput: see `admit`; `IdempotencyConflict` when the key stands for another body,
+                `BatchTooLarge` when it is larger than a quota.
+            QuotaExceeded, QueueFull: too many wait to start.
         """
         asked = (self._registry, task_type, input_, options, self._database.clock.now_ms())
         many = task_type == BATCH  # as many looks as it has members: half a second in which others go on
@@ -175,11 +179,17 @@ class Client:
         await self._ends.close()
 
 
-def _refusal(quota: str) -> DulyError:
+def _refusal(beyond: Beyond) -> DulyError:
+    quota, alone = beyond
     kind, _, name = quota.partition("/")
-    if kind == "queue":
-        return QueueFull(
-            f"the queue {name} is full: too many tasks wait in it; send it again later", quota=quota
+    whose = {"queue": f"the queue {name}", "owner": "this owner"}.get(kind, "this tenant")
+    if alone is not None:
+        count, most = alone
+        return BatchTooLarge(
+            f"the batch holds {count} tasks and the quota of {whose} is {most}: "
+            "there can never be room for it; send smaller batches",
+            quota=quota,
         )
-    whose = "this owner" if kind == "owner" else "this tenant"
+    if kind == "queue":
+        return QueueFull(f"{whose} is full: too many tasks wait in it; send it again later", quota=quota)
     return QuotaExceeded(f"too many tasks of {whose} wait to start; send it again later", quota=quota)

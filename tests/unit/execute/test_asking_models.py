@@ -13,7 +13,8 @@ from duly import BlockingContext, Context, Duly
 from duly.execute.means import Means
 from duly.execute.runner import Runner
 from duly.model.chat import ChatAnswer, ChatRequest, Told
-from duly.store import lists, submissions
+from duly.model.errors import NotReady
+from duly.store import ledger, lists, submissions
 from support.cluster import until
 from support.world import World
 
@@ -164,12 +165,57 @@ async def test_after_a_stop_no_model_is_asked(team: Team) -> None:
 
 
 @KINDS
-async def test_an_answer_that_comes_with_the_stop_is_entered(team: Team, kind: str) -> None:
-    """The money is spent, though the handler does not hear of it any more."""
+@pytest.mark.parametrize("stop", ["cancel", "lose"])
+async def test_an_answer_that_comes_with_the_stop_is_entered(team: Team, kind: str, stop: str) -> None:
+    """The money is spent, though the handler does not hear of it any more, or others have the task."""
     id_ = await team.start(kind)
     [attempt] = team.runner._attempts
-    team.model.last = attempt.cancel
+    team.model.last = getattr(attempt, stop)
     team.model.gate.set()
     await until(lambda: not team.runner.busy)
     entries = await team.world.database.read(lists.rows_of, "ledger", id_)
     assert [(row["step"], row["kept"]) for row in entries] == [("first", 0)]
+
+
+async def test_the_bill_of_a_lost_attempt_waits_for_the_database(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease is often lost because it was away. It is entered once, and the attempt is over only then."""
+    monkeypatch.setattr("duly.execute.questions.RETRY_SECONDS", 0)
+    write, refusals = team.world.database.write, [1, 2, 3]
+
+    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
+        if verb is ledger.enter and refusals:
+            refusals.pop()
+            raise NotReady("away")
+        return await write(verb, item, **more)
+
+    id_ = await team.start("asks")
+    [attempt] = team.runner._attempts
+    team.model.last = attempt.lose
+    monkeypatch.setattr(team.world.database, "write", refuse)
+    team.model.gate.set()
+    await until(lambda: not team.runner.busy)
+    assert refusals == []
+    assert len(await team.world.database.read(lists.rows_of, "ledger", id_)) == 1
+
+
+async def test_a_bill_that_is_refused_for_good_costs_no_outcome(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is said in the log."""
+    write = team.world.database.write
+
+    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
+        if verb is ledger.enter:
+            raise ValueError("no row")
+        return await write(verb, item, **more)
+
+    id_ = await team.start("asks")
+    [attempt] = team.runner._attempts
+    team.model.last = attempt.cancel
+    monkeypatch.setattr(team.world.database, "write", refuse)
+    team.model.gate.set()
+    await until(lambda: not team.runner.busy)
+    assert (await team.world.task(id_)).status == "cancelled"
+    assert "journal.refused" in team.world.emitted.names()

@@ -10,10 +10,11 @@ import pytest
 
 from duly.execute import journal as pen_module
 from duly.execute.journal import GATHER_CHARACTERS, GATHER_SECONDS, Journal
+from duly.model.chat import ChatAnswer, Paid
 from duly.model.errors import LeaseLost, NotReady
 from duly.model.events import EventType
 from duly.model.task import Claimed, Step
-from duly.store import blobs, children, items, submissions
+from duly.store import blobs, children, items, ledger, submissions
 from duly.store import journal as verbs
 from support.cluster import until
 from support.world import Emitted
@@ -318,3 +319,18 @@ async def test_a_busy_database_costs_a_reader_time_and_not_its_attempt(
         assert await asked[what]() is not None
         assert paper.refusals == 0
     assert paper.items(submissions.cancel) == (["c"] * 3 if what == "ends" else [])
+
+
+async def test_what_a_lost_attempt_owes_is_entered_once(pen: Journal, paper: Paper) -> None:
+    """Its step is refused by the fence, so its answer stays owed; the ledger asks for no fence."""
+    answer = ChatAnswer(text="so", finish_reason="stop", provider="main", model="m-1")
+    paid = Paid(step="ask", n=1, prompt="p", answer=answer)
+    pen._owed["ask", 1] = paid
+    pen._mark_lost()
+    with pytest.raises(LeaseLost):
+        await pen.record(STEP, paid)
+    assert pen.owes
+    for _ in range(2):
+        await pen.settle()
+    assert [(item.step, item.kept) for item in paper.items(ledger.enter)] == [("ask", False)]
+    assert not pen.owes

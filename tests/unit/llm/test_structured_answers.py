@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
+from collections import deque
 from typing import Any
 
+import json_repair
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, field_serializer, field_validator
 
+from duly.model import repair
 from duly.model.structured import found, schema_of, stripped, value_of
 
 
@@ -45,6 +49,86 @@ def test_broken_json_is_repaired_and_that_is_said(text: str) -> None:
     """Only of an answer that was finished."""
     assert found(text, "stop", Bid) == (GOOD, None, True)
     assert found(text, "length", Bid).problem == "the answer was cut off (length)"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"' * 700,
+        "{" * 100_000,
+        "{a:b " * 20_000,
+        '["' + 'a"a":":}' * 12_000,
+        "['" + "a" * repair.MOST_CHARACTERS,
+    ],
+    ids=["quotes", "braces", "words", "flat", "long"],
+)
+def test_what_cannot_be_repaired_cheaply_is_given_up(text: str) -> None:
+    """A repair looks at its text so often and no more: it does not fit, as any other that cannot be read."""
+    problem = "the answer is no JSON, and too long or too broken to be repaired"
+    assert found(text, "stop", Any) == (None, problem, False)
+
+
+def test_a_long_answer_is_repaired_within_the_bound() -> None:
+    """What is broken by mistake is looked at about twice."""
+    rows = [{"name": f"甲公司 {n}", "quote": "投标人须在规定时间内递交投标文件。" * 5} for n in range(700)]
+    text = f"{rows}"[:-1]
+    assert len(text) > 0.7 * repair.MOST_CHARACTERS
+    assert found(text, "stop", list[dict[str, str]]) == (rows, None, True)
+
+
+def test_a_text_that_was_put_together_is_bounded() -> None:
+    """With pieces of it, and as a whole."""
+    text = repair._Bounded.of("{a")
+    both = text[:1] + "b" + text[1:]
+    assert both == "{ba"
+    with pytest.raises(repair.TooBroken):
+        deque((both[0] for _ in range(repair.MOST_LOOKS)), maxlen=0)
+
+
+BROKEN = ["{", "}", "[", "]", '"', "'", ":", ",", "a", "1", "\\", " ", "//", "“", "true", '"a":']
+
+
+@given(st.lists(st.sampled_from(BROKEN), max_size=14).map("".join))
+def test_a_bounded_repair_is_the_repair(text: str) -> None:
+    """The same value, of plain text."""
+    try:
+        whole = json_repair.loads("[" + text)
+    except ValueError:
+        whole = None
+    value = repair.repaired("[" + text)
+    assert value == ((json.loads(json.dumps(whole)),) if isinstance(whole, dict | list) and whole else None)
+    assert "_Bounded" not in {type(one).__name__ for one in (value[0] if value else ())}
+
+
+class Open(BaseModel):
+    """Anything may stand in it."""
+
+    name: Any
+
+
+class Noted(BaseModel):
+    """It says itself how such a number is written."""
+
+    value: float
+
+    @field_serializer("value", when_used="json")
+    def _said(self, value: float) -> str:
+        return str(value)
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e999", '[{"a": [NaN]}]'])
+def test_a_number_that_json_does_not_know_does_not_fit(number: str) -> None:
+    """Where any value may stand, it would become null without a word."""
+    text = f'{{"name": {number}}}'
+    for kind in (Open, dict[str, Any], Any):
+        assert found(text, "stop", kind) == (None, "NaN and Infinity are no JSON numbers", False)
+    assert found('{"name": null}', "stop", dict[str, Any]).value == {"name": None}
+
+
+def test_such_a_number_may_stand_where_it_is_not_lost() -> None:
+    """In what is left out, and where the type says how it is written."""
+    assert found('{"name": "甲公司", "score": 3, "more": NaN}', "stop", Bid).value == GOOD
+    assert found('{"value": NaN}', "stop", Noted).value == {"value": "nan"}
 
 
 def test_what_does_not_fit_is_said_by_field() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from .corpus import Corpus, Finding, is_heading
@@ -30,7 +31,7 @@ def risks(corpus: Corpus) -> list[Finding]:
     """Each kind in the order of the text; a sentence is listed once per kind."""
     found = list(_starred(corpus))
     for key, pattern in _SENTENCES.items():
-        found.extend(list(_sentences(corpus, key, re.compile(pattern, re.IGNORECASE)))[:_MOST])
+        found.extend(islice(_sentences(corpus, key, re.compile(pattern, re.IGNORECASE)), _MOST))
     return found + [finding for finding in budget(corpus) if finding.key == "bid_bond"]
 
 
@@ -47,16 +48,13 @@ def _starred(corpus: Corpus) -> Iterator[Finding]:
 def _sentences(corpus: Corpus, key: str, pattern: re.Pattern[str]) -> Iterator[Finding]:
     seen: set[tuple[int, int]] = set()
     for passage, match in corpus.matches(pattern):
-        span = corpus.sentence(passage, match.start(), match.end())
-        introduces = (
-            corpus.document.text[span[1] - 1] in "：:"
-        )  # "in the following cases:"; the cases come next
-        if (
-            span in seen
-            or introduces
-            or is_heading(passage.text)
-            or _NEGATED.search(passage.text[max(0, match.start() - 16) : match.start()])
+        if is_heading(passage.text) or _NEGATED.search(
+            passage.text, max(0, match.start() - 16), match.start()
         ):
+            continue
+        span = corpus.sentence(passage, match.start(), match.end())
+        introduces = corpus.document.text[span[1] - 1] in "：:"  # "in the following cases:"; these come next
+        if span in seen or introduces:
             continue
         seen.add(span)
         yield Finding(key=key, value=corpus.document.quote(*span), start=span[0], end=span[1])

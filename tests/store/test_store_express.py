@@ -13,9 +13,11 @@ from duly.clock import ServerClock, SystemClock
 from duly.model.errors import NotReady, SessionEnded
 from duly.model.state import Status
 from duly.model.task import Submission
-from duly.store import claims, lists, sessions, submissions
+from duly.store import claims, limit_desk, lists, sessions, submissions
 from duly.store.database import Database
 from duly.store.express import FORMS
+from duly.store.limit_desk import Setting
+from duly.store.quotas import Beyond
 from support import servers
 from support.cluster import until
 from support.lines import line_of
@@ -278,6 +280,19 @@ async def test_the_queue_is_looked_at_beside_the_work(database: Database) -> Non
     way = database._dispatch._express
     assert way is not None
     assert any(database.heads.places(way._time.now(), "default"))
+
+
+async def test_a_quota_holds_on_the_quick_way(database: Database, url: str) -> None:
+    """Also in a process that has looked for none: its statement adds nothing while there are some."""
+    other = Database(url)
+    other.open()
+    try:
+        await other.write(limit_desk.put, Setting(name="owner/acme/ann", waiting=1))
+        some = [submission(tenant="acme", owner="ann") for _ in range(2)]
+        told = [await database.write(submissions.submit, one) for one in some]
+    finally:
+        other.close()
+    assert [one.refused for one in told] == [None, Beyond("owner/acme/ann")]
 
 
 async def test_rows_are_dated_by_the_servers_clock(url: str) -> None:

@@ -61,9 +61,16 @@ def made_url(kind: str, name: str) -> str:
 def standing(url: str) -> sa.Engine:
     """An engine whose one connection stays: on a new one a server plans as if our tables were new to it."""
     driver = choose(url)
+
+    def connect() -> Any:
+        connection = driver.connect()
+        connection.be_patient()  # on a busy machine all rows are not read within our time limits
+        connection.cursor().execute(UNHURRIED[driver.dialect])
+        return connection
+
     kept: dict[str, Any] = {"pool_size": 1, "max_overflow": 0, "pool_pre_ping": True}
     return sa.create_engine(
-        driver.core_url, module=driver.module, creator=driver.connect, isolation_level="AUTOCOMMIT", **kept
+        driver.core_url, module=driver.module, creator=connect, isolation_level="AUTOCOMMIT", **kept
     )
 
 

@@ -249,6 +249,32 @@ def test_what_followed_an_earlier_answer_is_found_as_often_as_it_was_made() -> N
     book = StepBook(steps)
     assert [book.take("print", None, [1]).n for _ in range(3)] == [1, 2, 3]
     StepBook(steps).close()
+    book = StepBook([earlier("print", 1, [9], 9), earlier("print", 2, [1], 1)])
+    assert [book.take("print", None, [1]).n for _ in range(2)] == [2, 3]
+
+
+def test_calls_that_go_the_same_way_find_their_own_numbers() -> None:
+    """Though like ones were recorded in another order, and some were spared."""
+    book = StepBook([earlier("vote", n, [1], n) for n in (2, 1)] + [earlier("again", 2, [1], 2)])
+    assert [book.take("vote", None, [1]).n for _ in range(2)] == [1, 2]
+    spared, made = (book.take("again", None, [1]) for _ in range(2))
+    assert (spared.n, spared.recorded, made.n, made.value()) == (1, None, 2, 2)
+
+
+def test_a_sleep_that_is_over_is_found_beside_an_earlier_one() -> None:
+    """The second of two at once is over before the first."""
+    open_ = earlier("pause", 1, ["wait", ""], None)._replace(waits_for="")
+    book = StepBook([open_], {"pause": {2}})
+    first, second = book.take_sleep("pause", None), book.take_sleep("pause", None)
+    assert first is not None
+    assert (first.n, second) == (1, None)
+
+
+def test_earlier_steps_are_found_at_once() -> None:
+    """However many there are, and though none is found by its own number."""
+    count = 20_000
+    book = StepBook([earlier("print", n, [n], n) for n in range(1, count + 1)])
+    assert [book.take("print", None, [n]).n for n in range(count, 0, -1)] == list(range(count, 0, -1))
 
 
 def test_a_new_call_with_other_arguments_is_a_mismatch_beside_earlier_ones() -> None:

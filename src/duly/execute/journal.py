@@ -185,16 +185,20 @@ class Journal(ModelPen):
         wait = self._flushed_at + GATHER_SECONDS - loop.time()
         writing = self._flushing.locked()  # the next write follows a quarter second after it
         if now or (wait <= 0 and not writing):
-            await self._flush()
+            await asyncio.shield(self._beside())  # who is cancelled takes back nothing that is being written
             self._check(not self._is_lost)
         elif not writing and self._timer is None:
             self._timer = loop.call_later(wait, self._flush_later)
 
     def _flush_later(self) -> None:
         self._timer = None
+        self._beside()
+
+    def _beside(self) -> asyncio.Task[None]:
         task = asyncio.create_task(self._flush())
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+        return task
 
     async def _flush(self) -> None:
         async with self._flushing:
@@ -216,13 +220,10 @@ class Journal(ModelPen):
                 self._timer = loop.call_later(pause, self._flush_later)
 
     async def _write_lines(self) -> bool:
-        """What is being written is no longer gathered: a handler that is cancelled meanwhile does not take
-        back what the database was told, and nobody shall tell it twice."""
-        lines, progress = self._lines, self._progress
-        if not lines and progress is None:
+        if not self._lines and self._progress is None:
             return True
-        self._lines, self._progress = [], None
-        events = tuple(lines)
+        count, progress = len(self._lines), self._progress
+        events = tuple(self._lines[:count])
         if progress is not None:
             events += ((EventType.PROGRESS, {"progress": progress[0], "message": progress[1]}),)
         item = journal.Lines(
@@ -232,26 +233,26 @@ class Journal(ModelPen):
             progress=progress[0] if progress else None,
             message=progress[1] if progress else None,
         )
-        try:
-            return await _written(self._database, journal.append, item, self._emit)
-        except NotReady:
-            self._lines[:0] = lines
-            self._progress = self._progress or progress
-            raise
+        owned = await _written(self._database, journal.append, item, self._emit)
+        del self._lines[:count]
+        if self._progress is progress:
+            self._progress = None
+        return owned
 
     async def _write_text(self) -> bool:
-        """Each part has a number of its own, also one of which nobody heard whether it was written."""
-        text, part = self._text, self._parts
-        if not text:
+        if not self._text:
             return True
-        self._text, self._parts = [], part + 1
-        item = journal.Part(id=self._claimed.id, attempt=self._claimed.attempt, part=part, text="".join(text))
-        try:
-            return await _written(self._database, journal.stream, item, self._emit)
-        except NotReady:
-            self._text[:0] = text
-            self._parts = part
-            raise
+        count = len(self._text)
+        item = journal.Part(
+            id=self._claimed.id,
+            attempt=self._claimed.attempt,
+            part=self._parts,
+            text="".join(self._text[:count]),
+        )
+        owned = await _written(self._database, journal.stream, item, self._emit)
+        self._parts += 1
+        del self._text[:count]
+        return owned
 
     def _check(self, owned: bool) -> None:
         if not owned:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from concurrent.futures import CancelledError as Cancelled
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from duly.execute.context import BlockingContext, Context, Threads
@@ -87,14 +87,23 @@ class InLoop:
 
 
 class InThread:
-    """A plain handler in a thread; a stop raises its `cancelled` flag, ends its model call and its map."""
+    """A plain handler in a thread; a stop raises its `cancelled` flag, ends its model call and its map.
+
+    It has a thread of `handlers`, and what it waits for has others: or all would wait for each other's.
+    """
 
     def __init__(
-        self, handler: Callable[..., Any], context: Context, arguments: Mapping[str, Any], threads: Threads
+        self,
+        handler: Callable[..., Any],
+        context: Context,
+        arguments: Mapping[str, Any],
+        threads: Threads,
+        handlers: Executor,
     ) -> None:
         self._call = (handler, context, arguments)
         self._context = context
         self._threads = threads
+        self._handlers = handlers
 
     def start(self) -> asyncio.Task[Outcome]:
         return asyncio.create_task(self._outcome())
@@ -110,7 +119,7 @@ class InThread:
             except Cancelled:  # which is an `Exception`, and would be caught as one
                 raise asyncio.CancelledError from None
 
-        work = self._threads.start(lambda: self._run(BlockingContext(self._context, run)))
+        work = Threads(self._handlers).start(lambda: self._run(BlockingContext(self._context, run)))
         outcome = await asyncio.shield(asyncio.wrap_future(work))
         await _rest(self._threads)  # of a map that was stopped
         return outcome
@@ -185,10 +194,11 @@ class Place:
             return InProcess(
                 lambda: IsolatedRun(kind.handler, claimed, arguments, book), journal, self._pipes
             )
-        threads = Threads(self._handlers if kind.lane == "thread" else self._steps)
+        threads = Threads(self._steps)
         context = Context(claimed, journal, book, threads)
-        place = InThread if kind.lane == "thread" else InLoop
-        return place(kind.handler, context, arguments, threads)
+        if kind.lane == "thread":
+            return InThread(kind.handler, context, arguments, threads, self._handlers)
+        return InLoop(kind.handler, context, arguments, threads)
 
     def close(self) -> None:
         """Lets the threads end by themselves; one that ignores its stop must not hold the worker."""

@@ -51,6 +51,52 @@ _SLEEP = wire.digest(["wait", ""])
 _NONE: Mapping[str, Set[int]] = {}
 
 
+class _Earlier:
+    """The steps of one name that followed a gather which is asked anew (decision 0055), and the calls so far.
+
+    As long as these go the same way again, each finds the step of its own number; from the first that does
+    not, by its arguments.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self._steps: dict[int, Step] = {}
+        self._left: dict[int, Step] = {}
+        #: Once the calls go another way: the numbers of those that are left, by digests and from the last on.
+        self._like: dict[str, list[int]] | None = None
+        self._free = 1
+
+    def add(self, step: Step) -> None:
+        self._steps[step.n] = self._left[step.n] = step
+
+    def own(self, digest: str) -> Step | None:
+        """What the next call finds under its own number."""
+        self.calls += 1
+        step = self._steps.get(self.calls)
+        if step is not None and step.digest[1:] == digest and self.calls in self._left:
+            return self._left.pop(self.calls)
+        if step is not None and self._like is None:
+            self._like = {}
+            for n in sorted(self._left, reverse=True):
+                self._like.setdefault(self._left[n].digest[1:], []).append(n)
+        return None
+
+    def like(self, digest: str) -> Step | None:
+        """What a call finds by its arguments once the calls go another way: the first that is left."""
+        numbers = [] if self._like is None else self._like.get(digest, [])
+        while numbers:
+            if (step := self._left.pop(numbers.pop(), None)) is not None:
+                return step
+        return None
+
+    def free(self, n: int) -> int:
+        """The first number from there on that none of these has."""
+        self._free = max(self._free, n)
+        while self._free in self._steps:
+            self._free += 1
+        return self._free
+
+
 class StepBook:
     """The steps of one attempt: those remembered from earlier attempts, and the numbers taken so far.
 
@@ -66,12 +112,10 @@ class StepBook:
         self, remembered: Iterable[Step], slept: Mapping[str, Set[int]] = _NONE, *, whole: bool = True
     ) -> None:
         self._remembered: dict[tuple[str, int], Step] = {}
-        self._earlier: dict[tuple[str, str], list[Step]] = {}
-        self._numbers: set[tuple[str, int]] = set()  # those of the earlier ones
+        self._earlier: dict[str, _Earlier] = {}
         for step in remembered:
             if step.digest.startswith(EARLIER):
-                self._earlier.setdefault((step.name, step.digest[1:]), []).append(step)
-                self._numbers.add((step.name, step.n))
+                self._earlier.setdefault(step.name, _Earlier()).add(step)
             else:
                 self._remembered[step.name, step.n] = step
         self._slept = slept
@@ -104,14 +148,15 @@ class StepBook:
 
     def _next(self, full: str, digest: str) -> tuple[int, Step | None]:
         """The number of a call, and what is remembered of it."""
-        n = self._taken.get(full, 0) + 1
-        while (full, n) in self._numbers:
-            n += 1
+        n, earlier = self._taken.get(full, 0) + 1, self._earlier.get(full)
+        if earlier is not None:
+            if (own := earlier.own(digest[1:])) is not None:
+                return own.n, own
+            n = earlier.free(n)
         known = self._remembered.get((full, n))
         other = known is None or known.digest[1:] != digest[1:]
-        if other and (same := self._earlier.get((full, digest[1:]))):
-            known = same.pop(0)
-            return known.n, known
+        if earlier is not None and other and (same := earlier.like(digest[1:])) is not None:
+            return same.n, same
         self._taken[full] = n
         return n, known
 
@@ -137,12 +182,15 @@ class StepBook:
         """
         outside_steps(name)
         full = _full_name(name, key)
-        n = self._taken.get(full, 0) + 1
+        earlier = self._earlier.get(full)
+        n = (self._taken.get(full, 0) if earlier is None else earlier.calls) + 1
         if n not in self._slept.get(full, ()):
             return self._take(name, key, _SLEEP, "")
         if key is None:
             self._check_branch(name)
-        self._taken[full] = n
+        if earlier is not None:
+            earlier.calls = n
+        self._taken[full] = max(n, self._taken.get(full, 0))
         return None
 
     def take_wait(self, name: str, key: str | None, waits_for: str) -> Place:

@@ -111,6 +111,10 @@ class Parking:
         self._calls |= {call}
         try:
             return await work
+        except Exception:
+            if self._stopped:  # what it could not record meanwhile is of no use to the handler
+                raise asyncio.CancelledError from None
+            raise
         finally:
             self._calls -= {call}
 

@@ -43,6 +43,9 @@ _SENTENCES = {
         r"该批量任务有 \1 个任务，而配额只有 \3 个，永远无法接受，请拆分后提交"
     ),
     r"there is no (?:task|batch) (.+)": r"任务 \1 不存在",
+    r"another task holds the unique key of task (.+); retry it once that has ended": (
+        r"另一个任务正占用任务 \1 的唯一键，待其结束后再重试"
+    ),
     r"there is no schedule (.+)": r"计划 \1 不存在",
     r"there is no gate (.+); duly gate ls shows those that there are": r"模型闸门 \1 不存在",
     r"a gate is closed for up to a year, not (.+) seconds": r"模型闸门最多关闭一年，不能是 \1 秒",

@@ -10,8 +10,8 @@ from typing import Any, SupportsIndex
 
 _BEGIN = re.compile(r"[\[{]")
 #: Characters of a text that is mended, and how often it may look at one: what people or models break by
-#: mistake takes twice its length.
-MOST_CHARACTERS, MOST_LOOKS = 100_000, 250_000
+#: mistake takes two to four looks a character.
+MOST_CHARACTERS, MOST_LOOKS = 100_000, 400_000
 
 
 class TooBroken(ValueError):

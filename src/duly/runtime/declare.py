@@ -238,7 +238,8 @@ class Duly:
         return await app.client.submit(task_type, input or {}, Options(**options), wait=wait)
 
     async def submit_many(self, requests: list[tuple[str, Any]], **options: Any) -> list[str]:
-        """Accepts (task type, input) pairs together: all of them, or none if one is invalid."""
+        """Accepts (task type, input) pairs together: all of them, or none if one is invalid. Of those that go
+        beyond a quota see `Client.submit_many`."""
         from duly.submit.admit import Options
 
         app = await self.open()

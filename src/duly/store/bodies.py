@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from duly.store.transaction import Row, Transaction
 
+#: The kind of the unique word of a task that failed or was cancelled (`store.unique`).
+UNIQUE = "unique"
 SMALL = 4096
 PART = 1_000_000
 

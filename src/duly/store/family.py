@@ -125,10 +125,10 @@ _SET_ASIDE = sa.literal(EARLIER).concat(sa.func.substr(_STEP.digest, 2, type_=sa
 def _forget_failures(tx: Transaction, ids: Sequence[str]) -> None:
     """Forgets the gathers of these tasks in which a child failed, with what they answered; what followed it
     belongs to an earlier answer from then on (decision 0055)."""
-    gathers = sa.select(_STEP.task_id, _STEP.name, _STEP.n, _STEP.created_at)
+    gathers = sa.select(_STEP.task_id, _STEP.name, _STEP.n)
     failed = gathers.where(_STEP.task_id.in_(ids), _STEP.children.is_not(None), _STEP.taken == FAILED)
-    for id_, name, n, since in tx.core.execute(failed).all():
-        behind = (_STEP.task_id == id_, _STEP.created_at >= since, _STEP.digest.startswith(SHAKEN))
+    for id_, name, n in tx.core.execute(failed).all():
+        behind = (_STEP.task_id == id_, _STEP.digest.startswith(SHAKEN))
         tx.core.execute(sa.update(schema.step).where(*behind).values(digest=_SET_ASIDE))
         for table in (schema.child, schema.step):
             its = (table.c.task_id == id_, table.c.name == name, table.c.n == n)

@@ -10,10 +10,10 @@ from duly.failpoints import failpoint
 from duly.model.errors import StateConflict
 from duly.model.events import EventType
 from duly.model.state import RETRYABLE, Status, allowed
+from duly.store import bodies
 from duly.store.limits import give_back
 from duly.store.owed import owe
 from duly.store.transaction import Transaction, compact
-from duly.store.unique import lay_aside
 
 
 class Facts(NamedTuple):
@@ -145,7 +145,8 @@ def _move(tx: Transaction, changes: Sequence[Change]) -> None:
         kept = {"retention": tx.terms.retention_ms}
         tx.run("transition", rows, ids=[row["id"] for row in rows], ended=ended, places=places, **kept)
         owe(tx, ended)
-        lay_aside(tx, [(one.facts.id, one.facts.unique_key) for one in changes if one.target in RETRYABLE])
+        without = [one.facts for one in changes if one.target in RETRYABLE]
+        bodies.keep(tx, [(one.id, bodies.UNIQUE, one.unique_key) for one in without])
 
 
 def _event(change: Change) -> dict[str, Any]:

@@ -5,29 +5,24 @@ The index of the words decides who has one, so an ended task's is not in its row
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
 from duly.store import bodies, schema
 from duly.store.transaction import Transaction
 
-#: The word's kind among the bodies of a task that failed or was cancelled.
-KIND = "unique"
+#: How often it is looked whose a word is, while submits take some meanwhile.
+LOOKS = 5
 _TASK, _DATA = schema.task.c, schema.task_data.c
-
-
-def lay_aside(tx: Transaction, words: Iterable[tuple[str, str | None]]) -> None:
-    """Remembers the (task, word) of those that had one."""
-    bodies.keep(tx, [(id_, KIND, word) for id_, word in words])
 
 
 def hold_again(tx: Transaction, ids: Sequence[str]) -> set[str]:
     """Gives these tasks their words back; answers those that may not have theirs, as a living task or an
     earlier one of these has it."""
-    query = sa.select(_DATA.task_id, _DATA.text).where(_DATA.task_id.in_(ids), _DATA.kind == KIND)
+    query = sa.select(_DATA.task_id, _DATA.text).where(_DATA.task_id.in_(ids), _DATA.kind == bodies.UNIQUE)
     words = dict(map(tuple, tx.core.execute(query.order_by(_DATA.task_id))))
-    for _ in range(2):
+    for _ in range(LOOKS):
         free = _free(tx, words) if words else {}
         if not free or _taken(tx, free):
             return words.keys() - free.values()

@@ -64,7 +64,8 @@ class Client:
 
         Raises:
             IdempotencyConflict: a key stands for another body; the other tasks of the call are accepted.
-            QuotaExceeded, QueueFull: too many wait to start; those that there was room for are accepted.
+            QuotaExceeded, QueueFull, BatchTooLarge: too many wait to start, or would; those that there was
+                room for are accepted.
         """
         now = self._database.clock.now_ms()
         items = [admit(self._registry, *request, now) for request in requests]

@@ -225,6 +225,7 @@ async def test_what_is_being_written_when_the_handler_is_cancelled_is_written_on
     await until(lambda: bool(paper.written))
     handler.cancel()
     await asyncio.gather(handler, return_exceptions=True)
+    assert not pen.idle  # the outcome waits for it
     paper.gate.set()
     await say[kind]("later")
     await pen.close()
@@ -267,9 +268,9 @@ async def test_nothing_is_written_after_the_end(
     pen: Journal, paper: Paper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What the database would not take then is given up: the outcome says more."""
-    monkeypatch.setattr(pen_module, "RETRY_SECONDS", 0.0)
     paper.refusals = 2
     await pen.text("hello")
+    monkeypatch.setattr(pen_module, "RETRY_SECONDS", 0.0)
     await pen.close()
     for _ in range(10):  # turns of the loop, in which a timer of no time would go off
         await asyncio.sleep(0)

@@ -6,18 +6,21 @@ import asyncio
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from duly import BlockingContext
 from duly.execute.context import Context, Threads
-from duly.execute.offload import InThread
+from duly.execute.offload import InThread, Place
 from duly.execute.steps import StepBook
+from duly.execute.waiting import Parking
+from duly.model.errors import LeaseLost
 from duly.model.outcome import Completed, Outcome, Stopped
-from duly.model.task import Claimed
+from duly.model.task import Claimed, Remembered
 from duly.store.items import Item
-from support.cluster import until
+from support.cluster import PATIENCE, until
 
 CLAIMED = Claimed(**{**dict.fromkeys(Claimed._fields), "id": "t", "attempt": 1})  # type: ignore[arg-type]
 ITEMS = range(10)
@@ -59,7 +62,7 @@ class Bench:
         """An attempt that runs."""
         threads = Threads(self.executor)
         context = Context(CLAIMED, self.pen, StepBook(()), threads)  # type: ignore[arg-type]
-        execution = InThread(handler, context, {}, threads)
+        execution = InThread(handler, context, {}, threads, self.executor)
         return execution, execution.start()
 
     async def item(self, n: int) -> int:
@@ -157,3 +160,40 @@ async def test_who_asks_again_does_not_cut_off_the_record(bench: Bench) -> None:
     bench.pen.may_record.set()
     assert await work == Stopped()
     assert bench.pen.known == [0]
+
+
+async def test_items_need_no_thread_of_the_handlers() -> None:
+    """As many handlers as there are threads for wait for items at once, and all end."""
+    place = Place(threads=2, concurrency=8, processes=1)
+    pen = Pen()
+    pen.may_record.set()
+    both = threading.Barrier(2)
+
+    def handler(ctx: BlockingContext) -> list[int]:
+        both.wait()
+        found: list[int] = ctx.map("double", [1, 2], lambda n: 2 * n).ok
+        return found
+
+    kind: Any = SimpleNamespace(lane="thread", handler=handler, versions=(1,))
+    some: list[Any] = [place.execution(kind, CLAIMED, pen, Remembered((), {}), {}) for _ in range(2)]  # type: ignore[arg-type]
+    async with asyncio.timeout(PATIENCE):
+        ended = await asyncio.gather(*(one.start() for one in some))
+    assert [type(one) for one in ended] == [Completed, Completed]
+    place.close()
+
+
+async def test_what_a_stopped_map_could_not_record_is_not_told() -> None:
+    """A handler that heeds every `Exception` hears of its stop all the same."""
+    parking = Parking()
+
+    async def fails_at_its_stop() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise LeaseLost
+
+    call = asyncio.create_task(parking.until_stopped(fails_at_its_stop()))
+    await until(lambda: bool(parking._calls))
+    parking.stop()
+    with pytest.raises(asyncio.CancelledError):
+        await call

@@ -210,3 +210,23 @@ def test_another_run_owes_another_answer(store: Store) -> None:
     for claimed in store.claim("w2", free=2):
         store.finish(claimed)
     assert len(claim(store, "w2")) == 2
+
+
+@pytest.mark.only("postgres", "mariadb")
+def test_a_delivery_that_is_claimed_when_another_run_begins_gets_a_successor(
+    store: Store, others: list[Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has it tells of the run that is over, or of none: the new one's end is owed as well."""
+    others[0].session("w2")
+    id_ = store.ended(Status.FAILED, INBOX)
+    run, claimed = Transaction.run, list[Delivery]()
+
+    def beside(tx: Transaction, name: str, *rest: Any, **more: Any) -> Any:
+        if name == "delivery_recall":
+            claimed.extend(claim(others[0], "w2"))
+        return run(tx, name, *rest, **more)
+
+    monkeypatch.setattr(Transaction, "run", beside)
+    store.retry(id_)
+    assert [one.task_id for one in claimed] == [id_]
+    assert sorted(store.deliveries(id_)) == ["held", "sending"]

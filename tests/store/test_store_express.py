@@ -247,7 +247,9 @@ async def test_a_call_behind_a_lock_ends_in_time(database: Database) -> None:
         with pytest.raises(NotReady):
             await database.write(claims.finish, ending(claimed))
         other.execute("ROLLBACK")
+    seen = by_writer(database)
     assert await database.write(claims.finish, ending(claimed)) is Status.COMPLETED
+    assert seen == []  # its statement was prepared, though its first use failed
 
 
 async def test_what_is_queued_at_the_end_is_done(url: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from duly.model.batch import BATCH, MEMBERS
+from duly.model.errors import InvalidInput
 from duly.model.task import Submission
 from duly.store import limit_desk, submissions
 from duly.store.limit_desk import Setting
@@ -104,7 +105,7 @@ def test_a_batch_counts_as_often_as_it_has_members(store: Store, name: str) -> N
     assert submit(store, batch(default=5))[0].refused
     assert [one.created for one in submit(store, batch(default=3), batch(default=2))] == [True, False]
     assert submit(store, batch(default=2))[0].refused
-    assert [one.created for one in submit(store, batch(default=1), sent())] == [True, False]
+    assert [one.created for one in submit(store, batch(default=1), batch(default=1))] == [True, False]
 
 
 def test_a_batch_counts_in_the_queues_of_its_members(store: Store) -> None:
@@ -147,3 +148,26 @@ def test_a_cleared_quota_refuses_nothing(store: Store) -> None:
     store.write(limit_desk.clear, "queue/default")
     store.clock.advance(1)
     assert submit(store, sent())[0].created
+
+
+def test_a_single_task_is_judged_alike_beside_a_batch_of_another(store: Store) -> None:
+    """A batch that waits counts as one for it, whoever comes in the same group."""
+    quota(store, "queue/default", 4)
+    submit(store, batch(default=4))
+    told = submit(store, batch(default=2), sent())
+    assert [one.refused for one in told] == [Beyond("queue/default"), None]
+
+
+def test_a_key_that_is_too_old_takes_nothing_past_a_quota(store: Store) -> None:
+    """It is free for a new task, which is one more that waits."""
+    quota(store, "owner/acme/ann", 1)
+    submit(store, sent(idempotency_key="k"))
+    store.clock.advance(86_400 + 1)
+    assert submit(store, sent(idempotency_key="k"))[0].refused == Beyond("owner/acme/ann")
+
+
+@pytest.mark.parametrize("name", ["type/demo", "each/demo", "key/demo//a"])
+def test_a_quota_is_of_a_queue_an_owner_or_a_tenant(name: str) -> None:
+    """Of anything else it would be counted by nobody."""
+    with pytest.raises(InvalidInput, match="takes no quota"):
+        Setting(name=name, waiting=1)

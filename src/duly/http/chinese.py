@@ -46,6 +46,9 @@ _SENTENCES = {
     r"another task holds the unique key of task (.+); retry it once that has ended": (
         r"另一个任务正占用任务 \1 的唯一键，待其结束后再重试"
     ),
+    r"(.+) takes no quota: that is of a queue, an owner or a tenant": (
+        r"\1 没有配额：配额只用于队列、用户或租户"
+    ),
     r"there is no schedule (.+)": r"计划 \1 不存在",
     r"there is no gate (.+); duly gate ls shows those that there are": r"模型闸门 \1 不存在",
     r"a gate is closed for up to a year, not (.+) seconds": r"模型闸门最多关闭一年，不能是 \1 秒",

@@ -14,8 +14,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from duly.model.errors import InvalidInput
 from duly.model.limit import (
     ALL,
+    QUOTAS,
     Allowance,
     Limits,
     Rate,
@@ -50,6 +52,8 @@ class Setting:
         check_limit_name(self.name, quota=self.concurrency is None and self.rate is None)
         check_count(self.concurrency, "concurrency")
         check_count(self.waiting, "waiting")
+        if self.waiting is not None and self.name.partition("/")[0] not in ("queue", *QUOTAS):
+            raise InvalidInput(f"{self.name} takes no quota: that is of a queue, an owner or a tenant")
         check_text(self.by or "", "by", 64)
 
 

@@ -190,8 +190,11 @@ class LoopLine:
         """The first error of a statement counts; what follows it was not done."""
         if isinstance(self._answer, Exception):
             return
+        told, preparing = self._sent[0]
         if result.status not in _GOOD:
             self._answer = psycopg.errors.error_from_result(result)
+        elif preparing is not None:  # it is, whatever becomes of its first use
+            self._sent[0] = (told, None)
         elif result.ntuples:
             self._rows.set_pgresult(result)
             self._answer = self._rows.load_rows(0, result.ntuples, tuple)

@@ -50,8 +50,8 @@ def _beyond(
     tx: Transaction, quotas: Mapping[str, int], items: Sequence[Submission], known: dict[str, int]
 ) -> dict[str, Beyond]:
     """The same of submissions that are all new; `known` is how many waited before them."""
-    begun = not any(item.members for item in items)
     waiting: Counter[str] = Counter()
+    coming: dict[str, int] = {}
     answers: dict[str, Beyond] = {}
     for item in items:
         names = _names(item)
@@ -61,9 +61,11 @@ def _beyond(
         for name in names:
             most = _most(quotas, name)
             if most is not None and name not in known:
-                where = _there(name, item.conditions)
-                known[name] = _waiting(tx, where, most) + (0 if begun else _to_come(tx, where, most))
-        ahead = {name: known[name] + waiting[name] for name in names if name in known}
+                known[name] = _waiting(tx, _there(name, item.conditions), most)
+            if most is not None and item.members and name not in coming:
+                coming[name] = _to_come(tx, _there(name, item.conditions), most)
+        more = coming if item.members else {}
+        ahead = {name: known[name] + waiting[name] + more.get(name, 0) for name in names if name in known}
         full = next((name for name in ahead if ahead[name] + names[name] > (_most(quotas, name) or 0)), None)
         if full is not None:
             answers[item.id] = Beyond(full)
@@ -131,7 +133,8 @@ def _stands(tx: Transaction, item: Submission) -> bool:
     same = [_TASK.id == item.id]
     if told.idempotency_key is not None:
         keyed = (_TASK.owner == told.owner, _TASK.idempotency_key == told.idempotency_key)
-        same.append(sa.and_(_TASK.tenant == told.tenant, *keyed))
+        living = _TASK.created_at >= tx.now - tx.terms.key_ttl_ms  # an older key is given to the new task
+        same.append(sa.and_(_TASK.tenant == told.tenant, *keyed, living))
     if told.unique_key is not None:
         same.append(_TASK.unique_key == told.unique_key)
     return any(tx.core.execute(sa.select(_TASK.id).where(one).limit(1)).first() for one in same)

@@ -224,9 +224,10 @@ def run_again(tx: Transaction, some: Iterable[Facts]) -> set[str]:
     apply(tx, [_again(one) for one in again])
     rows = [{"id": one.id} for one in again]
     if rows:
-        sent = tx.run("delivery_last", rows)
+        tx.run("delivery_recall", rows)
+        sent = tx.run("delivery_last", rows)  # with what was claimed while the recall waited
         successors = [{"id": str(uuid_utils.uuid7()), "of": id_} for (id_,) in sent]
-        tx.run("delivery_reopen", rows, successors=wire.dumps(successors))
+        tx.run("delivery_reopen", successors=wire.dumps(successors))
     return without
 
 

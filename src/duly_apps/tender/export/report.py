@@ -145,7 +145,7 @@ def _items(items: list[dict[str, Any]], at: int) -> Table:
 
 
 def _shares(roles: list[dict[str, Any]], at: int) -> str:
-    return "\n".join(f"{ROLES[one['role']][at]} {one['low']:g}–{one['high']:g}" for one in roles)
+    return "\n".join(f"{ROLES[one['role']][at]} {one['low']:.12g}–{one['high']:.12g}" for one in roles)
 
 
 def _roles(totals: dict[str, Any], at: int) -> Table:

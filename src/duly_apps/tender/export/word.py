@@ -83,5 +83,5 @@ def _table(document: Any, table: Table) -> None:
 
 def _row(row: Any, values: Any, *, bold: bool = False) -> None:
     for cell, value in zip(row.cells, values, strict=True):
-        run = cell.paragraphs[0].add_run(f"{value:g}" if isinstance(value, float) else str(value))
+        run = cell.paragraphs[0].add_run(f"{value:.12g}" if isinstance(value, float) else str(value))
         run.bold, run.font.size = bold, Pt(8)

@@ -104,7 +104,7 @@ def _summary(items: list[dict[str, Any]], *, zh: bool) -> str:
     most = sorted(kinds.items(), key=lambda one: -one[1])[:3]
     named = ("、" if zh else ", ").join(f"{TITLES[name][at]} {count}" for name, count in most)
     first = max(whole["roles"], key=lambda share: float(share["high"]))
-    low, high, role = f"{whole['low']:g}", f"{whole['high']:g}", ROLES[first["role"]][at]
+    low, high, role = f"{whole['low']:.12g}", f"{whole['high']:.12g}", ROLES[first["role"]][at]
     full = len(items) >= MOST
     if zh:
         return (

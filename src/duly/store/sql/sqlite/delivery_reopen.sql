@@ -1,6 +1,4 @@
--- After an operator's retry the answer is owed again: unsent deliveries wait, sent ones get a successor.
-UPDATE delivery SET status = 'held', due_at = NULL
-WHERE status = 'pending' AND body IS NULL AND subscribed = 0 AND task_id IN (SELECT value->>'id' FROM json_each(:batch));
+-- After an operator's retry: each of these deliveries, which was sent or is being sent, gets a successor.
 INSERT INTO delivery (id, task_id, channel, target, status, created_at, endpoint_id, chain)
 SELECT n.value->>'id', d.task_id, coalesce(d.chain->>'$[0].channel', d.channel),
   coalesce(d.chain->>'$[0].target', d.target), 'held', :now,

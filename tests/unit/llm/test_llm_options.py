@@ -61,7 +61,6 @@ async def test_extra_bodies_are_one() -> None:
         {"top_k": float("nan")},
         {"extra_headers": {"x-a": 3}},
     ],
-    ids=repr,
 )
 @pytest.mark.parametrize("stream", [True, False])
 async def test_an_option_that_cannot_be_sent_is_no_failure_of_the_provider(

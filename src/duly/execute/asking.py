@@ -167,7 +167,8 @@ class Models:
         await self._pen.record(place.step(self._claimed.attempt, value=text, duration_ms=took), paid)
         failpoint("chat.recorded")
         await self._count(place, answer)
-        return words
+        told: dict[str, Any] = wire.loads_own(text)
+        return told
 
     async def _count(self, place: Place, answer: ChatAnswer) -> None:
         """Notes in the timeline what was used; unknown is null."""
@@ -223,7 +224,11 @@ class _Asked:
     def _by_rules(self) -> Any:
         if self.offline is None:
             raise ModelFailed(f"step {self.request.step!r} needs a model, and none is there", code="offline")
-        return self.offline()
+        what = f"what step {self.request.step!r} answers by rules"
+        value = wire.loads_own(wire.dumps(self.offline(), what=what))
+        if self.kind is not None and (problem := structured.checked(self.kind, value).problem):
+            raise ModelFailed(f"{what} does not fit: {problem}", code="invalid_answer")
+        return value
 
 
 def _read(words: Mapping[str, Any], kind: Any) -> Chat:

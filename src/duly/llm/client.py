@@ -7,15 +7,15 @@ that ends without a finish_reason, a body that drips on for ever. Source: measur
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
 import openai
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from duly.llm import failures
+from duly.llm import failures, questions
 from duly.llm.failures import Failure, Kind, RequestFailed
 from duly.llm.providers import Provider
 from duly.model import wire
@@ -25,7 +25,11 @@ from duly.model.chat import ChatRequest, Told, Usage
 MOST_CHARACTERS = 4_000_000
 #: Seconds to reach a provider.
 CONNECT_SECONDS = 10.0
+#: Seconds for what a provider says after the end of an answer: its usage.
+USAGE_SECONDS = 5.0
 _WITH_USAGE = {"include_usage": True}
+#: Whether the question of the task under way is complete: what goes wrong before is no answer's fault.
+_COMPLETE: ContextVar[bool] = ContextVar("complete")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +49,10 @@ class _Untold(Exception):
     def __init__(self, why: Exception) -> None:
         super().__init__(str(why))
         self.why = why
+
+
+class _Idle(RequestFailed):
+    """No next piece came."""
 
 
 class _Growing:
@@ -86,9 +94,21 @@ class _Growing:
             raise RequestFailed(failures.bad_answer("too_long", message))
         return part
 
+    @property
+    def ended(self) -> bool:
+        """Whether all of its text is there; its usage may follow."""
+        return self._finish not in (None, "null")
+
     def raw(self) -> Raw:
         """The whole of it."""
         return _raw("".join(self._text), self._finish, self._model, self._usage, self._id)
+
+
+class _Sdk(AsyncOpenAI):
+    """The SDK; it says when a request is ready to be sent."""
+
+    async def _prepare_request(self, request: Any) -> None:  # noqa: ARG002 - the SDK calls it so
+        _COMPLETE.set(True)
 
 
 class Client:
@@ -100,7 +120,7 @@ class Client:
         self._http = DefaultAsyncHttpxClient(
             trust_env=False, proxy=provider.proxy or None, timeout=timeout, follow_redirects=False
         )
-        self._sdk = AsyncOpenAI(
+        self._sdk = _Sdk(
             api_key=key or "none",
             base_url=provider.base_url,
             max_retries=0,
@@ -126,6 +146,7 @@ class Client:
         Raises:
             RequestFailed: no usable answer came; it says what that means.
         """
+        _COMPLETE.set(False)
         try:
             async with asyncio.timeout(seconds):
                 if self._provider.kind == "bailian_app":
@@ -148,28 +169,16 @@ class Client:
                 failure or Failure(kind=Kind.RETRY, code="connection", message=_why(error))
             ) from None
         except UnicodeEncodeError as error:  # of what is asked: what is answered is decoded
-            message = f"the question cannot be sent: {error}"
-            raise RequestFailed(Failure(kind=Kind.FATAL, code="bad_question", message=message)) from None
+            raise RequestFailed(failures.bad_question(str(error))) from None
         except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
+            if not _COMPLETE.get():
+                raise RequestFailed(failures.bad_question(str(error))) from None
             raise RequestFailed(failures.bad_answer("broken_json", f"not JSON: {error}")) from None
         except OSError as error:
             raise RequestFailed(Failure(kind=Kind.RETRY, code="connection", message=_why(error))) from None
 
-    def _body(self, request: ChatRequest) -> dict[str, Any]:
-        provider = self._provider
-        body: dict[str, Any] = {**request.options, "model": provider.model_for(request.model)}
-        body["messages"] = with_schema(request)
-        if request.schema is not None and provider.json_mode == "object":
-            body["response_format"] = {"type": "json_object"}
-        elif request.schema is not None and provider.json_mode == "schema":
-            form = {"name": "answer", "schema": dict(request.schema)}
-            body["response_format"] = {"type": "json_schema", "json_schema": form}
-        if provider.extra_body:
-            body["extra_body"] = dict(provider.extra_body)
-        return body
-
     async def _whole(self, request: ChatRequest, silence: openai.Timeout) -> Raw:
-        answer = await self._create(**self._body(request), stream=False, timeout=silence)
+        answer = await self._create(**questions.body(self._provider, request), stream=False, timeout=silence)
         choices = getattr(answer, "choices", None)
         if not choices:
             no = failures.bad_answer("no_answer", f"no completion: {str(answer)[:100]}")
@@ -183,7 +192,8 @@ class Client:
         )
 
     async def _streamed(self, request: ChatRequest, told: Told) -> Raw:
-        stream = await self._create(**self._body(request), stream=True, stream_options=_WITH_USAGE)
+        body = questions.body(self._provider, request)
+        stream = await self._create(**body, stream=True, stream_options=_WITH_USAGE)
         growing = _Growing()
 
         async def tell(part: str) -> None:
@@ -194,16 +204,23 @@ class Client:
             except Exception as error:  # noqa: BLE001 - whatever it is, it is the caller's
                 raise _Untold(error) from None
 
+        def patience() -> float:
+            return min(self._provider.idle, USAGE_SECONDS) if growing.ended else self._provider.idle
+
         async with stream:
-            async for piece in _in_time(stream, self._provider.idle):
-                await tell(growing.take(piece))
+            try:
+                async for piece in _in_time(stream, patience):
+                    await tell(growing.take(piece))
+            except (_Idle, openai.APIConnectionError):
+                if not growing.ended:  # else it is whole and paid for, though its usage was not said
+                    raise
         await tell(growing.rest())
         return growing.raw()
 
     async def _app(self, request: ChatRequest, silence: openai.Timeout) -> Raw:
         """Bailian's app completion: the app is the model, its instructions are its own. It takes one text."""
         app = self._provider.model_for(request.model)
-        prompt = as_prompt(with_schema(request))
+        prompt = questions.as_prompt(questions.with_schema(request))
         body = {"input": {"prompt": prompt}, "parameters": dict(self._provider.extra_body), "debug": {}}
         options: Any = {"timeout": silence}
         answer: Any = await self._sdk.post(
@@ -249,34 +266,12 @@ def _silence(seconds: float) -> openai.Timeout:
     return openai.Timeout(seconds, connect=CONNECT_SECONDS)
 
 
-def with_schema(request: ChatRequest) -> list[dict[str, Any]]:
-    """The messages; with a schema, after a first one that states it (DashScope wants the word JSON there)."""
-    messages = [dict(one) for one in request.messages]
-    if request.schema is None:
-        return messages
-    text = json.dumps(request.schema, ensure_ascii=False, sort_keys=True)
-    asked = f"Answer with one JSON value and nothing else. It must fit this JSON schema: {text}"
-    return [{"role": "system", "content": asked}, *messages]
-
-
-def as_prompt(messages: Sequence[Mapping[str, Any]]) -> str:
-    """All messages as one text, each under its role; a single one from a user as it stands."""
-    texts = [_text(one.get("content")) for one in messages]
-    if len(messages) == 1 and messages[0].get("role") == "user":
-        return texts[0]
-    return "\n\n".join(f"[{one.get('role')}]\n{text}" for one, text in zip(messages, texts, strict=True))
-
-
-def _text(content: Any) -> str:
-    return content if isinstance(content, str) else json.dumps(content or "", ensure_ascii=False)
-
-
 def _said(content: Any) -> str:
     """The text of an answer, which some give in parts."""
     if isinstance(content, list):
         texts = [one.get("text") for one in content if isinstance(one, Mapping)]
         return "".join(one for one in texts if isinstance(one, str))
-    return _text(content) if content else ""
+    return questions.as_text(content) if content else ""
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -291,10 +286,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return None
 
 
-async def _in_time(stream: Any, idle: float) -> AsyncIterator[Any]:
-    """The pieces of a stream, each within `idle` seconds: the SDK counts each byte as a sign of life."""
+async def _in_time(stream: Any, patience: Callable[[], float]) -> AsyncIterator[Any]:
+    """The pieces of a stream, each within so many seconds: the SDK counts each byte as a sign of life."""
     pieces = aiter(stream)
     while True:
+        idle = patience()
         try:
             async with asyncio.timeout(idle):
                 piece = await anext(pieces)
@@ -302,7 +298,7 @@ async def _in_time(stream: Any, idle: float) -> AsyncIterator[Any]:
             return
         except TimeoutError:
             message = f"nothing came for {idle:g}s"
-            raise RequestFailed(Failure(kind=Kind.RETRY, code="idle", message=message)) from None
+            raise _Idle(Failure(kind=Kind.RETRY, code="idle", message=message)) from None
         yield piece
 
 

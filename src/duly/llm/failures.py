@@ -117,3 +117,8 @@ def _kind(status: int, code: str, *, quota_per_minute: bool) -> Kind:
 def bad_answer(code: str, message: str) -> Failure:
     """An answer that is none: it may have cost something, and another may be one."""
     return Failure(kind=Kind.RETRY, code=code, message=message[:500])
+
+
+def bad_question(why: str) -> Failure:
+    """A question that cannot be sent, here or elsewhere: nobody was asked."""
+    return Failure(kind=Kind.FATAL, code="bad_question", message=f"the question cannot be sent: {why}"[:500])

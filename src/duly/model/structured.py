@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter, ValidationError
 
 from duly.model import repair, wire
+from duly.model.errors import InvalidInput
 
 _THINK, _THOUGHT = (re.compile(word, re.IGNORECASE) for word in ("<think>", "</think>"))
 _END_OF_THOUGHT = re.compile(r"^.*</think>", re.DOTALL | re.IGNORECASE)
@@ -41,14 +42,16 @@ def schema_of(kind: Any) -> dict[str, Any]:
 
 
 def value_of(kind: Any, plain: Any) -> Any:
-    """A value of this type from its plain JSON."""
-    return TypeAdapter(kind).validate_python(plain, strict=False)
+    """A value of this type from its plain JSON, by the rules for JSON: a strict model takes its date."""
+    return TypeAdapter(kind).validate_json(json.dumps(plain))
 
 
 def found(text: str, finish_reason: str, kind: Any) -> Found:
     """What an answer holds for this type."""
-    bare = stripped(text)
-    plain, repaired = _first_value(bare), False
+    plain, repaired = _as_it_stands(text), False
+    if plain is None:
+        bare = stripped(text)
+        plain = _first_value(bare)
     if plain is None:
         if finish_reason != "stop":
             return Found(problem=f"the answer was cut off ({finish_reason})")
@@ -58,18 +61,42 @@ def found(text: str, finish_reason: str, kind: Any) -> Found:
             return Found(problem="the answer is no JSON, and too long or too broken to be repaired")
     if plain is None:
         return Found(problem="the answer holds no JSON value")
-    adapter = TypeAdapter(kind)
+    return checked(kind, plain[0])._replace(repaired=repaired)
+
+
+def checked(kind: Any, plain: Any) -> Found:
+    """What is kept of a JSON value if it fits this type: itself, and its type reads it anew each time."""
     try:
-        fits = adapter.validate_python(plain[0])
-        value = adapter.dump_python(fits, mode="json", by_alias=True)
-        if _is_lost(adapter.dump_python(fits, by_alias=True), value):
-            return Found(problem="NaN and Infinity are no JSON numbers", repaired=repaired)
+        if not _is_keepable(plain):
+            return _what_is_keepable(kind, plain)
+        value_of(kind, plain)
     except ValidationError as error:
-        return Found(problem=wire.mended(_told(error)), repaired=repaired)
+        return Found(problem=wire.mended(_told(error)))
     except Exception as error:  # noqa: BLE001 - a validator may raise anything, and the answer is paid for
         problem = f"the value cannot be read: {type(error).__name__}: {error}"
-        return Found(problem=wire.mended(problem[:MOST_PROBLEM]), repaired=repaired)
-    return Found(value=value, repaired=repaired)
+        return Found(problem=wire.mended(problem[:MOST_PROBLEM]))
+    return Found(value=plain)
+
+
+def _is_keepable(plain: Any) -> bool:
+    try:
+        wire.dumps(plain)
+    except InvalidInput:
+        return False
+    return True
+
+
+def _what_is_keepable(kind: Any, plain: Any) -> Found:
+    """What is kept where NaN, half a character or too large a number stands: what its type makes of it, if
+    that can be read again."""
+    adapter = TypeAdapter(kind)
+    fits = adapter.validate_python(plain)
+    value = adapter.dump_python(fits, mode="json", by_alias=True)
+    if _is_lost(adapter.dump_python(fits, by_alias=True), value):
+        return Found(problem="NaN and Infinity are no JSON numbers")
+    if _is_keepable(value):
+        value_of(kind, value)
+    return Found(value=value)
 
 
 def stripped(text: str) -> str:
@@ -88,6 +115,15 @@ def _without_thoughts(text: str) -> str:
         kept.append(text[at : begin.start()])
         at = end.end()
     return "".join([*kept, text[at:]])
+
+
+def _as_it_stands(text: str) -> tuple[Any] | None:
+    """The list or object that the whole text is: what looks like a thought in it is a part of it."""
+    try:
+        value = json.loads(text.lstrip("\ufeff").strip())
+    except (ValueError, RecursionError):
+        return None
+    return (value,) if isinstance(value, list | dict) else None
 
 
 def _first_value(text: str) -> tuple[Any] | None:

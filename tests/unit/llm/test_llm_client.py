@@ -11,8 +11,9 @@ import pytest
 from openai.types import CompletionUsage
 
 from duly.llm import providers
-from duly.llm.client import Client, retry_after, usage_of, with_schema
+from duly.llm.client import Client, retry_after, usage_of
 from duly.llm.failures import Kind, RequestFailed, told
+from duly.llm.questions import with_schema
 from duly.model.chat import Usage
 from support.models import fake, question, quiet, table
 

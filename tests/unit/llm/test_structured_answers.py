@@ -36,7 +36,7 @@ GOOD = {"name": "甲公司", "score": 3}
         '<think>maybe {"name": "x"}</think>\n{"name": "甲公司", "score": 3}',
         'thoughts without a beginning</think>{"name": "甲公司", "score": 3}',
         'Here it is: {"name": "甲公司", "score": 3}. Anything else?',
-        '\ufeff{"name": "甲公司", "score": "3"}',
+        '\ufeff{"name": "甲公司", "score": 3}',
     ],
 )
 def test_a_value_is_found_without_a_repair(text: str) -> None:

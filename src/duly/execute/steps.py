@@ -237,7 +237,7 @@ class StepBook:
 def outside_steps(name: str) -> None:
     """Refuses, within a step, what only a handler may do."""
     if inside_a_step():
-        raise InvalidInput(f"a step cannot wait: call {name!r} in the handler, between steps")
+        raise InvalidInput(f"a step cannot wait, nor have steps of its own: call {name!r} in the handler")
 
 
 def _full_name(name: str, key: str | None) -> str:

@@ -48,6 +48,25 @@ async def changed(ctx: Context) -> None:
     raise Retry(after=0)
 
 
+@duly.task("nests")
+async def nests(ctx: Context, within: str) -> None:
+    async def inner(item: Any = None) -> Any:
+        return await ctx.step("inner", note, item)
+
+    try:
+        await (ctx.step("outer", inner) if within == "step" else ctx.map("items", [1], inner, max_retries=0))
+    finally:
+        await ctx.step("after", note, "after")
+
+
+@duly.task("nests.in.a.thread")
+def nests_in_a_thread(ctx: BlockingContext, within: str) -> None:
+    def inner(item: Any = None) -> Any:
+        return ctx.step("inner", note, item)
+
+    ctx.step("outer", inner) if within == "step" else ctx.map("items", [1], inner, max_retries=0)
+
+
 @duly.task("loses.a.step.apart", isolate=True)
 def loses_a_step_apart(ctx: BlockingContext) -> None:
     ctx.step("pay" if ctx.attempt == 1 else "charge", abs, -1)
@@ -237,3 +256,16 @@ async def test_a_step_that_exits_fails_its_task_only(harness: Harness, gather: b
     task = await harness.submit("exits.in.step", {"gather": gather})
     await harness.run_until_idle()
     assert "SystemExit" in ((await harness.assert_failed(task.id, "handler_error")).error or "")
+
+
+@pytest.mark.parametrize("name", ["nests", "nests.in.a.thread"])
+@pytest.mark.parametrize("within", ["step", "item"])
+async def test_a_step_has_no_steps_of_its_own(harness: Harness, name: str, within: str) -> None:
+    """The next round would not ask for them again: it is refused in the first, not for good in the second."""
+    task = await harness.submit(name, {"within": within}, max_retries=0)
+    await harness.run_until_idle()
+    failed = await harness.assert_failed(task.id)
+    assert "a step cannot wait, nor have steps of its own: call 'inner' in the handler" in (
+        failed.error or ""
+    )
+    assert calls == (["after"] if name == "nests" else [])

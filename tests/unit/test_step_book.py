@@ -261,6 +261,16 @@ def test_calls_that_go_the_same_way_find_their_own_numbers() -> None:
     assert (spared.n, spared.recorded, made.n, made.value()) == (1, None, 2, 2)
 
 
+def test_each_round_gives_calls_of_equal_arguments_the_same_values() -> None:
+    """What was made in one round is found by the same call in the next, and no other."""
+    steps = [earlier("x", n, [one], n) for n, one in enumerate("abc", 1)]
+    for _ in range(2):
+        book = StepBook(steps)
+        assert [book.take("x", None, [one]).n for one in "cbc"] == [3, 2, 4]
+        steps.append(recorded("x", 4, ["c"], 4))
+    book.close()
+
+
 def test_a_sleep_that_is_over_is_found_beside_an_earlier_one() -> None:
     """The second of two at once is over before the first."""
     open_ = earlier("pause", 1, ["wait", ""], None)._replace(waits_for="")

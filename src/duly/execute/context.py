@@ -17,7 +17,7 @@ from typing import Any, Protocol, TypeVar
 from duly.execute.asking import Asking, AskPen, BlockingAsking
 from duly.execute.fanout import BlockingFanout, Fanout, FanPen
 from duly.execute.journal import check_line
-from duly.execute.steps import Place, StepBook
+from duly.execute.steps import Place, StepBook, outside_steps
 from duly.execute.tracking import Tracked, Work, drive, drive_here
 from duly.execute.waiting import FOR_EVER, NOTHING, End, Parking, in_a_step, received, slept, span_to
 from duly.model import wire
@@ -133,12 +133,13 @@ class Context(Fanout, Asking):
 
         The number of the step is taken now, when `step` is called. A later attempt that makes the same
         call gets the recorded value without running `fn`. Arguments and value must be JSON; a plain `fn`
-        runs in a thread. Branches that run at once under one name need `key=`.
+        runs in a thread. Branches that run at once under one name need `key=`. `fn` has no steps of its own.
 
         Raises:
             ReplayMismatch: the recorded call had other arguments.
             LeaseLost: another attempt owns the task.
         """
+        outside_steps(name)
         place = self._book.take(name, key, [args, kwargs])
         return self._step(place, functools.partial(fn, *args, **kwargs))
 
@@ -343,6 +344,7 @@ class BlockingContext(BlockingFanout, BlockingAsking):
         self, name: str, fn: Callable[..., Any], /, *args: Any, key: str | None = None, **kwargs: Any
     ) -> Any:
         """See `Context.step`; `fn` runs here, in the handler's own thread."""
+        outside_steps(name)
         place = self._context._book.take(name, key, [args, kwargs])  # noqa: SLF001 - two faces of one thing
         if place.recorded is not None:
             return place.value()

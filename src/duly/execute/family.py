@@ -36,10 +36,11 @@ def no_children(task_type: str, *_: Any) -> Submission:
 
 def tallied(ids: Sequence[str], ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How many children ended how, and the first of those without success: index, id, status, error_code,
-    error. A child that is gone has no status, and counts in the total only."""
+    error. A child that is gone has no status; it, and one that runs again, count in the total only."""
     counted, places = Counter(one["status"] for one in ends), {id_: place for place, id_ in enumerate(ids)}
     gone = places.keys() - {one["id"] for one in ends}
     unwell = [one for one in ends if one["status"] in children.UNWELL]
+    unwell += [one for one in ends if one["status"] not in children.ENDED]
     unwell += [{**_GONE, "id": id_} for id_ in ids if id_ in gone]
     failures = [
         {

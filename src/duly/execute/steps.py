@@ -150,15 +150,13 @@ class StepBook:
         """The number of a call, and what is remembered of it."""
         n, earlier = self._taken.get(full, 0) + 1, self._earlier.get(full)
         if earlier is not None:
-            if (own := earlier.own(digest[1:])) is not None:
-                return own.n, own
+            # Before what was made since: that took its number because none of these was left for it.
+            found = earlier.own(digest[1:]) or earlier.like(digest[1:])
+            if found is not None:
+                return found.n, found
             n = earlier.free(n)
-        known = self._remembered.get((full, n))
-        other = known is None or known.digest[1:] != digest[1:]
-        if earlier is not None and other and (same := earlier.like(digest[1:])) is not None:
-            return same.n, same
         self._taken[full] = n
-        return n, known
+        return n, self._remembered.get((full, n))
 
     def shake(self) -> None:
         """From here on the handler may do what it would not do in another round."""
@@ -239,7 +237,7 @@ class StepBook:
 def outside_steps(name: str) -> None:
     """Refuses, within a step, what only a handler may do."""
     if inside_a_step():
-        raise InvalidInput(f"a step cannot wait: call {name!r} in the handler, between steps")
+        raise InvalidInput(f"a step cannot wait, nor have steps of its own: call {name!r} in the handler")
 
 
 def _full_name(name: str, key: str | None) -> str:

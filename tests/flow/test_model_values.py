@@ -6,24 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel, field_validator
 
 from duly import Context, Duly, Retry, testing
-from support.models import fake, table
+from support.models import Share, fake, table
 
 duly = Duly()
 OFFLINE = {"providers": {"rules": {"kind": "offline"}}}
-
-
-class Share(BaseModel):
-    """Per cent, read as a fraction."""
-
-    share: float
-
-    @field_validator("share")
-    @classmethod
-    def _fraction(cls, share: float) -> float:
-        return share / 100
 
 
 seen: list[Any] = []

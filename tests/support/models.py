@@ -6,6 +6,8 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from pydantic import BaseModel, field_validator
+
 from duly.clock import SystemClock
 from duly.llm import providers
 from duly.llm.desk import Desk
@@ -69,3 +71,14 @@ def question(text: str = "How many bids are there?", **more: Any) -> ChatRequest
 
 async def quiet(text: str) -> None:
     """Hears an answer grow, and keeps nothing."""
+
+
+class Share(BaseModel):
+    """Per cent, read as a fraction."""
+
+    share: float
+
+    @field_validator("share")
+    @classmethod
+    def _fraction(cls, share: float) -> float:
+        return share / 100

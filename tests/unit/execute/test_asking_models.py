@@ -4,7 +4,8 @@ stop."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import itertools
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -177,26 +178,35 @@ async def test_an_answer_that_comes_with_the_stop_is_entered(team: Team, kind: s
     assert [(row["step"], row["kept"]) for row in entries] == [("first", 0)]
 
 
+async def stopped_with_a_bill(
+    team: Team, stop: str, refusals: Iterator[Exception], patch: pytest.MonkeyPatch
+) -> str:
+    """The id of a task whose attempt was stopped when its answer came, and is over; the database had so much
+    against the bill."""
+    write = team.world.database.write
+
+    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
+        if verb is ledger.enter and (error := next(refusals, None)) is not None:
+            raise error
+        return await write(verb, item, **more)
+
+    id_ = await team.start("asks")
+    [attempt] = team.runner._attempts
+    team.model.last = getattr(attempt, stop)
+    patch.setattr(team.world.database, "write", refuse)
+    team.model.gate.set()
+    await until(lambda: not team.runner.busy)
+    return id_
+
+
 async def test_the_bill_of_a_lost_attempt_waits_for_the_database(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A lease is often lost because it was away. It is entered once, and the attempt is over only then."""
     monkeypatch.setattr("duly.execute.questions.RETRY_SECONDS", 0)
-    write, refusals = team.world.database.write, [1, 2, 3]
-
-    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
-        if verb is ledger.enter and refusals:
-            refusals.pop()
-            raise NotReady("away")
-        return await write(verb, item, **more)
-
-    id_ = await team.start("asks")
-    [attempt] = team.runner._attempts
-    team.model.last = attempt.lose
-    monkeypatch.setattr(team.world.database, "write", refuse)
-    team.model.gate.set()
-    await until(lambda: not team.runner.busy)
-    assert refusals == []
+    refusals = iter([NotReady("away")] * 3)
+    id_ = await stopped_with_a_bill(team, "lose", refusals, monkeypatch)
+    assert list(refusals) == []
     assert len(await team.world.database.read(lists.rows_of, "ledger", id_)) == 1
 
 
@@ -204,18 +214,6 @@ async def test_a_bill_that_is_refused_for_good_costs_no_outcome(
     team: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is said in the log."""
-    write = team.world.database.write
-
-    async def refuse(verb: Any, item: Any, **more: Any) -> Any:
-        if verb is ledger.enter:
-            raise ValueError("no row")
-        return await write(verb, item, **more)
-
-    id_ = await team.start("asks")
-    [attempt] = team.runner._attempts
-    team.model.last = attempt.cancel
-    monkeypatch.setattr(team.world.database, "write", refuse)
-    team.model.gate.set()
-    await until(lambda: not team.runner.busy)
+    id_ = await stopped_with_a_bill(team, "cancel", itertools.repeat(ValueError("no row")), monkeypatch)
     assert (await team.world.task(id_)).status == "cancelled"
     assert "journal.refused" in team.world.emitted.names()

@@ -31,7 +31,7 @@ class Line(httpx2.AsyncByteStream):
             yield f"data: {json.dumps(piece)}\n\n".encode()
         if self.end is not None:
             raise self.end
-        await asyncio.sleep(60)
+        await asyncio.Event().wait()
 
 
 async def asked(finishes: list[str | None], end: Exception | None, idle: float = 60) -> Any:

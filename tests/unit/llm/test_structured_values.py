@@ -9,17 +9,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from duly.model.structured import found, value_of
-
-
-class Share(BaseModel):
-    """Per cent, read as a fraction."""
-
-    share: float
-
-    @field_validator("share")
-    @classmethod
-    def _fraction(cls, share: float) -> float:
-        return share / 100
+from support.models import Share
 
 
 class Words(BaseModel):

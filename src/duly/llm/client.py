@@ -168,8 +168,6 @@ class Client:
             raise RequestFailed(
                 failure or Failure(kind=Kind.RETRY, code="connection", message=_why(error))
             ) from None
-        except UnicodeEncodeError as error:  # of what is asked: what is answered is decoded
-            raise RequestFailed(failures.bad_question(str(error))) from None
         except (ValueError, TypeError, AttributeError) as error:  # JSON that is none, or of another shape
             if not _COMPLETE.get():
                 raise RequestFailed(failures.bad_question(str(error))) from None

@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any
 
 LENGTH = 40_000
-SECONDS = 0.3  # of processor time: linear patterns take some milliseconds, those that take the square seconds
+SECONDS = 0.6  # of processor time: linear patterns take a tenth of it, those that take the square seconds
 HEADS = ("x", "1 ", "2025-11-20", "2025年11月20日", "名称：a", "预算", "A (", "（")
 UNITS = (
     *(".", "。", "·", " ", "\t", "1", "一", "a", "元", "(", "（", "#", ":", "，", "total ", "deadline for "),

@@ -59,7 +59,7 @@ OPTIONS = [
 ]
 ENVIRONMENT = {"DULY_REQUIRE_SERVICES": "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "COLUMNS": "250"}
 #: A test that has a bug to notice need not wait so long for what will not come, nor race so often.
-ENVIRONMENT |= {"DULY_TEST_PATIENCE": "8", "DULY_TEST_RACES": "40"}
+ENVIRONMENT |= {"DULY_TEST_PATIENCE": "5", "DULY_TEST_RACES": "40"}
 SERVER = re.compile(r"\[(postgres|mariadb)|_(postgres|mariadb|servers)\.py")
 
 

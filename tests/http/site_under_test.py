@@ -18,6 +18,7 @@ from duly.model.state import Status
 from duly.runtime.app import App
 from duly.store import claims, lists, sessions
 from support.cluster import until
+from support.patience import PATIENCE
 
 SESSION = "session-by-hand"
 #: What everybody hears whose credentials are not exactly right.
@@ -159,7 +160,7 @@ class Stream:
 
     async def until(self, text: str) -> str:
         """All that came, once `text` is in it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while text not in self.text:
                 self._news.clear()
                 await self._news.wait()
@@ -172,7 +173,7 @@ class Stream:
 
     async def ended(self) -> str:
         """All that came, once the server has ended the answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.task
         return self.text
 

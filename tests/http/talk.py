@@ -6,6 +6,8 @@ import asyncio
 import json
 from typing import Any
 
+from support.patience import PATIENCE
+
 
 class Talk:
     """A conversation; while `reading` is not set the client reads nothing."""
@@ -58,7 +60,7 @@ class Talk:
 
     async def until(self, **wanted: Any) -> dict[str, Any]:
         """The first message with these values."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 found = [one for one in self.got if wanted.items() <= one.items()]
                 if found:
@@ -70,7 +72,7 @@ class Talk:
 
     async def closed(self) -> int | None:
         """How the server closed it."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await self.task
         return self.code
 

@@ -18,7 +18,7 @@ from duly.http.identity import issue_jwt
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import claims, journal
-from support.cluster import PATIENCE
+from support.patience import PATIENCE
 
 NODE = shutil.which("node") or ""
 CLIENT = resources.files("duly.http") / "static" / "client.js"

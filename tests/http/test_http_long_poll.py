@@ -11,6 +11,7 @@ from site_under_test import MakeSite, Site
 
 from duly.model.state import Status
 from duly.store import journal
+from support.patience import PATIENCE
 
 
 async def looked(client: httpx2.AsyncClient, path: str, tag: str | None = None, **more: Any) -> Any:
@@ -41,7 +42,7 @@ async def test_what_the_caller_has_is_not_sent_again(site: Site, form: str) -> N
 
 async def test_a_poll_answers_at_once_when_the_caller_has_something_old(site: Site) -> None:
     """A wait of a minute is none when there is news already."""
-    async with site.user("ann") as ann, asyncio.timeout(10):
+    async with site.user("ann") as ann, asyncio.timeout(PATIENCE):
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
         answer = await looked(ann, f"{path}?wait=60", '"old"')
     assert (answer.status_code, answer.json()["status"]) == (200, "pending")
@@ -58,7 +59,7 @@ async def test_a_poll_in_vain_ends_with_304(site: Site) -> None:
 
 async def test_a_change_ends_a_poll_though_the_task_goes_on(site: Site) -> None:
     """Not only the end: that an attempt starts, and each step of its progress, is news."""
-    async with site.user("ann") as ann, asyncio.timeout(10):
+    async with site.user("ann") as ann, asyncio.timeout(PATIENCE):
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
         tag = (await ann.get(path)).headers["etag"]
         polling = await site.polling(looked(ann, f"{path}?wait=60", tag))
@@ -113,7 +114,7 @@ async def test_a_living_task_says_when_to_ask_and_how_long_it_is_kept(make_site:
 
 async def test_a_batch_whose_members_move_is_news(site: Site) -> None:
     """Its counters are in its answer, so they end its polls."""
-    async with site.admin as admin, asyncio.timeout(10):
+    async with site.admin as admin, asyncio.timeout(PATIENCE):
         body = {"tasks": [{"task_type": "echo"}]}
         path = (await admin.post("/api/batches", json=body)).headers["location"]
         tag = (await admin.get(path)).headers["etag"]
@@ -125,7 +126,7 @@ async def test_a_batch_whose_members_move_is_news(site: Site) -> None:
 
 async def test_a_server_that_stops_ends_polls(site: Site) -> None:
     """A poll never holds up a drain."""
-    async with site.user("ann") as ann, asyncio.timeout(10):
+    async with site.user("ann") as ann, asyncio.timeout(PATIENCE):
         path = f"/api/tasks/{(await site.submitted(ann))['id']}"
         tag = (await ann.get(path)).headers["etag"]
         polling = await site.polling(looked(ann, f"{path}?wait=60", tag))

@@ -12,6 +12,7 @@ from talk import Talk
 from duly.clock import iso
 from duly.testing import FakeClock
 from support.handshakes import ALLOWED, HANDSHAKES, ORDERS, Handshake, Order
+from support.patience import PATIENCE
 
 HOST = "127.0.0.1:8000"
 OURS = f"http://{HOST}"
@@ -138,7 +139,7 @@ async def test_two_who_show_one_ticket_at_once_are_not_both_let_in(site: Site) -
     """Whoever takes its row away enters."""
     one_ticket = await ticket(site, site.app.credentials.token)
     talks = [Talk(site.api, f"/ws/tasks?ticket={one_ticket}") for _ in range(5)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await asyncio.wait([one.task for one in talks], return_when=asyncio.FIRST_COMPLETED)
         closed = [one for one in talks if await _settled(one)]
     assert len(closed) == 4

@@ -28,11 +28,10 @@ from duly.runtime.load import load_declared
 from duly.store import claims, lists, sqlite
 from duly.submit.admit import Options
 from support import invariants
+from support.patience import PATIENCE
 
 HERE = Path(__file__).parent
 NUMBERS = itertools.count(1)
-#: How long a fact is waited for, in seconds. With a planted bug it will not come.
-PATIENCE = float(os.environ.get("DULY_TEST_PATIENCE", "15"))
 
 #: The protocol at a tenth of its times, so that a test of it takes seconds.
 SCALED: dict[str, Any] = {

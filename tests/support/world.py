@@ -16,6 +16,7 @@ from duly.model.state import Status
 from duly.model.task import Claimed, Submission, Target, Task
 from duly.store import claims, lists, migrate, sessions, submissions
 from duly.store.database import Database
+from support.patience import PATIENCE
 
 
 class FakeClock:
@@ -131,7 +132,7 @@ class World:
 
 async def send_all(outbox: Outbox) -> int:
     """One tick, and all that it started has ended; answers how many."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         count = await outbox.tick()
-        await outbox.drain(10)
+        await outbox.drain(PATIENCE)
     return count

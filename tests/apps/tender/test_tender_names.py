@@ -26,6 +26,7 @@ from duly.runtime.loops import Loop
 from duly.store.views import TASKS
 from duly_apps.tender.model import ENGINE_ENV, MODEL_ENV
 from duly_apps.tender.parts import AT_ONCE_ENV
+from support.patience import PATIENCE
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(app.__file__).parent
@@ -206,7 +207,7 @@ async def test_a_worker_with_errors_is_unready_and_goes_on() -> None:
     loop = Loop("claim", 0.001, tick, emit=heard)
     loop.unready_after = 2
     loop.start()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await over.wait()
     await loop.stop()
     assert told == ["loop.failed", "worker.unready", "worker.ready_again"]

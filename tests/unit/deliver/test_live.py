@@ -13,6 +13,7 @@ from duly.model.errors import TaskNotFound
 from duly.model.events import EventType
 from duly.model.state import Status
 from duly.store import claims, journal, lists, submissions
+from support.patience import PATIENCE
 from support.world import World
 
 
@@ -22,7 +23,7 @@ async def session(world: World) -> None:
 
 
 async def collected(world: World, id_: str, after: int = 0) -> list[LiveEvent]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         return [event async for event in follow(world.database, id_, after=Place(after))]
 
 

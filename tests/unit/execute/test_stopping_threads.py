@@ -20,7 +20,8 @@ from duly.model.errors import LeaseLost
 from duly.model.outcome import Completed, Outcome, Stopped
 from duly.model.task import Claimed, Remembered
 from duly.store.items import Item
-from support.cluster import PATIENCE, until
+from support.cluster import until
+from support.patience import PATIENCE
 
 CLAIMED = Claimed(**{**dict.fromkeys(Claimed._fields), "id": "t", "attempt": 1})  # type: ignore[arg-type]
 ITEMS = range(10)

@@ -23,6 +23,7 @@ from duly.http.problems import SCHEMA
 from duly.http.titles import title
 from duly.runtime.receipt import HEAD_BYTES, SLOWEST, Receipt, Terms
 from support.cluster import until
+from support.patience import PATIENCE
 
 SECONDS = 15.0
 SOCKET = (
@@ -134,7 +135,7 @@ class Host:
 
     async def has_read(self, size: int) -> None:
         """Returns when the application has so much of all bodies."""
-        async with asyncio.timeout(10), self._read:
+        async with asyncio.timeout(PATIENCE), self._read:
             await self._read.wait_for(lambda: self._bytes >= size)
 
     def connect(self, peer: str = "192.0.2.77") -> Line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
@@ -63,6 +64,8 @@ class FamilyPen(ABC):
     _version: str
     _emit: Emit
     _admit: Admit
+    #: What is being written, whoever still waits for it.
+    _background: set[asyncio.Future[Any]]
 
     @abstractmethod
     async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -70,7 +73,14 @@ class FamilyPen(ABC):
         database costs a handler time, never its attempt."""
 
     async def _surely(self, verb: Verb, item: Any) -> Any:
-        return await self._patiently(lambda: self._database.write(verb, item))
+        return await self._patiently(lambda: self._write(verb, item))
+
+    async def _write(self, verb: Verb, item: Any) -> Any:
+        """Who is cancelled leaves the write to finish; the attempt's outcome follows it."""
+        write = asyncio.ensure_future(self._database.write(verb, item))
+        self._background.add(write)
+        write.add_done_callback(self._background.discard)
+        return await asyncio.shield(write)
 
     async def _read(self, query: Callable[..., Any], *args: Any, **more: Any) -> Any:
         return await self._patiently(lambda: self._database.read(query, *args, **more))

@@ -58,7 +58,7 @@ class Journal(ModelPen):
         self._lines: list[tuple[EventType, Mapping[str, Any]]] = []
         self._text: list[str] = []
         self._flushing = asyncio.Lock()
-        self._background: set[asyncio.Task[None]] = set()
+        self._background = set()
 
     async def record(self, step: Step, paid: Paid | None = None) -> None:
         """Remembers a step, and what it cost; returns when both are on stable storage.

@@ -234,6 +234,25 @@ async def test_what_is_being_written_when_the_handler_is_cancelled_is_written_on
     assert (events or parts) == (["first", "later"] if kind != "text" else [(0, "first"), (1, "later")])
 
 
+async def test_an_outcome_follows_the_step_that_is_being_written() -> None:
+    """In a group of writes it would overtake it, and the step would be made again."""
+    paper = Slow()
+    paper.gate = asyncio.Event()
+    pen = Journal(paper, CLAIMED, emit=Emitted(), lost=lambda: None)  # type: ignore[arg-type]
+    handler = asyncio.create_task(pen.record(STEP))
+    await until(lambda: bool(paper.written))
+    handler.cancel()
+    await asyncio.gather(handler, return_exceptions=True)
+    assert not pen.idle
+    closing = asyncio.create_task(pen.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    paper.gate.set()
+    await closing
+    assert len(paper.items(verbs.record_steps)) == 1
+    assert pen.idle
+
+
 @pytest.mark.parametrize("kind", ["progress", "text"])
 async def test_what_was_not_taken_stands_before_what_came_meanwhile(
     pen: Journal, paper: Paper, kind: str

@@ -6,7 +6,7 @@ import asyncio
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from duly.failpoints import failpoint
@@ -65,7 +65,7 @@ class FamilyPen(ABC):
     _emit: Emit
     _admit: Admit
     #: What is being written, whoever still waits for it.
-    _background: set[asyncio.Future[Any]]
+    _background: set[asyncio.Task[Any]]
 
     @abstractmethod
     async def _patiently(self, ask: Callable[[], Awaitable[Any]]) -> Any:
@@ -73,14 +73,14 @@ class FamilyPen(ABC):
         database costs a handler time, never its attempt."""
 
     async def _surely(self, verb: Verb, item: Any) -> Any:
-        return await self._patiently(lambda: self._write(verb, item))
+        return await self._patiently(lambda: self._beside(self._database.write(verb, item)))
 
-    async def _write(self, verb: Verb, item: Any) -> Any:
-        """Who is cancelled leaves the write to finish; the attempt's outcome follows it."""
-        write = asyncio.ensure_future(self._database.write(verb, item))
-        self._background.add(write)
-        write.add_done_callback(self._background.discard)
-        return await asyncio.shield(write)
+    def _beside(self, write: Coroutine[Any, Any, Any]) -> asyncio.Future[Any]:
+        """Who is cancelled takes back nothing that is being written; the attempt's outcome follows it."""
+        task = asyncio.create_task(write)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
+        return asyncio.shield(task)
 
     async def _read(self, query: Callable[..., Any], *args: Any, **more: Any) -> Any:
         return await self._patiently(lambda: self._database.read(query, *args, **more))

@@ -185,20 +185,14 @@ class Journal(ModelPen):
         wait = self._flushed_at + GATHER_SECONDS - loop.time()
         writing = self._flushing.locked()  # the next write follows a quarter second after it
         if now or (wait <= 0 and not writing):
-            await asyncio.shield(self._beside())  # who is cancelled takes back nothing that is being written
+            await self._beside(self._flush())
             self._check(not self._is_lost)
         elif not writing and self._timer is None:
             self._timer = loop.call_later(wait, self._flush_later)
 
     def _flush_later(self) -> None:
         self._timer = None
-        self._beside()
-
-    def _beside(self) -> asyncio.Task[None]:
-        task = asyncio.create_task(self._flush())
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
-        return task
+        self._beside(self._flush())
 
     async def _flush(self) -> None:
         async with self._flushing:
